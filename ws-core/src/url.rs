@@ -1,0 +1,1 @@
+//! ws:// and wss:// URLs (RFC 6455 section 3).

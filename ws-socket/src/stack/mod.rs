@@ -1,0 +1,1 @@
+//! TCP stacks as embedded-nal.
