@@ -1,0 +1,541 @@
+//! The endpoint as a driver uses it: every cut of the stream, every size of every buffer, a wire
+//! that takes what it likes.
+
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+use super::*;
+use crate::FrameError;
+use crate::testing::{Wire, frame, frames_of};
+
+/// What the user of an endpoint saw.
+#[derive(Debug, Clone, PartialEq)]
+enum Seen {
+    Message(Opcode, Vec<u8>),
+    Error(ProtocolError),
+    Ended,
+}
+
+/// A driver in small: reads and writes through a [`Wire`], keeps what the user saw.
+struct Driver<'buf> {
+    endpoint: Endpoint<'buf>,
+    wire: Wire,
+    partial: [Vec<u8>; 2],
+    seen: Vec<Seen>,
+}
+
+impl<'buf> Driver<'buf> {
+    fn new(role: Role, lent: &'buf mut [u8], wire: Wire) -> Self {
+        let endpoint = Endpoint::new(role, lent, 0..0, 1 << 20);
+        Self {
+            endpoint,
+            wire,
+            partial: Default::default(),
+            seen: Vec::new(),
+        }
+    }
+
+    fn flush(&mut self) -> bool {
+        let mut scratch = [0; 5];
+        while self.endpoint.control_ready() {
+            let count = self.endpoint.control(|| [1, 2, 3, 4], &mut scratch);
+            let taken = self.wire.write(&scratch[..count]);
+            self.endpoint.control_sent(taken);
+            if taken == 0 {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn piece(&mut self, user: &[u8], piece: Result<Option<Piece>, ProtocolError>) {
+        match piece {
+            Ok(None) => {}
+            Ok(Some(piece)) => {
+                // A control frame may come between the fragments of a message.
+                let control = usize::from(piece.opcode.is_control());
+                let partial = &mut self.partial[control];
+                partial.extend_from_slice(&user[..piece.length]);
+                if piece.fin && piece.remaining == 0 {
+                    self.seen
+                        .push(Seen::Message(piece.opcode, std::mem::take(partial)));
+                }
+            }
+            Err(error) => self.seen.push(Seen::Error(error)),
+        }
+    }
+
+    /// Runs until nothing moves any more.
+    fn run(&mut self, face: Face, room: usize) {
+        let mut user = vec![0; room];
+        let mut scratch = [0; SCRATCH];
+        let mut blocked = false;
+        loop {
+            match self.endpoint.advance(face, room, blocked) {
+                Next::Ready => {
+                    let piece = self.endpoint.take(&mut user);
+                    self.piece(&user, piece);
+                }
+                Next::Write => blocked = !self.flush(),
+                Next::Read => {
+                    let buffer = self.endpoint.read_buffer(face, &mut user, &mut scratch);
+                    assert!(!buffer.is_empty());
+                    match self.wire.read(buffer) {
+                        None if self.wire.is_eof() => self.endpoint.eof(),
+                        None => return,
+                        Some(count) => {
+                            blocked = false;
+                            let piece =
+                                self.endpoint.received(face, &mut user, &mut scratch, count);
+                            self.piece(&user, piece);
+                        }
+                    }
+                }
+                Next::Blocked => {
+                    blocked = !self.flush();
+                    if blocked {
+                        self.wire.unblock();
+                    }
+                }
+                Next::Ended => {
+                    self.seen.push(Seen::Ended);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn written(&self) -> Vec<(bool, u8, Vec<u8>)> {
+        frames_of(&self.wire.written)
+    }
+}
+
+const KEY: Option<[u8; 4]> = Some([0xA1, 0xB2, 0xC3, 0xD4]);
+
+fn conversation() -> Vec<u8> {
+    [
+        frame(true, 1, KEY, b"Hello"),
+        frame(true, 9, KEY, b"ping in between"),
+        frame(false, 2, KEY, &[7; 130]),
+        frame(true, 9, KEY, b""),
+        frame(false, 0, KEY, b""),
+        frame(true, 10, KEY, b"unasked"),
+        frame(true, 0, KEY, &[8; 3]),
+        frame(true, 1, KEY, b""),
+        frame(true, 8, KEY, &[3, 0xE9, b'b', b'y', b'e']),
+        b"discarded".to_vec(),
+    ]
+    .concat()
+}
+
+fn messages() -> Vec<Seen> {
+    let fragmented = [&[7; 130][..], &[8; 3]].concat();
+    vec![
+        Seen::Message(Opcode::Text, b"Hello".to_vec()),
+        Seen::Message(Opcode::Binary, fragmented),
+        Seen::Message(Opcode::Text, Vec::new()),
+    ]
+}
+
+/// RFC 6455 sections 5.4, 5.5.1, 5.5.2: in two pieces, cut everywhere, through every kind of
+/// buffer, the same is seen and the same is answered.
+#[test]
+fn rfc6455_5_4_every_cut_every_lent_buffer() {
+    let bytes = conversation();
+    for lent in [126, 127, 140, 600] {
+        for room in [125, 126, 1000] {
+            for cut in 0..=bytes.len() {
+                let mut lent = vec![0; lent];
+                let mut driver = Driver::new(Role::Server, &mut lent, Wire::cut_at(&bytes, &[cut]));
+                driver.run(Face::Messages, room);
+                let mut expected = messages();
+                expected.push(Seen::Message(
+                    Opcode::Close,
+                    vec![3, 0xE9, b'b', b'y', b'e'],
+                ));
+                expected.push(Seen::Ended);
+                assert_eq!(driver.seen, expected);
+                assert_eq!(
+                    driver.written(),
+                    [
+                        (true, 10, b"ping in between".to_vec()),
+                        (true, 10, vec![]),
+                        (true, 8, vec![3, 0xE9]),
+                    ]
+                );
+                assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::GOING_AWAY));
+            }
+        }
+    }
+}
+
+/// With no reserve the user of the message face sees the Pings and answers them.
+#[test]
+fn rfc6455_5_5_2_without_a_reserve_pings_are_the_users() {
+    let bytes = conversation();
+    for lent in [0, 1, 2, 30, 125] {
+        for cut in 0..=bytes.len() {
+            let mut lent = vec![0; lent];
+            let mut driver = Driver::new(Role::Server, &mut lent, Wire::cut_at(&bytes, &[cut]));
+            driver.run(Face::Messages, 125);
+            let pings: Vec<_> = driver
+                .seen
+                .iter()
+                .filter(|seen| matches!(seen, Seen::Message(Opcode::Ping, _)))
+                .collect();
+            assert_eq!(pings.len(), 2);
+            assert_eq!(
+                *pings[0],
+                Seen::Message(Opcode::Ping, b"ping in between".to_vec())
+            );
+            assert_eq!(driver.written(), [(true, 8, vec![3, 0xE9])]);
+            assert_eq!(driver.seen.last(), Some(&Seen::Ended));
+        }
+    }
+}
+
+/// The stream face: payload alone; Pings are answered with any buffer, none too.
+#[test]
+fn rfc6455_5_5_2_the_stream_face_answers_pings_with_any_buffer() {
+    let bytes = conversation();
+    for role in [Role::Server, Role::Client] {
+        let bytes = if role == Role::Server {
+            bytes.clone()
+        } else {
+            crate::testing::unmasked(&bytes)
+        };
+        for lent in [0, 1, 2, 3, 16, 125, 126, 300] {
+            for room in [1, 3, 64, 1000] {
+                for drip in [1, 3, usize::MAX] {
+                    let mut lent = vec![0; lent];
+                    let mut driver =
+                        Driver::new(role, &mut lent, Wire::new(&bytes).limits(drip, drip));
+                    driver.run(Face::Stream, room);
+                    let payload: Vec<u8> = messages()
+                        .into_iter()
+                        .flat_map(|seen| match seen {
+                            Seen::Message(_, payload) => payload,
+                            _ => unreachable!(),
+                        })
+                        .collect();
+                    let seen: Vec<u8> = driver
+                        .seen
+                        .iter()
+                        .flat_map(|seen| match seen {
+                            Seen::Message(opcode, payload) if !opcode.is_control() => {
+                                payload.clone()
+                            }
+                            Seen::Ended => vec![],
+                            other => panic!("{other:?}"),
+                        })
+                        .collect();
+                    assert_eq!(seen, payload);
+                    assert_eq!(
+                        driver.written(),
+                        [
+                            (true, 10, b"ping in between".to_vec()),
+                            (true, 10, vec![]),
+                            (true, 8, vec![3, 0xE9]),
+                        ]
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// What is read behind a blocked wire is not held up by a Pong that cannot go out, and the latest
+/// Ping is the one that is answered.
+#[test]
+fn rfc6455_5_5_3_a_blocked_pong_does_not_stop_receiving() {
+    let bytes = [
+        frame(true, 9, KEY, b"first"),
+        frame(true, 9, KEY, b"second"),
+        frame(true, 1, KEY, b"text"),
+    ]
+    .concat();
+    let mut lent = [0; 200];
+    let mut driver = Driver::new(Role::Server, &mut lent, Wire::new(&bytes).window(0));
+    driver.run(Face::Messages, 125);
+    assert_eq!(driver.seen, [Seen::Message(Opcode::Text, b"text".to_vec())]);
+    assert_eq!(driver.written(), []);
+    driver.wire.unblock();
+    assert!(driver.flush());
+    assert_eq!(driver.written(), [(true, 10, b"second".to_vec())]);
+}
+
+/// A Pong half out keeps its payload: the next Ping waits for it.
+#[test]
+fn rfc6455_5_5_3_a_pong_half_out_is_finished_first() {
+    for window in 1..7 {
+        let bytes = [
+            frame(true, 9, KEY, b"first"),
+            frame(true, 9, KEY, b"second"),
+        ]
+        .concat();
+        let mut lent = [0; 200];
+        let mut driver = Driver::new(Role::Server, &mut lent, Wire::new(&bytes).window(window));
+        driver.run(Face::Messages, 125);
+        driver.wire.unblock();
+        driver.run(Face::Messages, 125);
+        assert_eq!(
+            driver.written(),
+            [
+                (true, 10, b"first".to_vec()),
+                (true, 10, b"second".to_vec())
+            ],
+            "window {window}"
+        );
+    }
+}
+
+/// Section 5.4: no control frame gets into the user's open frame, whatever was received.
+#[test]
+fn rfc6455_5_4_control_frames_wait_for_the_open_frame() {
+    let mut lent = [0; 200];
+    let wire = Wire::new(&[frame(true, 9, KEY, b"now"), frame(true, 8, KEY, &[3, 0xE8])].concat());
+    let mut driver = Driver::new(Role::Server, &mut lent, wire);
+    let mut scratch = [0; 64];
+    driver
+        .endpoint
+        .begin(Opcode::Text, true, 10, || [0; 4])
+        .unwrap();
+    let count = driver.endpoint.fill(b"01234", &mut scratch);
+    assert_eq!(count, 7);
+    driver.wire.write(&scratch[..count]);
+    assert_eq!(driver.endpoint.sent(count), 5);
+    driver.run(Face::Messages, 125);
+    assert_eq!(driver.wire.written.len(), 7);
+    let count = driver.endpoint.fill(b"56789", &mut scratch);
+    driver.wire.write(&scratch[..count]);
+    assert_eq!(driver.endpoint.sent(count), 5);
+    assert!(driver.flush());
+    // The Ping was followed by a Close: nothing but the Close is owed any more.
+    assert_eq!(
+        driver.written(),
+        [(true, 1, b"0123456789".to_vec()), (true, 8, vec![3, 0xE8])]
+    );
+    assert_eq!(
+        driver.endpoint.begin(Opcode::Text, true, 0, || [0; 4]),
+        Err(FrameError::Closed)
+    );
+}
+
+/// Section 7.1.7 and 7.4.1: what came before the error is handed out, the Close has the fitting
+/// code, the error is reported once.
+#[test]
+fn rfc6455_7_1_7_a_broken_frame_loses_nothing_before_it() {
+    for (bad, code, error) in [
+        (
+            frame(true, 3, KEY, b""),
+            1002,
+            ProtocolError::ReservedOpcode(3),
+        ),
+        (
+            frame(true, 1, KEY, b"\xFF"),
+            1007,
+            ProtocolError::InvalidUtf8,
+        ),
+        (
+            frame(true, 8, KEY, &[3, 0xED]),
+            1002,
+            ProtocolError::CloseCode(1005),
+        ),
+        (
+            frame(true, 1, None, b"clear"),
+            1002,
+            ProtocolError::UnmaskedByClient,
+        ),
+        (
+            frame(true, 2, KEY, &[0; 2000]),
+            1009,
+            ProtocolError::MessageTooBig,
+        ),
+    ] {
+        for lent in [0, 10, 200, 4000] {
+            for drip in [1, usize::MAX] {
+                let bytes = [frame(true, 1, KEY, b"good"), bad.clone(), vec![0; 50]].concat();
+                let mut lent = vec![0; lent];
+                let mut driver = Driver::new(
+                    Role::Server,
+                    &mut lent,
+                    Wire::new(&bytes).limits(drip, drip),
+                );
+                driver.endpoint.limit = 1999;
+                driver.run(Face::Messages, 125);
+                assert_eq!(
+                    driver.seen,
+                    [
+                        Seen::Message(Opcode::Text, b"good".to_vec()),
+                        Seen::Error(error),
+                        Seen::Ended
+                    ]
+                );
+                assert_eq!(
+                    driver.written(),
+                    [(true, 8, u16::to_be_bytes(code).to_vec())]
+                );
+                assert!(driver.endpoint.close_sent() && driver.endpoint.peer_close().is_none());
+            }
+        }
+    }
+}
+
+/// Section 5.5.1: our Close is answered by the peer's, which is not echoed again; a Close without a
+/// code is answered without one.
+#[test]
+fn rfc6455_5_5_1_one_close_each_way() {
+    let mut lent = [0; 200];
+    let mut driver = Driver::new(
+        Role::Client,
+        &mut lent,
+        Wire::new(&frame(true, 8, None, b"")),
+    );
+    driver.run(Face::Messages, 125);
+    assert_eq!(driver.written(), [(true, 8, vec![])]);
+    assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::NO_STATUS));
+
+    let mut driver = Driver::new(
+        Role::Client,
+        &mut lent,
+        Wire::new(&frame(true, 8, None, &[3, 0xE8])),
+    );
+    driver.endpoint.close(CloseCode::GOING_AWAY);
+    driver.endpoint.close(CloseCode::INTERNAL_ERROR);
+    driver.run(Face::Messages, 125);
+    assert_eq!(driver.written(), [(true, 8, vec![3, 0xE9])]);
+    assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::NORMAL));
+}
+
+/// With an empty buffer the type and the length of a frame are told and nothing is taken.
+#[test]
+fn an_empty_buffer_peeks() {
+    for lent in [0, 200] {
+        let mut lent = vec![0; lent];
+        let mut driver = Driver::new(
+            Role::Server,
+            &mut lent,
+            Wire::new(&frame(false, 2, KEY, b"abc")),
+        );
+        let mut scratch = [0; SCRATCH];
+        while driver.endpoint.advance(Face::Messages, 0, false) == Next::Read {
+            let buffer = driver
+                .endpoint
+                .read_buffer(Face::Messages, &mut [], &mut scratch);
+            let count = driver.wire.read(buffer).unwrap();
+            driver
+                .endpoint
+                .received(Face::Messages, &mut [], &mut scratch, count)
+                .unwrap();
+        }
+        let peeked = Piece {
+            length: 0,
+            opcode: Opcode::Binary,
+            fin: false,
+            remaining: 3,
+        };
+        assert_eq!(driver.endpoint.take(&mut []), Ok(Some(peeked)));
+        assert_eq!(driver.endpoint.take(&mut []), Ok(Some(peeked)));
+    }
+}
+
+/// What came behind the handshake in the same segment is the first frame.
+#[test]
+fn rfc6455_4_2_2_buffered_frames_come_first() {
+    let bytes = frame(true, 1, None, b"first");
+    let mut lent = [0; 200];
+    lent[50..50 + bytes.len()].copy_from_slice(&bytes);
+    let endpoint = Endpoint::new(Role::Client, &mut lent, 50..50 + bytes.len(), 100);
+    let mut driver = Driver {
+        endpoint,
+        wire: Wire::new(&[]),
+        partial: Default::default(),
+        seen: Vec::new(),
+    };
+    assert_eq!(
+        driver.endpoint.advance(Face::Messages, 10, false),
+        Next::Ready
+    );
+    driver.run(Face::Messages, 10);
+    assert_eq!(
+        driver.seen[0],
+        Seen::Message(Opcode::Text, b"first".to_vec())
+    );
+}
+
+/// A message of the peer: its type, its fragments, and the control frames between them.
+type Sent = (bool, Vec<(Vec<u8>, Option<(bool, Vec<u8>)>)>);
+
+fn sent() -> impl Strategy<Value = Sent> {
+    let control = prop::option::of((any::<bool>(), prop::collection::vec(any::<u8>(), 0..=125)));
+    let payload = prop::collection::vec(0u8..0x80, 0..300);
+    (
+        any::<bool>(),
+        prop::collection::vec((payload, control), 1..4),
+    )
+}
+
+proptest! {
+    #[test]
+    fn any_messages_any_cuts_any_buffers(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        messages in prop::collection::vec(sent(), 0..6),
+        cuts in prop::collection::vec(1usize..200, 1..8),
+        takes in prop::collection::vec(0usize..40, 1..8),
+        lent in 0usize..400,
+        room in 125usize..400,
+        key: [u8; 4],
+    ) {
+        let key = (role == Role::Server).then_some(key);
+        let mut bytes = Vec::new();
+        let mut expected = Vec::new();
+        let mut pings = 0;
+        for (text, fragments) in &messages {
+            let mut payload = Vec::new();
+            for (i, (fragment, control)) in fragments.iter().enumerate() {
+                let opcode = match i { 0 if *text => 1, 0 => 2, _ => 0 };
+                bytes.extend(frame(i + 1 == fragments.len(), opcode, key, fragment));
+                payload.extend_from_slice(fragment);
+                if i + 1 == fragments.len() {
+                    let opcode = if *text { Opcode::Text } else { Opcode::Binary };
+                    expected.push(Seen::Message(opcode, std::mem::take(&mut payload)));
+                }
+                if let Some((ping, control)) = control {
+                    bytes.extend(frame(true, if *ping { 9 } else { 10 }, key, control));
+                    pings += usize::from(*ping);
+                    if *ping && lent <= 125 {
+                        expected.push(Seen::Message(Opcode::Ping, control.clone()));
+                    }
+                }
+            }
+        }
+        let mut lent = vec![0; lent];
+        let answers = lent.len() > 125;
+        let mut driver = Driver::new(role, &mut lent, Wire::cycling(&bytes, &cuts, &takes));
+        driver.run(Face::Messages, room);
+        prop_assert_eq!(driver.seen, expected);
+        // Every answer is a whole Pong; with a wire that always takes something, one to each Ping.
+        driver.wire.unblock();
+        let pongs = frames_of(&driver.wire.written);
+        prop_assert!(pongs.iter().all(|(fin, opcode, _)| *fin && *opcode == 10) || !answers);
+        if !takes.contains(&0) {
+            prop_assert_eq!(pongs.len(), if answers { pings } else { 0 });
+        }
+    }
+
+    #[test]
+    fn any_bytes_never_panic(
+        role in prop::sample::select(vec![Role::Client, Role::Server]),
+        stream: bool,
+        bytes: VecDeque<u8>,
+        cuts in prop::collection::vec(1usize..20, 1..4),
+        takes in prop::collection::vec(0usize..9, 1..4),
+        lent in 0usize..300,
+    ) {
+        let bytes: Vec<u8> = bytes.into();
+        let mut lent = vec![0; lent];
+        let mut driver = Driver::new(role, &mut lent, Wire::cycling(&bytes, &cuts, &takes).eof());
+        driver.run(if stream { Face::Stream } else { Face::Messages }, 200);
+        prop_assert_eq!(driver.seen.last(), Some(&Seen::Ended));
+    }
+}

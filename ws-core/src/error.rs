@@ -1,0 +1,79 @@
+//! What can be wrong: with the peer's bytes, and with a call of ours.
+
+use crate::close::CloseCode;
+
+/// The peer broke RFC 6455. The connection is failed with [`close_code`](Self::close_code)
+/// (section 7.1.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// A reserved bit is set and no extension was negotiated (section 5.2).
+    #[error("a reserved bit is set without an extension")]
+    ReservedBits,
+    /// An opcode of 3–7 or 0xB–0xF (section 5.2).
+    #[error("reserved opcode {0:#x}")]
+    ReservedOpcode(u8),
+    /// A server sent a masked frame (section 5.1).
+    #[error("the server masked a frame")]
+    MaskedByServer,
+    /// A client sent a frame without a mask (section 5.1).
+    #[error("the client did not mask a frame")]
+    UnmaskedByClient,
+    /// A control frame of more than 125 bytes (section 5.5).
+    #[error("a control frame is longer than 125 bytes")]
+    ControlTooLong,
+    /// A control frame without FIN (section 5.5).
+    #[error("a control frame is fragmented")]
+    ControlFragmented,
+    /// A continuation frame while no message is in progress (section 5.4).
+    #[error("a continuation frame without a message to continue")]
+    UnexpectedContinuation,
+    /// A new text or binary frame in the middle of a fragmented message (section 5.4).
+    #[error("a new message in the middle of a fragmented one")]
+    ExpectedContinuation,
+    /// A length that fits a shorter form (section 5.2: the minimal number of bytes).
+    #[error("a payload length is not in its shortest form")]
+    LengthNotMinimal,
+    /// A 64-bit length with its most significant bit set (section 5.2).
+    #[error("a 64-bit payload length has its top bit set")]
+    LengthTopBit,
+    /// A message longer than the limit, or than this machine can count (section 7.4.1, 1009).
+    #[error("a message is longer than the limit")]
+    MessageTooBig,
+    /// Text, or the reason of a Close, that is not UTF-8 (section 8.1).
+    #[error("text is not valid UTF-8")]
+    InvalidUtf8,
+    /// A Close payload of one byte (section 5.5.1).
+    #[error("the payload of a Close frame is one byte")]
+    ClosePayload,
+    /// A code that may not stand in a Close frame (section 7.4).
+    #[error("close code {0} may not be sent")]
+    CloseCode(u16),
+}
+
+impl ProtocolError {
+    /// The code that the Close frame carries which fails the connection (section 7.4.1).
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
+            Self::MessageTooBig => CloseCode::TOO_BIG,
+            _ => CloseCode::PROTOCOL_ERROR,
+        }
+    }
+}
+
+/// A frame that may not be begun now, or not like this. Nothing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum FrameError {
+    /// Another frame is open: its rest has to go out first (section 5.4: frames never interleave).
+    #[error("another frame is only partly sent")]
+    FrameOpen,
+    /// A continuation without a message in progress, or a new message inside one (section 5.4).
+    #[error("the fragments of a message are out of order")]
+    FragmentOrder,
+    /// A control frame of more than 125 bytes, or without FIN (section 5.5).
+    #[error("a control frame is longer than 125 bytes or fragmented")]
+    Control,
+    /// A Close frame was sent or is due: nothing may follow it (section 5.5.1).
+    #[error("the closing handshake has begun")]
+    Closed,
+}

@@ -1,0 +1,257 @@
+//! The transmit machine: frames from an immutable payload, resumable at any byte (RFC 6455
+//! sections 5.2 to 5.5).
+
+use crate::close::MAX_CONTROL_PAYLOAD;
+use crate::error::FrameError;
+use crate::mask::Key;
+use crate::opcode::{Opcode, Role};
+
+/// The longest header of a frame in bytes: two, a 64-bit length, a mask key.
+pub const MAX_HEADER: usize = 14;
+
+/// Encodes one frame at a time.
+///
+/// [`begin`](Self::begin) opens a frame; [`fill`](Self::fill) writes what comes next of it into a
+/// scratch buffer of any size, masked, without touching the payload; [`sent`](Self::sent) says how
+/// much of that the wire took. The two repeat until the frame is closed. What `fill` wrote and the
+/// wire did not take is written anew by the next `fill`, so nothing has to be kept. While a frame
+/// is open no other can begin, so that nothing ever gets into the middle of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmitter {
+    /// Payload bytes not yet on the wire.
+    remaining: usize,
+    /// Rotated to the next payload byte.
+    key: Key,
+    /// The first byte of the frame.
+    head: u8,
+    /// Header bytes not yet on the wire.
+    header_due: u8,
+    flags: u8,
+}
+
+const FIN: u8 = 0x80;
+const MASKED: u8 = 0x80;
+const OPCODE: u8 = 0x0F;
+
+const CLIENT: u8 = 0x01;
+/// A frame is open.
+const OPEN: u8 = 0x02;
+/// The payload is masked already.
+const PREMASKED: u8 = 0x04;
+/// A fragmented message is in progress.
+const MESSAGE: u8 = 0x08;
+/// A Close frame is on the wire.
+const CLOSED: u8 = 0x10;
+
+impl Transmitter {
+    /// A transmitter before its first frame.
+    pub const fn new(role: Role) -> Self {
+        Self {
+            remaining: 0,
+            key: Key::NONE,
+            head: 0,
+            header_due: 0,
+            flags: match role {
+                Role::Client => CLIENT,
+                Role::Server => 0,
+            },
+        }
+    }
+
+    /// Does this end mask what it sends (a client does)?
+    pub const fn masks(&self) -> bool {
+        self.flags & CLIENT != 0
+    }
+
+    /// Header bytes of the open frame that are not on the wire yet.
+    pub const fn header_due(&self) -> u8 {
+        self.header_due
+    }
+
+    /// Opens a frame of `length` payload bytes. `key` is fresh from a strong source of randomness
+    /// (section 5.3); a server does not use it.
+    ///
+    /// # Errors
+    /// See [`FrameError`]; nothing has changed then.
+    pub fn begin(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        length: usize,
+        key: [u8; 4],
+    ) -> Result<(), FrameError> {
+        if self.is_open() {
+            return Err(FrameError::FrameOpen);
+        }
+        if self.is_closed() {
+            return Err(FrameError::Closed);
+        }
+        if opcode.is_control() {
+            if !fin || length > MAX_CONTROL_PAYLOAD {
+                return Err(FrameError::Control);
+            }
+        } else if (opcode == Opcode::Continuation) != self.in_message() {
+            return Err(FrameError::FragmentOrder);
+        }
+        self.head = opcode as u8 | if fin { FIN } else { 0 };
+        self.remaining = length;
+        self.key = if self.flags & CLIENT != 0 {
+            Key::from_wire(key)
+        } else {
+            Key::NONE
+        };
+        self.flags = self.flags & !PREMASKED | OPEN;
+        self.header_due = self.header_length();
+        Ok(())
+    }
+
+    /// Is a frame open?
+    pub const fn is_open(&self) -> bool {
+        self.flags & OPEN != 0
+    }
+
+    /// Is a fragmented message in progress, so that only a continuation may follow?
+    pub const fn in_message(&self) -> bool {
+        self.flags & MESSAGE != 0
+    }
+
+    /// Has a Close frame gone out whole?
+    pub const fn is_closed(&self) -> bool {
+        self.flags & CLOSED != 0
+    }
+
+    /// The opcode of the open frame.
+    pub const fn opcode(&self) -> Option<Opcode> {
+        if self.is_open() {
+            Opcode::from_wire(self.head & OPCODE)
+        } else {
+            None
+        }
+    }
+
+    /// Payload bytes of the open frame that are not on the wire yet.
+    pub const fn remaining(&self) -> usize {
+        self.remaining
+    }
+
+    /// Is the header out, and does the payload go out as it stands (a server's, or one masked in
+    /// place)? Then it may be given to the wire without a scratch buffer.
+    pub const fn is_plain(&self) -> bool {
+        self.is_open() && self.header_due == 0 && self.flags & (CLIENT | PREMASKED) != CLIENT
+    }
+
+    /// Writes what comes next of the open frame into `out`: the rest of the header, then payload.
+    /// `rest` is the part of the payload that is not on the wire yet. Returns how many bytes were
+    /// written; with an `out` of at least one byte 0 means that no frame is open or that `rest` is
+    /// used up.
+    pub fn fill(&self, rest: &[u8], out: &mut [u8]) -> usize {
+        let mut header = [0; MAX_HEADER];
+        let header = if self.header_due == 0 {
+            &[][..]
+        } else {
+            self.header(&mut header)
+        };
+        let written = Key::NONE.copy(header, out);
+        let key = if self.flags & PREMASKED != 0 {
+            Key::NONE
+        } else {
+            self.key
+        };
+        let rest = rest.get(..self.remaining).unwrap_or(rest);
+        written + key.copy(rest, out.get_mut(written..).unwrap_or_default())
+    }
+
+    /// The wire took `count` bytes of what [`fill`](Self::fill) wrote; returns how many of them
+    /// were payload.
+    pub fn sent(&mut self, count: usize) -> usize {
+        let header = count.min(usize::from(self.header_due));
+        let payload = (count - header).min(self.remaining);
+        // `header` is at most 14.
+        self.header_due -= u8::try_from(header).unwrap_or(0);
+        self.remaining -= payload;
+        self.key = self.key.advanced(payload);
+        if self.is_open() && self.header_due == 0 && self.remaining == 0 {
+            self.flags &= !OPEN;
+            if self.head & OPCODE == Opcode::Close as u8 {
+                self.flags |= CLOSED;
+            } else if self.head & 0x08 == 0 {
+                self.flags &= !MESSAGE;
+                if self.head & FIN == 0 {
+                    self.flags |= MESSAGE;
+                }
+            }
+        }
+        payload
+    }
+
+    /// Takes back a frame of which nothing is on the wire yet; false where something is (or none
+    /// is open), and nothing has changed.
+    pub fn rollback(&mut self) -> bool {
+        let untouched = self.is_open() && self.header_due == self.header_length();
+        if untouched {
+            self.flags &= !OPEN;
+            self.header_due = 0;
+            self.remaining = 0;
+        }
+        untouched
+    }
+
+    /// Masks the payload of the frame just begun in place, for sending it without a copy. From now
+    /// on `fill` and the caller take it as it stands. Called a second time before anything is on
+    /// the wire it takes the mask off again.
+    pub fn mask_in_place(&mut self, payload: &mut [u8]) {
+        if self.flags & CLIENT != 0 {
+            let mut key = self.key;
+            key.apply(payload);
+            self.flags ^= PREMASKED;
+        }
+    }
+
+    /// Length of the header, from what the frame was begun with.
+    const fn header_length(&self) -> u8 {
+        let length = match self.remaining {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        length + if self.flags & CLIENT != 0 { 4 } else { 0 }
+    }
+
+    /// The part of the header that is not on the wire yet: made anew each time, since until it is
+    /// out `remaining` is the length of the frame and `key` stands at its start.
+    fn header<'a>(&self, out: &'a mut [u8; MAX_HEADER]) -> &'a [u8] {
+        let masked = if self.flags & CLIENT != 0 { MASKED } else { 0 };
+        // Written from the end: the key, the length, the two first bytes.
+        let mut end = MAX_HEADER;
+        let mut put = |bytes: &[u8]| {
+            end -= bytes.len();
+            for (slot, byte) in out.iter_mut().skip(end).zip(bytes) {
+                *slot = *byte;
+            }
+        };
+        if masked != 0 {
+            put(&self.key.to_wire());
+        }
+        let length = self.remaining as u64;
+        let short = match self.remaining {
+            // The match arms bound what is cut off.
+            #[allow(clippy::cast_possible_truncation)]
+            0..=125 => length as u8,
+            #[allow(clippy::cast_possible_truncation)]
+            126..=0xFFFF => {
+                put(&(length as u16).to_be_bytes());
+                126
+            }
+            _ => {
+                put(&length.to_be_bytes());
+                127
+            }
+        };
+        put(&[self.head, masked | short]);
+        out.get(MAX_HEADER - usize::from(self.header_due)..)
+            .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests;
