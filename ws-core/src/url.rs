@@ -1,1 +1,167 @@
 //! ws:// and wss:// URLs (RFC 6455 section 3).
+
+use crate::handshake::{Host, is_host_byte, is_visible};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+/// A WebSocket URL, taken apart; everything is borrowed from its text.
+///
+/// ```
+/// use ws_core::url::{Url, UrlHost};
+/// let url = Url::parse("wss://broker.example:8443/mqtt?id=7")?;
+/// assert!(url.secure);
+/// assert_eq!(url.host, UrlHost::Name("broker.example"));
+/// assert_eq!((url.port, url.target), (8443, "/mqtt?id=7"));
+/// # Ok::<(), ws_core::url::UrlError>(())
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Url<'a> {
+    /// Whether it is `wss`, over TLS.
+    pub secure: bool,
+    /// Name or address of the server.
+    pub host: UrlHost<'a>,
+    /// The port: without one in the text 80, or 443 if `secure`.
+    pub port: u16,
+    /// Path and query as they stand in the text, `""` and `"?q"` among them.
+    pub target: &'a str,
+    /// Host and port as they stand in the text, without a default port.
+    authority: &'a str,
+}
+
+/// The host in a URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UrlHost<'a> {
+    /// A name to be looked up.
+    Name(&'a str),
+    /// An address.
+    Ip(IpAddr),
+}
+
+/// Why a text is no WebSocket URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UrlError {
+    /// The text does not start with `ws://` or `wss://`.
+    #[error("the scheme is neither ws:// nor wss://")]
+    Scheme,
+    /// There is a space, a control character, or one that is not ASCII.
+    #[error("a character that is not visible ASCII")]
+    Character,
+    /// There is a fragment, which no WebSocket URL has (RFC 6455 section 3).
+    #[error("a fragment")]
+    Fragment,
+    /// There is a user name or password (RFC 6455 section 3 leaves no place for it).
+    #[error("a user name or password")]
+    UserInfo,
+    /// There is no host.
+    #[error("no host")]
+    EmptyHost,
+    /// The host has a character that no host has (RFC 3986 section 3.2.2).
+    #[error("a character that no host has")]
+    Host,
+    /// What is between `[` and `]` is no IPv6 address, or behind it comes neither port nor path.
+    #[error("no IPv6 address between brackets")]
+    Ipv6,
+    /// The port is not 1 to 65535.
+    #[error("the port is not 1 to 65535")]
+    Port,
+}
+
+impl<'a> Url<'a> {
+    /// Takes a URL apart: `ws` or `wss` (in any case), host, port, path, query.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] says what is wrong with it.
+    pub fn parse(text: &'a str) -> Result<Self, UrlError> {
+        if !text.bytes().all(is_visible) {
+            return Err(UrlError::Character);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let secure = scheme.eq_ignore_ascii_case("wss");
+        if !secure && !scheme.eq_ignore_ascii_case("ws") {
+            return Err(UrlError::Scheme);
+        }
+        if rest.as_bytes().contains(&b'#') {
+            return Err(UrlError::Fragment);
+        }
+        let end = rest
+            .bytes()
+            .position(|byte| matches!(byte, b'/' | b'?'))
+            .unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).unwrap_or_default();
+        if authority.as_bytes().contains(&b'@') {
+            return Err(UrlError::UserInfo);
+        }
+
+        let (host, port) = match authority.strip_prefix('[') {
+            Some(bracketed) => {
+                let (address, port) = bracketed.split_once(']').ok_or(UrlError::Ipv6)?;
+                if !matches!(port.as_bytes(), [] | [b':', ..]) {
+                    return Err(UrlError::Ipv6);
+                }
+                let address: Ipv6Addr = address.parse().map_err(|_| UrlError::Ipv6)?;
+                (UrlHost::Ip(address.into()), port)
+            }
+            None => {
+                let end = authority.bytes().position(|byte| byte == b':');
+                let end = end.unwrap_or(authority.len());
+                let (name, port) = authority.split_at_checked(end).unwrap_or_default();
+                if name.is_empty() {
+                    return Err(UrlError::EmptyHost);
+                }
+                if !name.bytes().all(|byte| is_host_byte(byte) || byte == b'%') {
+                    return Err(UrlError::Host);
+                }
+                let host = match name.parse::<Ipv4Addr>() {
+                    Ok(address) => UrlHost::Ip(address.into()),
+                    Err(_) => UrlHost::Name(name),
+                };
+                (host, port)
+            }
+        };
+
+        let default = if secure { 443 } else { 80 };
+        let digits = port.strip_prefix(':').unwrap_or_default();
+        let number = if digits.is_empty() {
+            default
+        } else {
+            parse_port(digits)?
+        };
+        let without_port = authority.strip_suffix(port).unwrap_or(authority);
+        Ok(Self {
+            secure,
+            host,
+            port: number,
+            target,
+            authority: if number == default {
+                without_port
+            } else {
+                authority
+            },
+        })
+    }
+
+    /// What the Host header says (RFC 6455 section 4.1, item 4): host and port as they stand in the
+    /// text, without the port if it is the scheme's default.
+    pub const fn host_header(&self) -> Host<'a> {
+        Host::Text(self.authority)
+    }
+}
+
+/// 1 to 65535; no sign, as `FromStr` would take.
+fn parse_port(digits: &str) -> Result<u16, UrlError> {
+    let mut port = 0u16;
+    for byte in digits.bytes() {
+        if !byte.is_ascii_digit() {
+            return Err(UrlError::Port);
+        }
+        port = port
+            .checked_mul(10)
+            .and_then(|port| port.checked_add(u16::from(byte - b'0')))
+            .ok_or(UrlError::Port)?;
+    }
+    if port == 0 {
+        Err(UrlError::Port)
+    } else {
+        Ok(port)
+    }
+}

@@ -1,1 +1,37 @@
-//! The opening handshake (RFC 6455 section 4).
+//! The opening handshake (RFC 6455 section 4), both directions.
+//!
+//! Everything is a streaming machine without a line buffer: what goes out is regenerated from its
+//! description at any position ([`ClientHandshake::fill`], [`ServerHandshake::fill`]), what comes in
+//! may be cut anywhere ([`ClientHandshake::receive`], [`ServerHandshake::receive`]) and is never
+//! consumed past the blank line, so that the frames behind it are the caller's.
+
+mod accept;
+#[cfg(any(test, feature = "compact", not(feature = "crates-hash")))]
+mod base64;
+mod client;
+#[cfg(any(test, feature = "compact"))]
+mod compact;
+mod fields;
+mod head;
+mod request;
+mod response;
+mod server;
+mod write;
+
+#[cfg(test)]
+mod client_tests;
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
+mod testing;
+
+#[cfg(any(feature = "crates-hash", feature = "compact"))]
+pub use accept::SoftSha1;
+pub use accept::{Sha1, accept_value, encode_key};
+pub use client::{ClientError, ClientHandshake, Upgraded};
+pub use head::{HeadError, HeadPart};
+pub use request::{Host, MoreHeaders, Request, RequestError};
+pub use response::{Response, ResponseError};
+pub use server::{Requested, ServerError, ServerHandshake};
+
+pub(crate) use write::{is_host_byte, is_visible};

@@ -1,0 +1,82 @@
+//! The accept value (RFC 6455 sections 1.3 and 4.2.2).
+
+/// What RFC 6455 section 1.3 appends to the key before hashing.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// SHA-1, as far as the handshake needs it. A chip's hash unit can stand in for [`SoftSha1`].
+pub trait Sha1 {
+    /// The SHA-1 digest (FIPS 180-4) of the concatenation of `parts`.
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+}
+
+/// SHA-1 in software: the `sha1` crate (feature `crates-hash`) or this crate's own, a sixth of the
+/// flash (feature `compact`, which wins if both are on).
+#[cfg(any(feature = "crates-hash", feature = "compact"))]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SoftSha1;
+
+#[cfg(feature = "compact")]
+impl Sha1 for SoftSha1 {
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        super::compact::sha1(parts)
+    }
+}
+
+#[cfg(all(feature = "crates-hash", not(feature = "compact")))]
+impl Sha1 for SoftSha1 {
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        use sha1::Digest;
+        let mut hash = sha1::Sha1::new();
+        for part in parts {
+            hash.update(part);
+        }
+        hash.finalize().into()
+    }
+}
+
+#[cfg(any(feature = "compact", not(feature = "crates-hash")))]
+use super::base64::base64;
+
+#[cfg(all(feature = "crates-hash", not(feature = "compact")))]
+fn base64(bytes: &[u8], out: &mut [u8]) {
+    use base64ct::Encoding;
+    // Both callers give exactly the room that is needed.
+    let fits = base64ct::Base64::encode(bytes, out).is_ok();
+    debug_assert!(fits);
+}
+
+/// The value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2, item 5.4).
+///
+/// `key` is the header's value as it stands, without white space around it; it is hashed as it is,
+/// not decoded. Public for web servers that do the rest of the upgrade themselves.
+pub fn accept_value(key: &[u8], hash: &mut impl Sha1) -> [u8; 28] {
+    let mut value = [0; 28];
+    base64(&hash.sha1(&[key, GUID]), &mut value);
+    value
+}
+
+/// The value of Sec-WebSocket-Key: the base64 of a nonce (RFC 6455 section 4.1, item 7).
+///
+/// The nonce must be chosen at random for each connection.
+pub fn encode_key(nonce: &[u8; 16]) -> [u8; 24] {
+    let mut key = [0; 24];
+    base64(nonce, &mut key);
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::CrateSha1;
+    use super::*;
+
+    /// RFC 6455 section 1.3: the example.
+    #[test]
+    fn rfc6455_1_3_example() {
+        let key = encode_key(b"the sample nonce");
+        assert_eq!(&key, b"dGhlIHNhbXBsZSBub25jZQ==");
+        let accept = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
+        assert_eq!(&accept_value(&key, &mut CrateSha1), accept);
+        #[cfg(any(feature = "crates-hash", feature = "compact"))]
+        assert_eq!(&accept_value(&key, &mut SoftSha1), accept);
+    }
+}

@@ -1,0 +1,250 @@
+//! The client's side (RFC 6455 sections 4.1 and 4.2.2).
+
+use super::fields::{CONNECTION, Exchange, PROTOCOL, Role, SECRET, UPGRADE, bit};
+use super::head::{Head, HeadError, HeadPart};
+use super::request::Request;
+use super::{Sha1, accept_value, encode_key};
+
+const EXTENSIONS: u8 = 4;
+
+static ROLE: Role = Role {
+    names: &[
+        "upgrade",
+        "connection",
+        "sec-websocket-accept",
+        "sec-websocket-protocol",
+        "sec-websocket-extensions",
+    ],
+    values: &[["websocket"], ["upgrade"]],
+    lists: bit(CONNECTION),
+    exact: bit(SECRET) | bit(PROTOCOL),
+    server: false,
+};
+
+/// Where `position` is when the request has to be regenerated no more.
+const SENT: usize = usize::MAX;
+
+/// A client's opening handshake: sends the request, reads the response.
+///
+/// ```
+/// # use ws_core::handshake::*;
+/// # struct Unit;
+/// # impl Sha1 for Unit {
+/// #     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+/// #         use sha1::Digest;
+/// #         parts.iter().fold(sha1::Sha1::new(), |hash, part| hash.chain_update(part)).finalize().into()
+/// #     }
+/// # }
+/// # let mut hash = Unit;
+/// let request = Request::new(Host::Text("example.com"), "/chat");
+/// request.validate()?;
+/// let mut handshake = ClientHandshake::new(b"the sample nonce", 4096);
+///
+/// let mut scratch = [0; 32];
+/// loop {
+///     let n = handshake.fill(&request, &mut scratch);
+///     if n == 0 {
+///         break;
+///     }
+///     // scratch[..n] goes to the socket, which may take less of it.
+///     handshake.sent(n);
+/// }
+///
+/// let from_socket = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+///     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n\x81\x02hi";
+/// let (n, upgraded) = handshake.receive(&request, &mut hash, from_socket, &mut |_| {})?;
+/// assert_eq!(upgraded, Some(Upgraded { subprotocol: None }));
+/// assert_eq!(&from_socket[n..], b"\x81\x02hi");
+/// # Ok::<(), Box<dyn core::error::Error>>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct ClientHandshake {
+    exchange: Exchange,
+}
+
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<ClientHandshake>() <= 48);
+
+/// What the server agreed to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upgraded {
+    /// The subprotocol, as its index in [`Request::subprotocols`].
+    pub subprotocol: Option<u8>,
+}
+
+/// Why there is no WebSocket connection (RFC 6455 section 4.1). None of these can be recovered from
+/// on the same TCP connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ClientError {
+    /// A well-formed answer other than 101: a redirect, a demand for authentication, a refusal.
+    /// Said at its blank line, when all its headers were handed out.
+    #[error("the server answered with status {status}")]
+    Refused {
+        /// The status, 200 to 999.
+        status: u16,
+    },
+    /// What came is not an HTTP/1.1 response.
+    #[error("malformed response: {0}")]
+    Head(#[from] HeadError),
+    /// The stream ended inside the response.
+    #[error("the stream ended before the response did")]
+    Eof,
+    /// A 101 whose Upgrade is not there or not `websocket`.
+    #[error("101 without Upgrade: websocket")]
+    Upgrade,
+    /// A 101 whose Connection is not there or has no `upgrade` in it.
+    #[error("101 without Connection: Upgrade")]
+    Connection,
+    /// A 101 without Sec-WebSocket-Accept.
+    #[error("101 without Sec-WebSocket-Accept")]
+    NoAccept,
+    /// A 101 whose Sec-WebSocket-Accept is not the answer to our key.
+    #[error("wrong Sec-WebSocket-Accept")]
+    Accept,
+    /// A 101 with more than one Sec-WebSocket-Accept.
+    #[error("more than one Sec-WebSocket-Accept")]
+    RepeatedAccept,
+    /// A 101 with a subprotocol that was not offered.
+    #[error("the server chose a subprotocol that was not offered")]
+    Subprotocol,
+    /// A 101 with more than one Sec-WebSocket-Protocol.
+    #[error("more than one Sec-WebSocket-Protocol")]
+    RepeatedSubprotocol,
+    /// A 101 with an extension, although none was offered.
+    #[error("the server chose an extension, none was offered")]
+    Extension,
+}
+
+impl ClientHandshake {
+    /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
+    /// to the bytes of the response, interim responses included.
+    pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
+        let mut text = [0; 28];
+        for (to, from) in text.iter_mut().zip(encode_key(nonce)) {
+            *to = from;
+        }
+        Self {
+            exchange: Exchange::new(Head::response(limit), text, Exchange::naming()),
+        }
+    }
+
+    /// Writes what comes next of the request to `out`, as much as there is room for, and says how
+    /// many bytes that are: 0 once all of it is [`sent`](Self::sent) (or `out` is empty).
+    ///
+    /// Nothing is buffered: the request is generated anew each time.
+    pub fn fill(&self, request: &Request<'_>, out: &mut [u8]) -> usize {
+        let key = self.exchange.text.get(..24).unwrap_or_default();
+        request.fill(key, self.exchange.position, out)
+    }
+
+    /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
+    pub fn sent(&mut self, n: usize) {
+        self.exchange.position = self.exchange.position.saturating_add(n);
+    }
+
+    /// Whether all of the request is out.
+    pub fn request_sent(&self, request: &Request<'_>) -> bool {
+        self.fill(request, &mut [0]) == 0
+    }
+
+    /// How many bytes may be read from the socket and given to [`receive`](Self::receive) without
+    /// one of them being behind the response's blank line: 1 to 4, 0 once it was there.
+    ///
+    /// With a receive buffer there is no need for it.
+    pub fn want(&self) -> usize {
+        self.exchange.head.want()
+    }
+
+    /// How many of the `limit` bytes are left: what was consumed so far, also by the call that
+    /// ended in [`ClientError::Refused`], is the rest.
+    pub fn limit_left(&self) -> u16 {
+        self.exchange.head.left()
+    }
+
+    /// Takes bytes of the response, any number of them, and says how many were consumed: all, or up
+    /// to the blank line, when the outcome is there too. To be called only when the request is out
+    /// (what is still missing will not be sent), and not again once there was an outcome.
+    ///
+    /// `on_part` sees each part of the response, those of interim (1xx) responses too. None of it
+    /// can be trusted before the outcome is there.
+    ///
+    /// # Errors
+    ///
+    /// All of [`ClientError`] but [`Eof`](ClientError::Eof).
+    pub fn receive(
+        &mut self,
+        request: &Request<'_>,
+        hash: &mut impl Sha1,
+        bytes: &[u8],
+        on_part: &mut dyn FnMut(HeadPart<'_>),
+    ) -> Result<(usize, Option<Upgraded>), ClientError> {
+        let exchange = &mut self.exchange;
+        if exchange.position != SENT {
+            exchange.position = SENT;
+            let key = exchange.text.get(..24).unwrap_or_default();
+            exchange.text = accept_value(key, hash);
+        }
+        self.read(request.subprotocols, bytes, on_part)
+    }
+
+    fn read(
+        &mut self,
+        subprotocols: &[&str],
+        bytes: &[u8],
+        on_part: &mut dyn FnMut(HeadPart<'_>),
+    ) -> Result<(usize, Option<Upgraded>), ClientError> {
+        let mut consumed = 0;
+        loop {
+            let rest = bytes.get(consumed..).unwrap_or_default();
+            let exchange = &mut self.exchange;
+            consumed += exchange.receive(&ROLE, subprotocols, rest, on_part)?;
+            if !exchange.head.is_complete() {
+                return Ok((consumed, None));
+            }
+            let status = exchange.head.status();
+            if status == 101 {
+                return self.verdict().map(|upgraded| (consumed, Some(upgraded)));
+            }
+            if status >= 200 {
+                return Err(ClientError::Refused { status });
+            }
+            // RFC 9110 section 15.2: an interim response, another one follows.
+            let head = Head::response(exchange.head.left());
+            let position = exchange.position;
+            *exchange = Exchange::new(head, exchange.text, Exchange::naming());
+            exchange.position = position;
+        }
+    }
+
+    /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
+    fn verdict(&self) -> Result<Upgraded, ClientError> {
+        let exchange = &self.exchange;
+        let (good, bad, seen) = (exchange.good, exchange.bad, exchange.seen());
+        Err(if good & !bad & bit(UPGRADE) == 0 {
+            ClientError::Upgrade
+        } else if good & bit(CONNECTION) == 0 {
+            ClientError::Connection
+        } else if seen & bit(SECRET) == 0 {
+            ClientError::NoAccept
+        } else if bad & bit(SECRET) != 0 {
+            ClientError::Accept
+        } else if exchange.twice & bit(SECRET) != 0 {
+            ClientError::RepeatedAccept
+        } else if seen & bit(EXTENSIONS) != 0 {
+            ClientError::Extension
+        } else if bad & bit(PROTOCOL) != 0 {
+            ClientError::Subprotocol
+        } else if exchange.twice & bit(PROTOCOL) != 0 {
+            ClientError::RepeatedSubprotocol
+        } else {
+            return Ok(Upgraded {
+                subprotocol: exchange.subprotocol(),
+            });
+        })
+    }
+
+    /// The stream ended before the response did: what that comes to.
+    pub fn eof(&self) -> ClientError {
+        ClientError::Eof
+    }
+}
