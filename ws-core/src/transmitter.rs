@@ -184,10 +184,15 @@ impl Transmitter {
         payload
     }
 
+    /// Is a frame open of which nothing is on the wire yet?
+    pub const fn is_untouched(&self) -> bool {
+        self.is_open() && self.header_due == self.header_length()
+    }
+
     /// Takes back a frame of which nothing is on the wire yet; false where something is (or none
     /// is open), and nothing has changed.
     pub fn rollback(&mut self) -> bool {
-        let untouched = self.is_open() && self.header_due == self.header_length();
+        let untouched = self.is_untouched();
         if untouched {
             self.flags &= !OPEN;
             self.header_due = 0;

@@ -116,10 +116,11 @@ pub const SCRATCH: usize = 16;
 
 impl<'buf> Endpoint<'buf> {
     /// An endpoint behind the opening handshake. What stands at `buffered` in `lent` came behind it
-    /// in the same segment: the first frames. `limit` is the longest message to accept, in bytes;
+    /// in the same segment: the first frames, within the [`read_capacity`](Self::read_capacity).
+    /// `limit` is the longest message to accept, in bytes;
     /// a longer one fails the connection with 1009.
     pub fn new(role: Role, lent: &'buf mut [u8], buffered: Range<usize>, limit: usize) -> Self {
-        let end = buffered.end.min(lent.len());
+        let end = buffered.end.min(Self::read_capacity(lent.len()));
         Self {
             connection: Connection::new(role),
             start: buffered.start.min(end),
@@ -181,6 +182,16 @@ impl<'buf> Endpoint<'buf> {
         self.connection.tx.is_open() && !self.is(CONTROL_OPEN)
     }
 
+    /// Is there nothing more to receive: the peer closed, was lost, or broke the protocol?
+    pub const fn is_over(&self) -> bool {
+        self.is(EOF) && self.start == self.end || self.connection.rx.has_ended()
+    }
+
+    /// May the user send: no Close has begun, and no control frame has to go out first?
+    pub const fn is_writable(&self) -> bool {
+        !self.closing() && !self.connection.rx.has_ended() && !self.control_ready()
+    }
+
     /// Has our Close begun, or is it due?
     const fn closing(&self) -> bool {
         let tx = &self.connection.tx;
@@ -206,6 +217,15 @@ impl<'buf> Endpoint<'buf> {
             self.lent.len() - MAX_CONTROL_PAYLOAD
         } else {
             self.lent.len()
+        }
+    }
+
+    /// How much of a lent buffer of `length` bytes is read into: all but the reserve.
+    pub const fn read_capacity(length: usize) -> usize {
+        if length > MAX_CONTROL_PAYLOAD {
+            length - MAX_CONTROL_PAYLOAD
+        } else {
+            length
         }
     }
 

@@ -1,0 +1,52 @@
+//! What holds for all connections of a table.
+
+/// What `Ok(0)` from the stack's `receive` means: stacks differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ZeroRead {
+    /// The peer has ended the stream, as with BSD sockets and the adapters of this crate.
+    EndOfStream,
+    /// Nothing there yet, as with smoltcp-nal 0.7. The end of the stream is then an error of the
+    /// stack's, of kind `PipeClosed`.
+    WouldBlock,
+}
+
+/// What holds for all connections of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Config {
+    /// The longest message to accept, in bytes: a longer one closes its connection with 1009.
+    /// Messages are handed out in pieces and never stored, so that no memory depends on it.
+    pub max_message: usize,
+    /// The longest answer (client) or request (server) of an opening handshake, in bytes.
+    pub max_handshake: u16,
+    /// How long an opening handshake may take where the call has no timeout: connecting by the
+    /// socket face, TCP included, and each connection that is being accepted. In milliseconds.
+    pub handshake_timeout: u32,
+    /// What `Ok(0)` from `receive` of the stack means.
+    pub zero_read: ZeroRead,
+    /// Does the stack encrypt, so that `wss` URLs can be connected to?
+    pub secure: bool,
+    /// Hand Pings to the caller too, where they are answered by the table.
+    pub report_pings: bool,
+    /// Hand Pongs to the caller.
+    pub report_pongs: bool,
+}
+
+impl Config {
+    /// No limit on messages, 8 KiB and 10 s for a handshake, `Ok(0)` ends the stream, no TLS, Pings
+    /// and Pongs are not handed out.
+    pub const DEFAULT: Self = Self {
+        max_message: usize::MAX,
+        max_handshake: 8192,
+        handshake_timeout: 10_000,
+        zero_read: ZeroRead::EndOfStream,
+        secure: false,
+        report_pings: false,
+        report_pongs: false,
+    };
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}

@@ -1,0 +1,49 @@
+//! What the table needs of its surroundings besides a TCP stack.
+
+/// Time, randomness and a way to wait: three methods, and no more of a chip than that.
+///
+/// `S` is the stack, which [`wait`](Self::wait) can reach.
+pub trait Platform<S: ?Sized> {
+    /// A clock in milliseconds, from any origin; it may wrap.
+    fn now_ms(&mut self) -> u32;
+
+    /// Fills `bytes` with randomness that a peer cannot predict: mask keys (RFC 6455 section 5.3)
+    /// and handshake keys (section 4.1) come from it.
+    fn fill_random(&mut self, bytes: &mut [u8]);
+
+    /// Runs whenever a call has nothing to do but wait, with the milliseconds it may wait at most
+    /// (`u32::MAX` where there is no limit; 0 asks to make what progress can be made at once). It
+    /// polls a stack that has to be polled, sleeps until an interrupt or a readiness event, yields
+    /// to other tasks, or simply returns: then the call spins.
+    fn wait(&mut self, stack: &mut S, at_most_ms: u32);
+
+    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2). The default
+    /// is software; a chip's hash unit stands in by overriding it. Without the features
+    /// `crates-hash` and `compact` there is no default.
+    #[cfg(any(feature = "crates-hash", feature = "compact"))]
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
+    }
+
+    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
+    #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+}
+
+impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
+    fn now_ms(&mut self) -> u32 {
+        P::now_ms(self)
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) {
+        P::fill_random(self, bytes);
+    }
+
+    fn wait(&mut self, stack: &mut S, at_most_ms: u32) {
+        P::wait(self, stack, at_most_ms);
+    }
+
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        P::sha1(self, parts)
+    }
+}

@@ -1,0 +1,214 @@
+//! One slot's connection and its steps: each does what can be done without waiting. The blocking
+//! calls, the socket face and the shared table are loops around them.
+
+mod close;
+mod receive;
+mod send;
+mod upgrade;
+
+pub(crate) use close::Closing;
+pub(crate) use send::Payload;
+
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
+use ws_core::Endpoint;
+use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
+
+use crate::{Config, Platform, ZeroRead};
+
+/// What a slot holds.
+#[derive(Debug)]
+pub struct Entry<'buf, T> {
+    /// The lent buffer while no [`Endpoint`] has it.
+    pub(crate) lent: &'buf mut [u8],
+    pub(crate) state: State<'buf, T>,
+}
+
+#[derive(Debug)]
+pub(crate) enum State<'buf, T> {
+    /// Nothing; or taken, with the connection still to come.
+    Vacant,
+    /// A TCP socket of the socket face, before `connect` or while it dials; `since` when it began.
+    Dialing { socket: T, since: Option<u32> },
+    /// A client's handshake.
+    Client {
+        socket: T,
+        handshake: ClientHandshake,
+        since: u32,
+    },
+    /// A server's handshake.
+    Server {
+        socket: T,
+        handshake: ServerHandshake,
+        since: u32,
+        answer: Answer,
+    },
+    /// Frames.
+    Open {
+        socket: T,
+        endpoint: Endpoint<'buf>,
+        subprotocol: Option<u8>,
+    },
+    /// A `connect` of the socket face failed; `close` is still due.
+    Failed { socket: T },
+}
+
+/// What a server's handshake has come to.
+#[derive(Debug, Clone)]
+pub(crate) enum Answer {
+    /// The request is not complete.
+    Pending,
+    /// 101, with the subprotocol, and where in the lent buffer the first frames stand.
+    Upgrade {
+        subprotocol: Option<u8>,
+        buffered: (usize, usize),
+    },
+    /// A refusal.
+    Refuse { status: u16 },
+}
+
+impl<'buf, T> Entry<'buf, T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            lent: &mut [],
+            state: State::Vacant,
+        }
+    }
+
+    /// The way back to [`State::Vacant`]: the socket, if there was one. The lent buffer stays.
+    pub(crate) fn vacate(&mut self) -> Option<T> {
+        match core::mem::replace(&mut self.state, State::Vacant) {
+            State::Vacant => None,
+            State::Dialing { socket, .. }
+            | State::Client { socket, .. }
+            | State::Server { socket, .. }
+            | State::Failed { socket } => Some(socket),
+            State::Open {
+                socket, endpoint, ..
+            } => {
+                self.lent = endpoint.into_lent();
+                Some(socket)
+            }
+        }
+    }
+
+    /// Takes a buffer in place of the one that is there.
+    pub(crate) fn lend(&mut self, buffer: Option<&'buf mut [u8]>) {
+        if let Some(buffer) = buffer {
+            self.lent = buffer;
+        }
+    }
+
+    /// The TCP socket.
+    pub(crate) fn socket(&self) -> Option<&T> {
+        match &self.state {
+            State::Vacant => None,
+            State::Dialing { socket, .. }
+            | State::Client { socket, .. }
+            | State::Server { socket, .. }
+            | State::Failed { socket }
+            | State::Open { socket, .. } => Some(socket),
+        }
+    }
+
+    /// The open connection.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint<'buf>> {
+        match &self.state {
+            State::Open { endpoint, .. } => Some(endpoint),
+            _ => None,
+        }
+    }
+
+    fn open(&mut self) -> Option<(&mut T, &mut Endpoint<'buf>)> {
+        match &mut self.state {
+            State::Open {
+                socket, endpoint, ..
+            } => Some((socket, endpoint)),
+            _ => None,
+        }
+    }
+}
+
+/// What a step works with beside its slot.
+pub(crate) struct Context<'a, S, P> {
+    pub(crate) stack: &'a mut S,
+    pub(crate) platform: &'a mut P,
+    pub(crate) config: &'a Config,
+}
+
+impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
+    /// Reads what is there: `None` where the stream has ended.
+    fn read(
+        &mut self,
+        socket: &mut S::TcpSocket,
+        buffer: &mut [u8],
+    ) -> nb::Result<Option<usize>, S::Error> {
+        match self.stack.receive(socket, buffer) {
+            Ok(0) => match self.config.zero_read {
+                ZeroRead::EndOfStream => Ok(None),
+                ZeroRead::WouldBlock => Err(nb::Error::WouldBlock),
+            },
+            Ok(count) => Ok(Some(count)),
+            Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Writes at least one byte, or would block.
+    fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> nb::Result<usize, S::Error> {
+        match self.stack.send(socket, bytes) {
+            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            result => result,
+        }
+    }
+
+    /// A fresh mask key.
+    fn key(&mut self) -> [u8; 4] {
+        let mut key = [0; 4];
+        self.platform.fill_random(&mut key);
+        key
+    }
+
+    /// Writes the control frames that are due, as far as the wire takes them; false where some are
+    /// left.
+    fn flush(
+        &mut self,
+        socket: &mut S::TcpSocket,
+        endpoint: &mut Endpoint<'_>,
+    ) -> Result<bool, S::Error> {
+        let mut scratch = [0; CONTROL_SCRATCH];
+        while endpoint.control_ready() {
+            let count = endpoint.control(|| self.key(), &mut scratch);
+            match self.write(socket, scratch.get(..count).unwrap_or_default()) {
+                Ok(count) => endpoint.control_sent(count),
+                Err(nb::Error::WouldBlock) => {
+                    endpoint.control_sent(0);
+                    return Ok(false);
+                }
+                Err(nb::Error::Other(error)) => {
+                    endpoint.control_sent(0);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(true)
+    }
+}
+
+/// The platform's hash unit, for the core.
+struct Hash<'a, S, P> {
+    platform: &'a mut P,
+    stack: core::marker::PhantomData<fn(&mut S)>,
+}
+
+impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        self.platform.sha1(parts)
+    }
+}
+
+/// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
+const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
+
+/// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a
+/// host, little on a microcontroller.
+pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };

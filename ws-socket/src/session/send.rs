@@ -1,0 +1,97 @@
+//! Sending: as much of a frame as the wire takes.
+
+use embedded_nal::{TcpClientStack, nb};
+use ws_core::{Face, FrameError, Opcode};
+
+use super::{Context, Entry, SEND_SCRATCH};
+use crate::Platform;
+use crate::error::SendError;
+
+/// A payload, and whether it may be masked where it stands.
+pub(crate) enum Payload<'a> {
+    Keep(&'a [u8]),
+    Mask(&'a mut [u8]),
+}
+
+impl Payload<'_> {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Keep(bytes) => bytes,
+            Self::Mask(bytes) => bytes,
+        }
+    }
+}
+
+impl<T> Entry<'_, T> {
+    /// Begins a frame, or goes on with the one that is open, and returns how many bytes of the
+    /// payload went out: of a frame that went out whole, all of them. A frame of which not even
+    /// the first byte went out is taken back.
+    ///
+    /// On the message face the payload has to be the rest of the open frame; on the stream face it
+    /// is whatever comes next.
+    pub(crate) fn send<S, P>(
+        &mut self,
+        context: &mut Context<'_, S, P>,
+        face: Face,
+        opcode: Opcode,
+        fin: bool,
+        mut payload: Payload<'_>,
+    ) -> nb::Result<usize, SendError<S::Error>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let Some((socket, endpoint)) = self.open() else {
+            return Err(nb::Error::Other(SendError::NotConnected));
+        };
+        let stack_error = |error| nb::Error::Other(SendError::Stack(error));
+        if !context.flush(socket, endpoint).map_err(stack_error)? {
+            return Err(nb::Error::WouldBlock);
+        }
+        let length = payload.bytes().len();
+        if endpoint.frame_open() {
+            let tx = &endpoint.connection().tx;
+            if face == Face::Messages && (tx.opcode() != Some(opcode) || tx.remaining() != length) {
+                return Err(nb::Error::Other(FrameError::FrameOpen.into()));
+            }
+        } else {
+            endpoint
+                .begin(opcode, fin, length, || context.key())
+                .map_err(|error| nb::Error::Other(error.into()))?;
+            if let Payload::Mask(bytes) = &mut payload {
+                endpoint.mask_in_place(bytes);
+            }
+        }
+        let mut scratch = [0; SEND_SCRATCH];
+        let mut taken = 0;
+        while endpoint.frame_open() {
+            let rest = payload.bytes().get(taken..).unwrap_or_default();
+            let bytes = if endpoint.is_plain() {
+                let open = endpoint.connection().tx.remaining();
+                rest.get(..open).unwrap_or(rest)
+            } else {
+                let count = endpoint.fill(rest, &mut scratch);
+                scratch.get(..count).unwrap_or_default()
+            };
+            // On the stream face the payload may end before the frame does.
+            if bytes.is_empty() {
+                break;
+            }
+            match context.write(socket, bytes) {
+                Ok(count) => taken += endpoint.sent(count),
+                Err(nb::Error::WouldBlock) => break,
+                Err(nb::Error::Other(error)) => return Err(stack_error(error)),
+            }
+        }
+        if taken > 0 || !endpoint.frame_open() {
+            return Ok(taken);
+        }
+        if let Payload::Mask(bytes) = &mut payload
+            && endpoint.connection().tx.is_untouched()
+        {
+            endpoint.mask_in_place(bytes);
+        }
+        endpoint.rollback();
+        Err(nb::Error::WouldBlock)
+    }
+}

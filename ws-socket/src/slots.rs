@@ -1,0 +1,225 @@
+//! The slots of a table: where they live, and who may touch them.
+
+use embedded_nal::nb;
+
+use crate::WebSocketId;
+use crate::error::HandleError;
+use crate::session::Entry;
+
+/// A direction of a connection: one task may be in each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    Receive = 1,
+    Send = 2,
+}
+
+/// Why a slot cannot be worked with right now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unavailable {
+    Handle(HandleError),
+    /// It is checked out for the moment: as if it would block.
+    CheckedOut,
+}
+
+impl From<Unavailable> for nb::Error<HandleError> {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Handle(error) => Self::Other(error),
+            Unavailable::CheckedOut => Self::WouldBlock,
+        }
+    }
+}
+
+impl From<Unavailable> for HandleError {
+    fn from(unavailable: Unavailable) -> Self {
+        match unavailable {
+            Unavailable::Handle(error) => error,
+            Unavailable::CheckedOut => Self::Busy,
+        }
+    }
+}
+
+/// Where slots live: in the table itself, or shared.
+pub trait SlotStore<'buf> {
+    /// The TCP stack's socket.
+    type Socket;
+
+    /// Takes a free slot, preferably with a lent buffer or preferably without.
+    fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId>;
+
+    /// Works on a slot.
+    fn with<R>(
+        &mut self,
+        id: WebSocketId,
+        work: impl FnOnce(&mut Entry<'buf, Self::Socket>) -> R,
+    ) -> Result<R, Unavailable>;
+
+    /// Gives a vacant slot back: its id is stale from here on.
+    fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable>;
+
+    /// Claims a direction for the length of a call.
+    fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError>;
+
+    /// Ends a claim; nothing happens where the connection is gone.
+    fn unclaim(&mut self, id: WebSocketId, direction: Direction);
+
+    /// The id in slot `index` if it is taken; an error beyond the last slot.
+    fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError>;
+}
+
+/// One slot.
+#[derive(Debug)]
+pub(crate) struct Slot<'buf, T> {
+    generation: u16,
+    taken: bool,
+    claims: u8,
+    /// `None` while it is checked out.
+    entry: Option<Entry<'buf, T>>,
+}
+
+impl<'buf, T> Slot<'buf, T> {
+    const fn new() -> Self {
+        Self {
+            generation: 0,
+            taken: false,
+            claims: 0,
+            entry: Some(Entry::new()),
+        }
+    }
+
+    fn id(&self, index: usize) -> Option<WebSocketId> {
+        let slot = u16::try_from(index).ok()?;
+        self.taken.then_some(WebSocketId {
+            slot,
+            generation: self.generation,
+        })
+    }
+}
+
+/// An array of slots: what both stores have in common.
+#[derive(Debug)]
+pub(crate) struct Slots<'buf, T, const N: usize>([Slot<'buf, T>; N]);
+
+impl<'buf, T, const N: usize> Slots<'buf, T, N> {
+    pub(crate) const fn new() -> Self {
+        const { assert!(N <= 1 << 16, "a table has at most 65,536 slots") };
+        Self([const { Slot::new() }; N])
+    }
+
+    pub(crate) fn lend(&mut self, buffers: [&'buf mut [u8]; N]) {
+        for (slot, buffer) in self.0.iter_mut().zip(buffers) {
+            if let Some(entry) = &mut slot.entry {
+                entry.lend(Some(buffer));
+            }
+        }
+    }
+
+    pub(crate) fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
+        let slot = self.0.get_mut(id.slot()).ok_or(HandleError::Unknown)?;
+        if slot.taken && slot.generation == id.generation {
+            Ok(slot)
+        } else {
+            Err(HandleError::Stale)
+        }
+    }
+
+    pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
+        let mut found = None;
+        for (index, slot) in self.0.iter().enumerate() {
+            let Some(entry) = &slot.entry else { continue };
+            if slot.taken {
+                continue;
+            }
+            found = Some(index);
+            if entry.lent.is_empty() != with_buffer {
+                break;
+            }
+        }
+        let index = found?;
+        let slot = self.0.get_mut(index)?;
+        slot.taken = true;
+        slot.claims = 0;
+        slot.id(index)
+    }
+
+    pub(crate) fn check_out(&mut self, id: WebSocketId) -> Result<Entry<'buf, T>, Unavailable> {
+        let slot = self.get(id).map_err(Unavailable::Handle)?;
+        slot.entry.take().ok_or(Unavailable::CheckedOut)
+    }
+
+    pub(crate) fn check_in(&mut self, id: WebSocketId, entry: Entry<'buf, T>) {
+        if let Some(slot) = self.0.get_mut(id.slot()) {
+            slot.entry = Some(entry);
+        }
+    }
+
+    pub(crate) fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable> {
+        let slot = self.get(id).map_err(Unavailable::Handle)?;
+        if slot.entry.is_none() {
+            return Err(Unavailable::CheckedOut);
+        }
+        slot.taken = false;
+        slot.generation = slot.generation.wrapping_add(1);
+        Ok(())
+    }
+
+    pub(crate) fn claim(
+        &mut self,
+        id: WebSocketId,
+        direction: Direction,
+    ) -> Result<(), HandleError> {
+        let slot = self.get(id)?;
+        if slot.claims & direction as u8 != 0 {
+            return Err(HandleError::Busy);
+        }
+        slot.claims |= direction as u8;
+        Ok(())
+    }
+
+    pub(crate) fn unclaim(&mut self, id: WebSocketId, direction: Direction) {
+        if let Ok(slot) = self.get(id) {
+            slot.claims &= !(direction as u8);
+        }
+    }
+
+    pub(crate) fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError> {
+        let slot = self.0.get(index).ok_or(HandleError::Unknown)?;
+        Ok(slot.id(index))
+    }
+}
+
+/// Slots in the table itself, for one owner.
+#[derive(Debug)]
+pub struct LocalSlots<'buf, T, const N: usize>(pub(crate) Slots<'buf, T, N>);
+
+impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
+    type Socket = T;
+
+    fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
+        self.0.take_free(with_buffer)
+    }
+
+    fn with<R>(
+        &mut self,
+        id: WebSocketId,
+        work: impl FnOnce(&mut Entry<'buf, T>) -> R,
+    ) -> Result<R, Unavailable> {
+        let slot = self.0.get(id).map_err(Unavailable::Handle)?;
+        slot.entry.as_mut().map(work).ok_or(Unavailable::CheckedOut)
+    }
+
+    fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable> {
+        self.0.give_back(id)
+    }
+
+    // The table is borrowed for the whole call: nobody else can be in it.
+    fn claim(&mut self, id: WebSocketId, _: Direction) -> Result<(), HandleError> {
+        self.0.get(id).map(|_| ())
+    }
+
+    fn unclaim(&mut self, _: WebSocketId, _: Direction) {}
+
+    fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError> {
+        self.0.taken(index)
+    }
+}

@@ -1,0 +1,180 @@
+//! Connecting: Zephyr's `websocket_connect`, and what saves its caller work.
+
+use core::net::{IpAddr, SocketAddr};
+
+use embedded_nal::{AddrType, Dns, TcpClientStack};
+use ws_core::handshake::{HeadPart, Request};
+use ws_core::url::{Url, UrlHost};
+
+use super::Table;
+use crate::error::ConnectError;
+use crate::request::{ConnectionOptions, WebSocketRequest};
+use crate::slots::SlotStore;
+use crate::timeout::Deadline;
+use crate::{Platform, Timeout, WebSocketId};
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    /// Makes a WebSocket of a connected TCP socket: the client's opening handshake (RFC 6455
+    /// section 4.1), at most for `timeout`. What came behind the answer in the same segment is
+    /// received first.
+    ///
+    /// # Errors
+    /// See [`ConnectError`]. The socket is closed then, the slot is free. An answer other than 101
+    /// is `Handshake(Refused { status })`, when all its headers went to
+    /// [`on_response`](WebSocketRequest::on_response).
+    pub fn connect(
+        &mut self,
+        socket: S::TcpSocket,
+        request: WebSocketRequest<'_, 'buf>,
+        timeout: impl Into<Timeout>,
+    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        self.upgrade(socket, &request.handshake, request.connection, deadline)
+    }
+
+    /// [`connect`](Self::connect), with a TCP connection to `remote` made first.
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect_to(
+        &mut self,
+        remote: SocketAddr,
+        request: WebSocketRequest<'_, 'buf>,
+        timeout: impl Into<Timeout>,
+    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        self.dial(remote, &request.handshake, request.connection, deadline)
+    }
+
+    /// [`connect_to`](Self::connect_to) what a `ws://` or `wss://` URL names: its name is resolved,
+    /// its host and target take the place of those in `request`. `wss` needs a stack that does TLS
+    /// ([`Config::secure`](crate::Config)).
+    ///
+    /// # Errors
+    /// See [`ConnectError`].
+    pub fn connect_url(
+        &mut self,
+        url: &str,
+        request: WebSocketRequest<'_, 'buf>,
+        timeout: impl Into<Timeout>,
+    ) -> Result<WebSocketId, ConnectError<<S as TcpClientStack>::Error>>
+    where
+        S: Dns,
+    {
+        let deadline = self.deadline(timeout.into());
+        let url = Url::parse(url)?;
+        if url.secure && !self.config.secure {
+            return Err(ConnectError::NotSecure);
+        }
+        let host = url.host_header();
+        let handshake = Request {
+            host,
+            target: url.target,
+            ..request.handshake
+        };
+        handshake.validate()?;
+        let address = match url.host {
+            UrlHost::Ip(address) => address,
+            UrlHost::Name(name) => self.resolve(name, deadline)?,
+        };
+        let remote = SocketAddr::new(address, url.port);
+        self.dial(remote, &handshake, request.connection, deadline)
+    }
+
+    fn resolve(
+        &mut self,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<IpAddr, ConnectError<<S as TcpClientStack>::Error>>
+    where
+        S: Dns,
+    {
+        let address = self.wait_for(deadline, |table| {
+            table
+                .stack
+                .get_host_by_name(name, AddrType::Either)
+                .map_err(|error| {
+                    // The resolver's error has a type of its own, which says no more.
+                    error.map(|_| ConnectError::Resolve)
+                })
+        })?;
+        address.ok_or(ConnectError::Timeout)
+    }
+
+    fn dial(
+        &mut self,
+        remote: SocketAddr,
+        handshake: &Request<'_>,
+        options: ConnectionOptions<'_, 'buf>,
+        deadline: Deadline,
+    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        handshake.validate()?;
+        let mut socket = self.stack.socket().map_err(ConnectError::Stack)?;
+        let dialed = self.wait_for(deadline, |table| table.stack.connect(&mut socket, remote));
+        match dialed {
+            Ok(Some(())) => self.upgrade(socket, handshake, options, deadline),
+            Ok(None) => self.give_up(socket, ConnectError::Timeout),
+            Err(error) => self.give_up(socket, ConnectError::Stack(error)),
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        socket: S::TcpSocket,
+        handshake: &Request<'_>,
+        options: ConnectionOptions<'_, 'buf>,
+        deadline: Deadline,
+    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        if self.has(&socket) {
+            return Err(ConnectError::AlreadyWrapped);
+        }
+        if let Err(error) = handshake.validate() {
+            return self.give_up(socket, error.into());
+        }
+        let ConnectionOptions {
+            on_response,
+            on_connect,
+            buffer,
+        } = options;
+        let Some(ws) = self.slots.take_free(buffer.is_none()) else {
+            return self.give_up(socket, ConnectError::NoFreeSlot);
+        };
+        self.enter(ws, |entry, context| {
+            entry.lend(buffer);
+            entry.begin_client(socket, context);
+        });
+        let mut ignore = |_: HeadPart<'_>| {};
+        let on_response = on_response.unwrap_or(&mut ignore);
+        let upgraded = self.wait_for(deadline, |table| {
+            table.step(ws, |entry, context| {
+                entry.client(context, handshake, on_response)
+            })
+        });
+        let error = match upgraded {
+            Ok(Some(())) => {
+                if let Some(on_connect) = on_connect {
+                    on_connect(ws);
+                }
+                return Ok(ws);
+            }
+            Ok(None) => ConnectError::Timeout,
+            Err(error) => error,
+        };
+        let _ = self.drop_connection(ws);
+        Err(error)
+    }
+
+    fn give_up<T>(
+        &mut self,
+        socket: S::TcpSocket,
+        error: ConnectError<S::Error>,
+    ) -> Result<T, ConnectError<S::Error>> {
+        let _ = self.stack.close(socket);
+        Err(error)
+    }
+}

@@ -1,0 +1,328 @@
+//! The table: ids, and the calls on them.
+
+mod accept;
+mod connect;
+mod disconnect;
+mod nal;
+mod poll;
+mod receive;
+mod register;
+mod send;
+
+pub use disconnect::Disconnected;
+pub use nal::StreamOptions;
+pub use poll::{Events, PollItem};
+
+use core::marker::PhantomData;
+
+use embedded_nal::{TcpClientStack, nb};
+use ws_core::CloseCode;
+
+use crate::error::HandleError;
+use crate::session::{Context, Entry, State};
+use crate::slots::{Direction, LocalSlots, SlotStore, Slots, Unavailable};
+use crate::timeout::Deadline;
+use crate::{Config, Platform, Timeout, WebSocketId};
+
+/// `N` WebSockets over one stack, in one owner's hands: see [`Table`].
+pub type WebSockets<'buf, S, P, const N: usize> =
+    Table<'buf, S, P, LocalSlots<'buf, <S as TcpClientStack>::TcpSocket, N>>;
+
+/// WebSockets over a TCP stack `S`, with a platform `P`; `L` is where their slots live: in the
+/// table itself ([`WebSockets`]) or shared between tasks
+/// ([`SharedWebSockets`](crate::SharedWebSockets)).
+///
+/// The calls of Zephyr are methods here, and functions of the same names in the crate root. Each
+/// blocks at most for its timeout; while it waits, the platform's [`wait`](Platform::wait) runs.
+///
+/// The table is an [`embedded_nal::TcpClientStack`] itself, whose socket is a WebSocket id: what
+/// speaks to sockets runs over WebSockets by being given the table in place of the stack.
+#[derive(Debug)]
+pub struct Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    slots: L,
+    stack: S,
+    platform: P,
+    config: Config,
+    stream: StreamOptions<'buf>,
+    same: Option<fn(&S::TcpSocket, &S::TcpSocket) -> bool>,
+    buffers: PhantomData<&'buf mut [u8]>,
+}
+
+impl<'buf, S, P, const N: usize> WebSockets<'buf, S, P, N>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+{
+    /// A table of `N` slots, all free, with [`Config::DEFAULT`].
+    pub fn new(stack: S, platform: P) -> Self {
+        Self::over(LocalSlots(Slots::new()), stack, platform)
+    }
+
+    /// Lends a buffer to each slot, for all connections there that bring none of their own: see
+    /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer).
+    #[must_use]
+    pub fn with_buffers(mut self, buffers: [&'buf mut [u8]; N]) -> Self {
+        self.slots.0.lend(buffers);
+        self
+    }
+}
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    pub(crate) fn over(slots: L, stack: S, platform: P) -> Self {
+        Self {
+            slots,
+            stack,
+            platform,
+            config: Config::DEFAULT,
+            stream: StreamOptions::DEFAULT,
+            same: None,
+            buffers: PhantomData,
+        }
+    }
+
+    /// Another configuration. It holds for connections that begin from here on.
+    #[must_use]
+    pub const fn with_config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What the socket face asks for when it connects, and what its frames are.
+    #[must_use]
+    pub const fn with_stream_options(mut self, options: StreamOptions<'buf>) -> Self {
+        self.stream = options;
+        self
+    }
+
+    /// Has [`register`](Self::register) and [`connect`](Self::connect) refuse a socket that is in
+    /// the table already (`EEXIST`). Only where the stack's sockets are plain handles that can be
+    /// copied can it be given twice.
+    #[must_use]
+    pub fn refusing_duplicates(mut self) -> Self
+    where
+        S::TcpSocket: PartialEq,
+    {
+        self.same = Some(|one, other| one == other);
+        self
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The TCP stack: to poll it, to open and close sockets of one's own.
+    pub const fn stack(&mut self) -> &mut S {
+        &mut self.stack
+    }
+
+    /// The platform.
+    pub const fn platform(&mut self) -> &mut P {
+        &mut self.platform
+    }
+
+    /// The stack and the platform back. Connections that are open are dropped as they are:
+    /// [`disconnect`](Self::disconnect) them before.
+    pub fn into_parts(self) -> (S, P) {
+        (self.stack, self.platform)
+    }
+
+    /// How many slots are taken: open connections and handshakes under way.
+    pub fn in_use(&self) -> usize {
+        self.ids_from(0).count()
+    }
+
+    /// The ids of the taken slots, from slot `first` on.
+    fn ids_from(&self, first: usize) -> impl Iterator<Item = WebSocketId> {
+        (first..)
+            .map_while(|index| self.slots.taken(index).ok())
+            .flatten()
+    }
+
+    /// Is this the id of an open connection? An id is that too when the peer has closed, until
+    /// [`disconnect`](Self::disconnect).
+    pub fn is_open(&mut self, ws: WebSocketId) -> bool {
+        self.slots
+            .with(ws, |entry| entry.endpoint().is_some())
+            .unwrap_or(false)
+    }
+
+    /// The subprotocol agreed on, as its index in the list that was offered (client) or supported
+    /// (server).
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
+        self.peek(ws, |entry| match entry.state {
+            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
+            _ => None,
+        })
+    }
+
+    /// The code of the peer's Close, once it has been received.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn close_code(&mut self, ws: WebSocketId) -> Result<Option<CloseCode>, HandleError> {
+        self.peek(ws, |entry| {
+            entry.endpoint().and_then(|endpoint| endpoint.peer_close())
+        })
+    }
+
+    /// Bytes of the frame that is partly sent and that the next send has to go on with; `None`
+    /// where none is.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
+        self.peek(ws, |entry| {
+            let endpoint = entry.endpoint().filter(|endpoint| endpoint.frame_open())?;
+            Some(endpoint.connection().tx.remaining())
+        })
+    }
+
+    /// Works with the TCP socket under a WebSocket: its addresses, its options. Not to receive or
+    /// send by it, nor to close it.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn with_socket<R>(
+        &mut self,
+        ws: WebSocketId,
+        work: impl FnOnce(&mut S, &S::TcpSocket) -> R,
+    ) -> Result<Option<R>, HandleError> {
+        let Self { slots, stack, .. } = self;
+        Ok(slots.with(ws, |entry| entry.socket().map(|socket| work(stack, socket)))?)
+    }
+
+    fn peek<R>(
+        &mut self,
+        ws: WebSocketId,
+        look: impl FnOnce(&Entry<'buf, S::TcpSocket>) -> R,
+    ) -> Result<R, HandleError> {
+        Ok(self.slots.with(ws, |entry| look(entry))?)
+    }
+
+    /// One step on a slot, with the stack and the platform.
+    fn step<T, E: From<HandleError>>(
+        &mut self,
+        ws: WebSocketId,
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>) -> nb::Result<T, E>,
+    ) -> nb::Result<T, E> {
+        let Self {
+            slots,
+            stack,
+            platform,
+            config,
+            ..
+        } = self;
+        match slots.with(ws, |entry| {
+            work(
+                entry,
+                &mut Context {
+                    stack,
+                    platform,
+                    config,
+                },
+            )
+        }) {
+            Ok(result) => result,
+            Err(Unavailable::CheckedOut) => Err(nb::Error::WouldBlock),
+            Err(Unavailable::Handle(error)) => Err(nb::Error::Other(error.into())),
+        }
+    }
+
+    /// Puts something into a slot that was just taken, so that nobody else has its id.
+    fn enter(
+        &mut self,
+        ws: WebSocketId,
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>),
+    ) {
+        let Self {
+            slots,
+            stack,
+            platform,
+            config,
+            ..
+        } = self;
+        let entered = slots.with(ws, |entry| {
+            work(
+                entry,
+                &mut Context {
+                    stack,
+                    platform,
+                    config,
+                },
+            )
+        });
+        debug_assert!(entered.is_ok());
+    }
+
+    fn deadline(&mut self, timeout: Timeout) -> Deadline {
+        Deadline::new(self.platform.now_ms(), timeout)
+    }
+
+    /// Repeats `step` until it does not block any more, at most until the deadline: then `None`.
+    /// The stack gets its turn between, at least once.
+    fn wait_for<T, E>(
+        &mut self,
+        deadline: Deadline,
+        mut step: impl FnMut(&mut Self) -> nb::Result<T, E>,
+    ) -> Result<Option<T>, E> {
+        loop {
+            // Looked at before the step, so that the last step comes behind the last wait.
+            let left = deadline.left(self.platform.now_ms());
+            match step(self) {
+                Ok(value) => return Ok(Some(value)),
+                Err(nb::Error::Other(error)) => return Err(error),
+                Err(nb::Error::WouldBlock) => {}
+            }
+            self.platform.wait(&mut self.stack, left);
+            if left == 0 {
+                return match step(self) {
+                    Ok(value) => Ok(Some(value)),
+                    Err(nb::Error::Other(error)) => Err(error),
+                    Err(nb::Error::WouldBlock) => Ok(None),
+                };
+            }
+        }
+    }
+
+    /// Runs `work` with a direction of the connection claimed.
+    fn claimed<T, E: From<HandleError>>(
+        &mut self,
+        ws: WebSocketId,
+        direction: Direction,
+        work: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        self.slots.claim(ws, direction)?;
+        let result = work(self);
+        self.slots.unclaim(ws, direction);
+        result
+    }
+
+    /// Frees a slot: its socket, if it had one.
+    fn vacate(&mut self, ws: WebSocketId) -> Result<Option<S::TcpSocket>, Unavailable> {
+        let socket = self.slots.with(ws, Entry::vacate)?;
+        self.slots.give_back(ws)?;
+        Ok(socket)
+    }
+
+    /// Frees a slot and closes its socket.
+    fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
+        if let Some(socket) = self.vacate(ws)? {
+            // Nothing is left to do with a socket that will not close.
+            let _ = self.stack.close(socket);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! Receiving: Zephyr's `websocket_recv_msg`, and the socket face's `recv`.
+
+use embedded_nal::{TcpClientStack, nb};
+use ws_core::Face;
+
+use super::Table;
+use crate::error::ReceiveError;
+use crate::message::Received;
+use crate::slots::{Direction, SlotStore};
+use crate::{Platform, Timeout, WebSocketId};
+
+/// How many frames without payload the socket face skips in one call before it lets others run.
+const MAX_EMPTY: usize = 64;
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    /// Receives a piece of a message: up to `buffer.len()` bytes of one frame, as soon as there is
+    /// anything. The message is complete with the piece for which
+    /// [`Received::is_complete`]; nothing is lost by a buffer that is smaller than the message.
+    ///
+    /// A length of 0 is no error: an empty message, or an empty last fragment. An empty `buffer`
+    /// tells the type and length of what comes next and takes nothing.
+    ///
+    /// Pings are answered on the way and not handed out, unless the lent buffer is shorter than 126
+    /// bytes: then they come here, and the Pong with the same payload is the caller's to send.
+    /// The peer's Close comes as [`Flags::CLOSE`](crate::Flags::CLOSE) and is answered on the way;
+    /// what is called after that gets [`ReceiveError::Closed`].
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]. `Timeout` and `Busy` take nothing away: call again. After all others
+    /// nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
+    pub fn recv_msg(
+        &mut self,
+        ws: WebSocketId,
+        buffer: &mut [u8],
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        self.claimed(ws, Direction::Receive, |table| {
+            let piece = table.wait_for(deadline, |table| {
+                table.step(ws, |entry, context| {
+                    entry.receive(context, Face::Messages, buffer)
+                })
+            })?;
+            Ok(piece.ok_or(ReceiveError::Timeout)?.into())
+        })
+    }
+
+    /// Receives what a socket would: payload of data messages, text and binary alike, without their
+    /// boundaries. Control frames never show; Pings are answered with any lent buffer, none too. At
+    /// least one byte, or 0 for an empty `buffer`.
+    ///
+    /// # Errors
+    /// See [`ReceiveError`]; the end of the stream is `Closed` or `Lost`.
+    pub fn recv(
+        &mut self,
+        ws: WebSocketId,
+        buffer: &mut [u8],
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, ReceiveError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        self.claimed(ws, Direction::Receive, |table| {
+            let count = table.wait_for(deadline, |table| table.try_receive_stream(ws, buffer))?;
+            count.ok_or(ReceiveError::Timeout)
+        })
+    }
+
+    /// One step of [`recv`](Self::recv).
+    pub(super) fn try_receive_stream(
+        &mut self,
+        ws: WebSocketId,
+        buffer: &mut [u8],
+    ) -> nb::Result<usize, ReceiveError<S::Error>> {
+        self.step(ws, |entry, context| {
+            if buffer.is_empty() {
+                return Ok(0);
+            }
+            for _ in 0..MAX_EMPTY {
+                let piece = entry.receive(context, Face::Stream, buffer)?;
+                if piece.length > 0 {
+                    return Ok(piece.length);
+                }
+            }
+            Err(nb::Error::WouldBlock)
+        })
+    }
+}

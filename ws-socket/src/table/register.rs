@@ -1,0 +1,80 @@
+//! Sockets that were upgraded by somebody else: Zephyr's `websocket_register` and
+//! `websocket_unregister`.
+
+use embedded_nal::TcpClientStack;
+use ws_core::{Endpoint, Role};
+
+use super::Table;
+use crate::error::{HandleError, RegisterError};
+use crate::session::State;
+use crate::slots::SlotStore;
+use crate::{Platform, WebSocketId};
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    /// Takes a socket into the table whose opening handshake is done: by a web server of the
+    /// application's own, say, with
+    /// [`accept_value`](ws_core::handshake::accept_value). `role` is what this end is. `buffer` is
+    /// lent as with [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer); its first
+    /// `buffered` bytes are what was read from the socket behind the handshake.
+    ///
+    /// # Errors
+    /// See [`RegisterError`]; the socket comes back with it.
+    pub fn register(
+        &mut self,
+        socket: S::TcpSocket,
+        role: Role,
+        buffer: Option<&'buf mut [u8]>,
+        buffered: usize,
+    ) -> Result<WebSocketId, (RegisterError, S::TcpSocket)> {
+        if self.has(&socket) {
+            return Err((RegisterError::AlreadyWrapped, socket));
+        }
+        let length = buffer.as_ref().map_or(0, |buffer| buffer.len());
+        if buffered > Endpoint::read_capacity(length) {
+            return Err((RegisterError::Buffered, socket));
+        }
+        let Some(ws) = self.slots.take_free(buffer.is_none()) else {
+            return Err((RegisterError::NoFreeSlot, socket));
+        };
+        self.enter(ws, |entry, context| {
+            entry.lend(buffer);
+            entry.state = State::Failed { socket };
+            entry.opened(role, context.config, 0..buffered, None);
+        });
+        Ok(ws)
+    }
+
+    /// Takes a WebSocket out of the table and gives its TCP socket back, as it is: no Close is
+    /// sent. What was read and not received is lost.
+    ///
+    /// # Errors
+    /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
+    pub fn unregister(&mut self, ws: WebSocketId) -> Result<S::TcpSocket, RegisterError> {
+        match self.vacate(ws).map_err(HandleError::from)? {
+            Some(socket) => Ok(socket),
+            None => Err(HandleError::Stale.into()),
+        }
+    }
+
+    /// Is the socket in the table already, as far as that can be told?
+    pub(super) fn has(&mut self, socket: &S::TcpSocket) -> bool {
+        let Some(same) = self.same else { return false };
+        let mut index = 0;
+        while let Ok(taken) = self.slots.taken(index) {
+            index += 1;
+            let Some(ws) = taken else { continue };
+            if self.peek(ws, |entry| {
+                entry.socket().is_some_and(|other| same(other, socket))
+            }) == Ok(true)
+            {
+                return true;
+            }
+        }
+        false
+    }
+}

@@ -1,0 +1,166 @@
+//! Sending: Zephyr's `websocket_send_msg`, and the socket face's `send`.
+
+use embedded_nal::{TcpClientStack, nb};
+use ws_core::{Face, Opcode, parse_close};
+
+use super::Table;
+use crate::error::SendError;
+use crate::session::Payload;
+use crate::slots::{Direction, SlotStore};
+use crate::timeout::Deadline;
+use crate::{Platform, Timeout, WebSocketId};
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    /// Sends one frame: a message, or a fragment of one where `fin` is false (the first with its
+    /// type, the others as [`Opcode::Continuation`]; RFC 6455 section 5.4), or a control frame of
+    /// at most 125 bytes. `mask` says what the role demands anyway: true for a client, false for a
+    /// server. Text is taken as it is: it is the caller's to have it be UTF-8.
+    ///
+    /// Returns how many bytes of the payload went out within `timeout`. If that is less than all,
+    /// the frame is open: call again with the rest, the same opcode and `fin`, before any other
+    /// frame of this connection. A frame of which nothing went out is taken back, and the call may
+    /// be made again or not. No copy of the payload is made: it is masked piece by piece on its
+    /// way.
+    ///
+    /// # Errors
+    /// See [`SendError`]. `Timeout` means that nothing of the payload went out; whether the frame
+    /// is open tells [`open_frame`](Self::open_frame).
+    pub fn send_msg(
+        &mut self,
+        ws: WebSocketId,
+        payload: &[u8],
+        opcode: Opcode,
+        mask: bool,
+        fin: bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, SendError<S::Error>> {
+        self.check(ws, payload, opcode, mask)?;
+        let deadline = self.deadline(timeout.into());
+        self.send_all(ws, deadline, payload.len(), |table, taken| {
+            let rest = payload.get(taken..).unwrap_or_default();
+            table.try_send(ws, Face::Messages, opcode, fin, Payload::Keep(rest))
+        })
+    }
+
+    /// [`send_msg`](Self::send_msg) without a copy: a client masks the payload where it stands and
+    /// hands it to the stack. Its content is unspecified afterwards, except that a frame that was
+    /// taken back (`Timeout`, no [`open_frame`](Self::open_frame)) leaves it as it was. The rest of
+    /// a frame that is partly sent goes out by either call.
+    ///
+    /// # Errors
+    /// As [`send_msg`](Self::send_msg).
+    pub fn send_msg_mut(
+        &mut self,
+        ws: WebSocketId,
+        payload: &mut [u8],
+        opcode: Opcode,
+        mask: bool,
+        fin: bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, SendError<S::Error>> {
+        self.check(ws, payload, opcode, mask)?;
+        let deadline = self.deadline(timeout.into());
+        self.send_all(ws, deadline, payload.len(), |table, taken| {
+            let rest = payload.get_mut(taken..).unwrap_or_default();
+            table.try_send(ws, Face::Messages, opcode, fin, Payload::Mask(rest))
+        })
+    }
+
+    /// Sends what a socket would: a message of the type in
+    /// [`StreamOptions::opcode`](crate::StreamOptions). Returns how many bytes went out within
+    /// `timeout`; the next call goes on with whatever comes next, also inside the frame that is
+    /// open. An empty payload sends nothing.
+    ///
+    /// # Errors
+    /// See [`SendError`].
+    pub fn send(
+        &mut self,
+        ws: WebSocketId,
+        payload: &[u8],
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, SendError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        self.send_all(ws, deadline, payload.len(), |table, taken| {
+            table.try_send_stream(ws, payload.get(taken..).unwrap_or_default())
+        })
+    }
+
+    /// One step of [`send`](Self::send).
+    pub(super) fn try_send_stream(
+        &mut self,
+        ws: WebSocketId,
+        payload: &[u8],
+    ) -> nb::Result<usize, SendError<S::Error>> {
+        let opcode = self.stream.opcode;
+        if payload.is_empty() {
+            return self.step(ws, |_, _| Ok(0));
+        }
+        self.try_send(ws, Face::Stream, opcode, true, Payload::Keep(payload))
+    }
+
+    pub(super) fn try_send(
+        &mut self,
+        ws: WebSocketId,
+        face: Face,
+        opcode: Opcode,
+        fin: bool,
+        payload: Payload<'_>,
+    ) -> nb::Result<usize, SendError<S::Error>> {
+        self.step(ws, |entry, context| {
+            entry.send(context, face, opcode, fin, payload)
+        })
+    }
+
+    /// What can be wrong with a frame before it is looked at whether it can go out.
+    fn check(
+        &mut self,
+        ws: WebSocketId,
+        payload: &[u8],
+        opcode: Opcode,
+        mask: bool,
+    ) -> Result<(), SendError<S::Error>> {
+        let masks = self.peek(ws, |entry| {
+            entry.endpoint().map(|open| open.connection().tx.masks())
+        })?;
+        if masks.is_some_and(|masks| masks != mask) {
+            return Err(SendError::Mask);
+        }
+        // The rest of a Close that is partly out is no Close payload.
+        if opcode == Opcode::Close && self.open_frame(ws)?.is_none() {
+            parse_close(payload).map_err(SendError::Close)?;
+        }
+        Ok(())
+    }
+
+    /// Repeats `step` until `length` bytes are out, at most until the deadline.
+    fn send_all(
+        &mut self,
+        ws: WebSocketId,
+        deadline: Deadline,
+        length: usize,
+        mut step: impl FnMut(&mut Self, usize) -> nb::Result<usize, SendError<S::Error>>,
+    ) -> Result<usize, SendError<S::Error>> {
+        self.claimed(ws, Direction::Send, |table| {
+            let mut taken = 0;
+            let sent = table.wait_for(deadline, |table| {
+                taken += step(table, taken)?;
+                if taken < length {
+                    Err(nb::Error::WouldBlock)
+                } else {
+                    Ok(())
+                }
+            });
+            match sent {
+                Ok(Some(())) => Ok(taken),
+                Ok(None) if taken > 0 => Ok(taken),
+                Ok(None) => Err(SendError::Timeout),
+                Err(error) => Err(error),
+            }
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! How long a call may wait.
+
+use core::time::Duration;
+
+/// How long a call may wait, as Zephyr's `timeout` argument: milliseconds, not at all, or for ever.
+///
+/// `From<i32>` takes Zephyr's own values: 0 does not wait, a negative one (`SYS_FOREVER_MS` is -1)
+/// waits for ever.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timeout {
+    /// Do what can be done at once. The platform's `wait` hook runs once, with 0 ms, so that a
+    /// polled stack moves.
+    NoWait,
+    /// Wait for so many milliseconds; at most `u32::MAX / 2` (24 days), more counts as that.
+    Millis(u32),
+    /// Wait until it is done.
+    Forever,
+}
+
+impl From<i32> for Timeout {
+    fn from(millis: i32) -> Self {
+        match u32::try_from(millis) {
+            Ok(0) => Self::NoWait,
+            Ok(millis) => Self::Millis(millis),
+            Err(_) => Self::Forever,
+        }
+    }
+}
+
+impl From<Duration> for Timeout {
+    /// Rounded up to whole milliseconds.
+    fn from(duration: Duration) -> Self {
+        match u32::try_from(duration.as_nanos().div_ceil(1_000_000)) {
+            Ok(0) => Self::NoWait,
+            Ok(millis) => Self::Millis(millis),
+            Err(_) => Self::Millis(u32::MAX),
+        }
+    }
+}
+
+/// A point in time on a wrapping millisecond clock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    start: u32,
+    timeout: Timeout,
+}
+
+impl Deadline {
+    pub(crate) const fn new(now: u32, timeout: Timeout) -> Self {
+        Self {
+            start: now,
+            timeout,
+        }
+    }
+
+    /// Milliseconds left, 0 once it has passed.
+    pub(crate) const fn left(self, now: u32) -> u32 {
+        match self.timeout {
+            Timeout::NoWait => 0,
+            Timeout::Forever => u32::MAX,
+            Timeout::Millis(millis) => {
+                let millis = if millis > u32::MAX / 2 {
+                    u32::MAX / 2
+                } else {
+                    millis
+                };
+                millis.saturating_sub(now.wrapping_sub(self.start))
+            }
+        }
+    }
+
+    pub(crate) const fn has_passed(self, now: u32) -> bool {
+        self.left(now) == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zephyrs_values() {
+        assert_eq!(Timeout::from(-1), Timeout::Forever);
+        assert_eq!(Timeout::from(0), Timeout::NoWait);
+        assert_eq!(Timeout::from(5), Timeout::Millis(5));
+        assert_eq!(Timeout::from(Duration::from_micros(1)), Timeout::Millis(1));
+        assert_eq!(Timeout::from(Duration::ZERO), Timeout::NoWait);
+        assert_eq!(Timeout::from(Duration::MAX), Timeout::Millis(u32::MAX));
+    }
+
+    #[test]
+    fn the_clock_may_wrap() {
+        let deadline = Deadline::new(u32::MAX - 5, Timeout::Millis(10));
+        assert_eq!(deadline.left(u32::MAX - 5), 10);
+        assert_eq!(deadline.left(u32::MAX), 5);
+        assert_eq!(deadline.left(3), 1);
+        assert!(deadline.has_passed(4));
+        assert_eq!(
+            Deadline::new(0, Timeout::Millis(u32::MAX)).left(0),
+            u32::MAX / 2
+        );
+    }
+}
