@@ -1,6 +1,7 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
 mod features;
+mod interop;
 mod report;
 mod shell;
 mod targets;
@@ -30,6 +31,12 @@ const TASKS: &[Task] = &[
         options: "[--require]",
         about: "build both library crates for the firmware targets",
         run: targets::run,
+    },
+    Task {
+        name: "interop",
+        options: interop::OPTIONS,
+        about: "run `ws` against peers that others wrote",
+        run: interop::run,
     },
 ];
 
