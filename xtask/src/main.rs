@@ -1,2 +1,81 @@
-//! Tasks.
-fn main() {}
+//! Tasks that need more than cargo: `cargo xtask help` lists them.
+
+mod features;
+mod interop;
+mod report;
+mod shell;
+mod targets;
+
+use std::process::ExitCode;
+
+/// What a task ends with; an `Err` is a sentence that says what to do.
+type Result<T = ()> = std::result::Result<T, String>;
+
+/// One task: its name, its arguments for the help text, what it does, and its code.
+struct Task {
+    name: &'static str,
+    options: &'static str,
+    about: &'static str,
+    run: fn(&[String]) -> Result,
+}
+
+const TASKS: &[Task] = &[
+    Task {
+        name: "features",
+        options: "",
+        about: "lint both library crates with every feature set that must build",
+        run: features::run,
+    },
+    Task {
+        name: "targets",
+        options: "[--require]",
+        about: "build both library crates for the firmware targets",
+        run: targets::run,
+    },
+    Task {
+        name: "interop",
+        options: interop::OPTIONS,
+        about: "run `ws` against peers that others wrote",
+        run: interop::run,
+    },
+];
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let name = args.next().unwrap_or_else(|| "help".to_owned());
+    let rest: Vec<String> = args.collect();
+    if matches!(name.as_str(), "help" | "-h" | "--help") {
+        print!("{}", help());
+        return ExitCode::SUCCESS;
+    }
+    let Some(task) = TASKS.iter().find(|task| task.name == name) else {
+        eprintln!("xtask: no task `{name}`\n\n{}", help());
+        return ExitCode::from(2);
+    };
+    match (task.run)(&rest) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(what) => {
+            eprintln!("xtask {name}: {what}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn help() -> String {
+    let mut text = String::from("usage: cargo xtask TASK [OPTIONS]\n\n");
+    for task in TASKS {
+        text += &format!("  {} {}\n      {}\n", task.name, task.options, task.about);
+    }
+    text += "  help\n      this list\n\n";
+    text += "--require: what cannot be run here is a failure, not a SKIPPED.\n";
+    text
+}
+
+/// Takes the options that need no value out of `args`; anything else is refused.
+fn only_flags(args: &[String], known: &[&str]) -> Result {
+    match args.iter().find(|arg| !known.contains(&arg.as_str())) {
+        Some(arg) if known.is_empty() => Err(format!("`{arg}`: this task takes no options")),
+        Some(arg) => Err(format!("no option `{arg}`; there is {}", known.join(", "))),
+        None => Ok(()),
+    }
+}

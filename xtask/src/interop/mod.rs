@@ -1,0 +1,192 @@
+//! `ws` against peers that others wrote: scenarios run one after the other, each
+//! with a deadline, each judged by what the program printed, by its exit code and
+//! by what the peer saw.
+
+mod client;
+mod judge;
+mod peer;
+mod scenario;
+mod to_servers;
+mod venv;
+
+use crate::report::{Table, Verdict, skipped};
+use crate::{Result, shell};
+use scenario::{Place, Scenario};
+use serde_json::Value;
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+/// For the help text.
+pub(crate) const OPTIONS: &str =
+    "[--require] [--release] [--ws PATH] [--only NAME]... [--list] [--verbose]";
+
+/// How long the peer may take to report a connection whose client has ended.
+const RECORD_WITHIN: Duration = Duration::from_secs(2);
+
+#[derive(Default)]
+struct Options {
+    require: bool,
+    release: bool,
+    list: bool,
+    verbose: bool,
+    ws: Option<PathBuf>,
+    only: Vec<String>,
+}
+
+/// `cargo xtask interop`.
+pub(crate) fn run(args: &[String]) -> Result {
+    let options = parse(args)?;
+    let scenarios = chosen(to_servers::all(), &options.only)?;
+    if options.list {
+        scenarios
+            .iter()
+            .for_each(|scenario| println!("{}", scenario.name));
+        return Ok(());
+    }
+    let python = match venv::ready()? {
+        Ok(python) => python,
+        Err(why) => return skipped(&why, options.require),
+    };
+    let ws = match &options.ws {
+        Some(path) => path.clone(),
+        None => build_ws(options.release)?,
+    };
+    let peer = peer::Peer::start(&python)?;
+    let mut keys = HashSet::new();
+    let mut table = Table::new(scenarios.iter().map(|scenario| scenario.name));
+    for (number, scenario) in scenarios.iter().enumerate() {
+        let started = Instant::now();
+        let (run, record) = play(scenario, number, &ws, &peer)?;
+        if options.verbose {
+            println!("--- {}: {run:#?}\n{record:#?}", scenario.name);
+        }
+        let mut problems = judge::judge(scenario, &run, record.as_ref());
+        let key = record
+            .as_ref()
+            .and_then(|it| it.pointer("/headers/sec-websocket-key"));
+        if key.is_some_and(|key| !keys.insert(key.to_string())) {
+            problems.push("the Sec-WebSocket-Key of an earlier run again".to_owned());
+        }
+        let verdict = if problems.is_empty() {
+            Verdict::Pass
+        } else {
+            Verdict::Fail(shortened(problems))
+        };
+        table.row(scenario.name, started.elapsed(), verdict);
+    }
+    table.finish(options.require)
+}
+
+/// Runs one scenario: what the client did, and what the peer saw of it.
+fn play(
+    scenario: &Scenario,
+    number: usize,
+    ws: &Path,
+    peer: &peer::Peer,
+) -> Result<(client::Run, Option<Value>)> {
+    let url = match scenario.place {
+        Place::Real(path) => format!("ws://127.0.0.1:{}{path}?run={number}", peer.real),
+        Place::Raw(path) => format!("ws://127.0.0.1:{}{path}?run={number}", peer.raw),
+        Place::Refusing => format!("ws://127.0.0.1:{}/", peer.closed),
+        Place::Url(url) => url.to_owned(),
+    };
+    let mut args = vec!["connect".to_owned()];
+    if !url.is_empty() {
+        args.push(url);
+    }
+    args.extend(scenario.args.iter().map(|arg| (*arg).to_owned()));
+    args.push("--json".to_owned());
+    let run = client::run(ws, &args, &scenario.input, scenario.deadline)?;
+    let record = match scenario.place {
+        Place::Real(_) | Place::Raw(_) => peer.record(number, RECORD_WITHIN),
+        Place::Refusing | Place::Url(_) => None,
+    };
+    Ok((run, record))
+}
+
+/// The first problems, one a line: one fault tends to show in many ways.
+fn shortened(mut problems: Vec<String>) -> String {
+    let more = problems.len().saturating_sub(8);
+    problems.truncate(8);
+    if more > 0 {
+        problems.push(format!("… and {more} more"));
+    }
+    problems.join("\n")
+}
+
+fn parse(args: &[String]) -> Result<Options> {
+    let mut options = Options::default();
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("`{arg}` needs a value"));
+        match arg.as_str() {
+            "--require" => options.require = true,
+            "--release" => options.release = true,
+            "--list" => options.list = true,
+            "--verbose" => options.verbose = true,
+            "--ws" => options.ws = Some(found(value()?)?),
+            "--only" => options.only.push(value()?.clone()),
+            _ => return Err(format!("no option `{arg}`; there is {OPTIONS}")),
+        }
+    }
+    Ok(options)
+}
+
+fn found(path: &str) -> Result<PathBuf> {
+    std::fs::canonicalize(path).map_err(|error| format!("--ws {path}: {error}"))
+}
+
+fn chosen(all: Vec<Scenario>, only: &[String]) -> Result<Vec<Scenario>> {
+    if let Some(name) = only
+        .iter()
+        .find(|name| !all.iter().any(|it| it.name == *name))
+    {
+        return Err(format!(
+            "no scenario `{name}`; `cargo xtask interop --list` lists them"
+        ));
+    }
+    let wanted = |it: &Scenario| only.is_empty() || only.iter().any(|name| name == it.name);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
+/// Builds the program and says where cargo put it.
+fn build_ws(release: bool) -> Result<PathBuf> {
+    println!("building ws");
+    let mut build = shell::cargo(&["build", "--locked", "-p", "ws", "--bin", "ws"]);
+    build.arg("--message-format=json-render-diagnostics");
+    if release {
+        build.arg("--release");
+    }
+    let out = shell::capture(build.stderr(Stdio::inherit()))?;
+    let executable = out.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.ok_or_else(|| "cargo built no program `ws`".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scenario_names_are_unique() {
+        let mut seen = HashSet::new();
+        for scenario in to_servers::all() {
+            assert!(seen.insert(scenario.name), "{} stands twice", scenario.name);
+        }
+    }
+
+    #[test]
+    fn an_unknown_scenario_is_an_error_and_not_an_empty_run() {
+        assert!(chosen(to_servers::all(), &["nothing".to_owned()]).is_err());
+        assert_eq!(
+            chosen(to_servers::all(), &["text".to_owned()])
+                .unwrap()
+                .len(),
+            1
+        );
+    }
+}

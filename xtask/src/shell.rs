@@ -1,0 +1,94 @@
+//! Running cargo and other programs from the project root.
+
+use crate::Result;
+use crate::report::Verdict;
+use serde_json::Value;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// The folder of the workspace's manifest.
+pub(crate) fn root() -> PathBuf {
+    let here = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")), PathBuf::from);
+    here.parent().map_or_else(|| here.clone(), PathBuf::from)
+}
+
+/// The git-ignored folder for what tasks fetch and keep.
+pub(crate) fn cache() -> PathBuf {
+    root().join(".cache")
+}
+
+/// The cargo that runs this task, in the project root.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root());
+    command
+}
+
+/// Runs `command` to its end without showing its output.
+/// Its standard output, or a sentence with the end of its standard error.
+pub(crate) fn capture(command: &mut Command) -> Result<String> {
+    let shown = shown(command);
+    let out = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("`{shown}` does not start: {error}"))?;
+    if out.status.success() {
+        return Ok(String::from_utf8_lossy(&out.stdout).into_owned());
+    }
+    let stderr = String::from_utf8_lossy(&out.stderr);
+    let tail = stderr.trim_end().lines().rev().take(40).collect::<Vec<_>>();
+    let tail: Vec<&str> = tail.into_iter().rev().collect();
+    Err(format!(
+        "`{shown}` ended with {}:\n{}",
+        out.status,
+        tail.join("\n")
+    ))
+}
+
+/// Runs `command` and says what became of it, and how long it took.
+pub(crate) fn verdict(command: &mut Command) -> (Duration, Verdict) {
+    let started = Instant::now();
+    let verdict = match capture(command) {
+        Ok(_) => Verdict::Pass,
+        Err(why) => Verdict::Fail(why),
+    };
+    (started.elapsed(), verdict)
+}
+
+/// The packages of the workspace as `cargo metadata` lists them.
+pub(crate) fn packages() -> Result<Vec<Value>> {
+    let text = capture(&mut cargo(&[
+        "metadata",
+        "--locked",
+        "--no-deps",
+        "--format-version=1",
+    ]))?;
+    let mut metadata: Value =
+        serde_json::from_str(&text).map_err(|error| format!("cargo metadata: {error}"))?;
+    match metadata.get_mut("packages").map(Value::take) {
+        Some(Value::Array(packages)) => Ok(packages),
+        _ => Err("cargo metadata lists no packages".to_owned()),
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words
+        .map(OsStr::to_string_lossy)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A child that is ended and reaped when this goes out of scope, also on failure.
+pub(crate) struct Running(pub(crate) Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Both fail only for a child that has ended and was reaped already.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,93 @@
+//! Both library crates built for firmware targets, in release mode.
+
+use crate::report::{Table, Verdict};
+use crate::{Result, only_flags, shell};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+const TARGETS: &[&str] = &[
+    "thumbv6m-none-eabi",
+    "thumbv7em-none-eabihf",
+    "riscv32imac-unknown-none-elf",
+];
+
+/// Package and features; always without the default ones.
+const BUILDS: &[(&str, &str)] = &[
+    ("ws-core", "compact"),
+    ("ws-core", "crates-hash"),
+    ("ws-socket", "compact"),
+    ("ws-socket", "crates-hash"),
+    ("ws-socket", "compact,smoltcp"),
+    ("ws-socket", "compact,critical-section"),
+    ("ws-socket", "crates-hash,smoltcp,critical-section"),
+];
+
+/// `cargo xtask targets`.
+pub(crate) fn run(args: &[String]) -> Result {
+    only_flags(args, &["--require"])?;
+    let require = args.iter().any(|arg| arg == "--require");
+    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(sysroot.trim());
+    let missing = || TARGETS.iter().any(|target| !installed(&sysroot, target));
+    let installer = shell::root().join("../shared/embedded/install-targets");
+    if missing() && installer.exists() {
+        println!("installing targets with {}", installer.display());
+        shell::capture(
+            Command::new(&installer)
+                .args(TARGETS)
+                .current_dir(shell::root()),
+        )?;
+    }
+
+    let builds = || {
+        TARGETS
+            .iter()
+            .flat_map(|target| BUILDS.iter().map(move |row| (target, row)))
+    };
+    let names: Vec<String> = builds()
+        .map(|(target, (package, features))| format!("{target} {package} {features}"))
+        .collect();
+    let mut table = Table::new(names.iter().map(String::as_str));
+    for ((target, (package, features)), name) in builds().zip(&names) {
+        if !installed(&sysroot, target) {
+            let what = format!("the target is missing; run: rustup target add {target}");
+            table.row(name, Duration::ZERO, Verdict::Skip(what));
+            continue;
+        }
+        let mut build = shell::cargo(&["build", "--locked", "--quiet", "--release", "--lib"]);
+        build.args([
+            "-p",
+            package,
+            "--no-default-features",
+            "--features",
+            features,
+        ]);
+        build
+            .args(["--target", target])
+            .env("RUSTFLAGS", deny_warnings());
+        let (took, verdict) = shell::verdict(&mut build);
+        table.row(name, took, verdict);
+    }
+    table.finish(require)
+}
+
+/// Is there a compiled `core`, whoever installed it?
+fn installed(sysroot: &Path, target: &str) -> bool {
+    let folder = sysroot.join("lib/rustlib").join(target).join("lib");
+    let Ok(entries) = std::fs::read_dir(folder) else {
+        return false;
+    };
+    entries
+        .flatten()
+        .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+}
+
+fn deny_warnings() -> String {
+    format!(
+        "{} -D warnings",
+        std::env::var("RUSTFLAGS").unwrap_or_default()
+    )
+    .trim()
+    .to_owned()
+}
