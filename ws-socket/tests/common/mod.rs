@@ -3,4 +3,6 @@
 
 pub mod conformance;
 #[cfg(feature = "smoltcp")]
+pub mod net;
+#[cfg(feature = "smoltcp")]
 pub mod pair;

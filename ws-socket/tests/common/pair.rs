@@ -18,6 +18,8 @@ pub struct PairDevice {
     tx: Wire,
     /// Packets go nowhere in either direction while this is set.
     pub cut: bool,
+    /// Everything this end has sent.
+    pub sent: Wire,
 }
 
 /// Both ends of a wire.
@@ -28,16 +30,26 @@ pub fn pair() -> (PairDevice, PairDevice) {
             rx: a.clone(),
             tx: b.clone(),
             cut: false,
+            sent: Wire::default(),
         },
         PairDevice {
             rx: b,
             tx: a,
             cut: false,
+            sent: Wire::default(),
         },
     )
 }
 
 impl PairDevice {
+    fn token(&self) -> TxToken {
+        TxToken {
+            tx: self.tx.clone(),
+            sent: self.sent.clone(),
+            cut: self.cut,
+        }
+    }
+
     /// Puts a packet where this end will receive it.
     pub fn inject(&mut self, packet: Vec<u8>) {
         self.rx.borrow_mut().push_back(packet);
@@ -61,20 +73,11 @@ impl Device for PairDevice {
             self.rx.borrow_mut().clear();
         }
         let packet = self.rx.borrow_mut().pop_front()?;
-        Some((
-            RxToken(packet),
-            TxToken {
-                tx: self.tx.clone(),
-                cut: self.cut,
-            },
-        ))
+        Some((RxToken(packet), self.token()))
     }
 
     fn transmit(&mut self, _: Instant) -> Option<TxToken> {
-        Some(TxToken {
-            tx: self.tx.clone(),
-            cut: self.cut,
-        })
+        Some(self.token())
     }
 }
 
@@ -88,6 +91,7 @@ impl phy::RxToken for RxToken {
 
 pub struct TxToken {
     tx: Wire,
+    sent: Wire,
     cut: bool,
 }
 
@@ -95,6 +99,7 @@ impl phy::TxToken for TxToken {
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, len: usize, f: F) -> R {
         let mut packet = vec![0; len];
         let result = f(&mut packet);
+        self.sent.borrow_mut().push_back(packet.clone());
         if !self.cut {
             self.tx.borrow_mut().push_back(packet);
         }

@@ -7,7 +7,7 @@ mod tcp;
 
 use core::net::SocketAddr;
 
-use smoltcp::iface::{Interface, PollResult, SocketHandle, SocketSet};
+use smoltcp::iface::{Interface, PollIngressSingleResult, PollResult, SocketHandle, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::socket::Socket;
 use smoltcp::socket::tcp::{self as smol_tcp, SocketBuffer};
@@ -209,13 +209,29 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
     /// device and the number of sockets.
     pub fn poll(&mut self, timestamp: Instant) -> PollResult {
         self.now = timestamp;
-        let result = self
-            .iface
-            .poll(timestamp, &mut self.device, &mut self.sockets);
-        if self.service() {
+        let mut changed = false;
+        self.iface.poll_maintenance(timestamp);
+        loop {
+            let (device, sockets) = (&mut self.device, &mut self.sockets);
+            match self.iface.poll_ingress_single(timestamp, device, sockets) {
+                PollIngressSingleResult::None => break,
+                PollIngressSingleResult::PacketProcessed => {}
+                PollIngressSingleResult::SocketStateChanged => {
+                    changed = true;
+                    // Before anything is sent, and so not in `service`.
+                    self.meet_handshakes();
+                }
+            }
+        }
+        let (device, sockets) = (&mut self.device, &mut self.sockets);
+        while self.iface.poll_egress(timestamp, device, sockets) != PollResult::None {
+            changed = true;
+        }
+        changed |= self.service();
+        if changed {
             PollResult::SocketStateChanged
         } else {
-            result
+            PollResult::None
         }
     }
 

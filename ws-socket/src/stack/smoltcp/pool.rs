@@ -353,10 +353,52 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
         Ok(())
     }
 
+    /// Starts the clock for handshakes that have begun, and undoes those that a repeated SYN began.
+    ///
+    /// smoltcp gives a SYN to the first socket that listens, also when a later socket of the set
+    /// already has the connection it asks for. Both would answer, and the peer's acknowledgement
+    /// of one would make the other reset the connection.
+    pub(super) fn meet_handshakes(&mut self) {
+        let deadline = self.now + self.handshake_timeout;
+        for index in 0..N {
+            let Some(slot) = self.slots.get(index) else {
+                return;
+            };
+            let State::Waiting { listener } = slot.state else {
+                continue;
+            };
+            let tcp = self.sockets.get::<tcp::Socket<'a>>(slot.handle);
+            if tcp.state() != tcp::State::SynReceived {
+                continue;
+            }
+            let (local, remote) = (tcp.local_endpoint(), tcp.remote_endpoint());
+            let repeated = self.slots.iter().enumerate().any(|(other, s)| {
+                let tcp = self.sockets.get::<tcp::Socket<'a>>(s.handle);
+                other != index
+                    && tcp.is_active()
+                    && tcp.local_endpoint() == local
+                    && tcp.remote_endpoint() == remote
+            });
+            let Some(slot) = self.slots.get_mut(index) else {
+                return;
+            };
+            if repeated {
+                let tcp = self.sockets.get_mut::<tcp::Socket<'a>>(slot.handle);
+                // Listening again forgets the peer, so that no reset is sent.
+                let port = tcp.listen_endpoint();
+                tcp.abort();
+                if tcp.listen(port).is_err() {
+                    slot.state = State::Free;
+                }
+            } else {
+                slot.state = State::Handshake { listener, deadline };
+            }
+        }
+    }
+
     /// What remains to be done after packets have moved. Says whether a socket has changed.
     pub(super) fn service(&mut self) -> bool {
         let mut changed = false;
-        let handshake_ends = self.now + self.handshake_timeout;
         for slot in &mut self.slots {
             let tcp = self.sockets.get_mut::<tcp::Socket<'a>>(slot.handle);
             let before = slot.state;
@@ -372,12 +414,6 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
                     before
                 }
                 State::Waiting { .. } | State::Handshake { .. } if !tcp.is_open() => State::Free,
-                State::Waiting { listener } if tcp.state() == tcp::State::SynReceived => {
-                    State::Handshake {
-                        listener,
-                        deadline: handshake_ends,
-                    }
-                }
                 State::Handshake { deadline, .. } if tcp.state() == tcp::State::SynReceived => {
                     if self.now >= deadline {
                         tcp.abort();
