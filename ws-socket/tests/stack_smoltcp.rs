@@ -11,14 +11,10 @@
 mod common;
 
 use common::net::{Net, Stack, no};
-use common::pair::{host, pair};
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack};
-use smoltcp::iface::SocketSet;
-use smoltcp::socket::{dns, tcp};
+use smoltcp::socket::tcp;
 use smoltcp::time::Duration;
-use ws_socket::stack::{
-    MAX_LISTENERS, SetupError, SmoltcpError, SmoltcpSocket, SmoltcpStack, add_tcp_sockets,
-};
+use ws_socket::stack::{MAX_LISTENERS, SmoltcpError, SmoltcpSocket};
 
 conformance!(Net::<8>::new());
 
@@ -418,19 +414,64 @@ fn ephemeral_ports_avoid_those_in_use() {
 
 #[test]
 fn all_ephemeral_ports_in_turn() {
-    let mut net = Net::<2>::with(|s| s);
-    let a = net.client.socket().unwrap();
+    let mut net = Net::<3>::with(|s| s);
+    net.listen(80);
+    let a = net.connect(80).unwrap();
+    let connected = net.client.local_addr(&a).unwrap().port();
     let mut held = net.client.socket().unwrap();
-    net.client.close(a).unwrap();
     net.client.bind(&mut held, 65535).unwrap();
     let mut seen = std::collections::HashSet::new();
-    for _ in 0..16383 {
+    for _ in 0..16382 {
         let mut s = net.client.socket().unwrap();
         net.client.bind(&mut s, 0).unwrap();
         assert!(seen.insert(net.client.local_addr(&s).unwrap().port()));
         net.client.close(s).unwrap();
     }
-    assert!(!seen.contains(&65535) && seen.contains(&49152));
+    assert!(!seen.contains(&65535) && !seen.contains(&connected) && seen.contains(&49152));
+}
+
+#[test]
+fn time_wait_is_left_alone_while_the_pool_allows() {
+    let mut net = Net::<3>::with(|s| s);
+    let mut l = net.listen(80);
+    let c = net.connect(80).unwrap();
+    let s = net.accept(&mut l);
+    net.client.close(c).unwrap();
+    net.steps(3);
+    net.server.close(s).unwrap();
+    net.steps(20);
+    let taken = [(); 3].map(|()| net.client.socket().unwrap());
+    let states = taken.map(|s| net.client.tcp(&s).unwrap().state());
+    assert_eq!(
+        states,
+        [tcp::State::Closed, tcp::State::Closed, tcp::State::TimeWait]
+    );
+}
+
+/// A server that answers and resets at once, before `connect` is called again.
+#[test]
+fn an_answer_before_a_reset_is_not_lost() {
+    let mut net = Net::<2>::with(|s| s);
+    let mut l = net.listen(80);
+    let mut c = net.client.socket().unwrap();
+    let addr = net.server_addr(80);
+    assert_eq!(net.client.connect(&mut c, addr), Err(nb::Error::WouldBlock));
+    net.steps(2);
+    let mut s = net.accept(&mut l);
+    assert_eq!(net.server.send(&mut s, b"busy"), Ok(4));
+    net.steps(3);
+    net.server.abort(s).unwrap();
+    net.steps(3);
+    assert_eq!(net.client.connect(&mut c, addr), Ok(()));
+    assert_eq!(net.client.receive(&mut c, &mut [0; 9]), Ok(4));
+    assert_eq!(
+        net.client.receive(&mut c, &mut [0; 9]),
+        Err(no(SmoltcpError::Reset))
+    );
+    assert_eq!(
+        net.client.connect(&mut c, addr),
+        Err(no(SmoltcpError::Reset))
+    );
 }
 
 #[test]
@@ -481,56 +522,6 @@ fn error_kinds() {
     assert_eq!(SmoltcpError::Reset.kind(), TcpErrorKind::PipeClosed);
     assert_eq!(SmoltcpError::NotConnected.kind(), TcpErrorKind::Other);
     assert_eq!(SmoltcpError::StaleSocket.kind(), TcpErrorKind::Other);
-}
-
-#[test]
-fn setup_is_checked() {
-    let (mut a, _) = pair();
-    let build =
-        |change: &dyn Fn(&mut SocketSet<'static>, &mut [smoltcp::iface::SocketHandle; 2])| {
-            let (mut device, _) = pair();
-            let (iface, mut sockets, mut pool) = host::<2>(&mut device, 1, 64);
-            change(&mut sockets, &mut pool);
-            SmoltcpStack::new(iface, device, sockets, pool, 7).map(|_| ())
-        };
-    assert_eq!(build(&|_, _| ()), Ok(()));
-    assert_eq!(build(&|_, p| p[1] = p[0]), Err(SetupError::Duplicate(1)));
-    assert_eq!(
-        build(&|s, p| drop(s.remove(p[0]))),
-        Err(SetupError::NotTcp(0))
-    );
-    assert_eq!(
-        build(&|s, p| p[1] = s.add(dns::Socket::new(&[], vec![]))),
-        Err(SetupError::NotTcp(1))
-    );
-    assert_eq!(
-        build(&|s, p| s.get_mut::<tcp::Socket<'_>>(p[0]).listen(1).unwrap()),
-        Err(SetupError::Unusable(0))
-    );
-    let empty = || tcp::SocketBuffer::new(vec![]);
-    assert_eq!(
-        build(&|s, p| p[0] = s.add(tcp::Socket::new(empty(), empty()))),
-        Err(SetupError::Unusable(0))
-    );
-    let (iface, sockets, pool) = host::<2>(&mut a, 1, 64);
-    let stack = SmoltcpStack::new(iface, a, sockets, pool, 7).unwrap();
-    assert!(matches!(stack.with_dns(pool[0]), Err(SetupError::NotDns)));
-}
-
-/// Nothing here is on the heap but what the test's device uses.
-#[test]
-fn lent_storage() {
-    let (mut device, _other) = pair();
-    let (iface, _, _) = host::<0>(&mut device, 1, 0);
-    let (mut rx, mut tx) = ([[0; 256]; 2], [[0; 128]; 2]);
-    let mut storage = [smoltcp::iface::SocketStorage::EMPTY; 2];
-    let mut sockets = SocketSet::new(&mut storage[..]);
-    let pool = add_tcp_sockets(&mut sockets, &mut rx, &mut tx);
-    let mut stack = SmoltcpStack::new(iface, device, sockets, pool, 3).unwrap();
-    let s = stack.socket().unwrap();
-    let tcp = stack.tcp(&s).unwrap();
-    assert_eq!((tcp.recv_capacity(), tcp.send_capacity()), (256, 128));
-    assert!(!tcp.nagle_enabled());
 }
 
 /// A wrapping millisecond counter does not stop smoltcp's timers.

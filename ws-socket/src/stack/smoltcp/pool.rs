@@ -142,7 +142,7 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
         if slot.state == State::Connecting {
             slot.state = match tcp.state() {
                 tcp::State::SynSent | tcp::State::SynReceived => State::Connecting,
-                // Data that came before a reset is still there to be read.
+                // A peer may answer and reset before anybody looks: the answer is still there.
                 tcp::State::Closed if !tcp.can_recv() => State::Failed,
                 _ => State::Connected,
             };

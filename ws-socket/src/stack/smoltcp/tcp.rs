@@ -53,7 +53,8 @@ impl<'a, D: Device, const N: usize> TcpClientStack for SmoltcpStack<'a, D, N> {
                 return Err(SmoltcpError::WrongState.into());
             }
             State::Connecting => return Err(nb::Error::WouldBlock),
-            State::Connected if tcp.state() == tcp::State::Closed => {
+            // What a peer has sent before it went is worth reading.
+            State::Connected if tcp.state() == tcp::State::Closed && !tcp.can_recv() => {
                 return Err(SmoltcpError::Reset.into());
             }
             State::Connected => return Ok(()),
