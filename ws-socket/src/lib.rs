@@ -1,8 +1,8 @@
 //! WebSocket ids over embedded-nal.
-#![cfg_attr(not(test), no_std)]
+#![no_std]
 #![forbid(unsafe_code)]
 
-#[cfg(all(feature = "std", not(test)))]
+#[cfg(any(test, feature = "std"))]
 extern crate std;
 
 mod config;
