@@ -35,10 +35,10 @@ impl Sha1 for SoftSha1 {
 }
 
 #[cfg(any(feature = "compact", not(feature = "crates-hash")))]
-use super::base64::base64;
+pub(super) use super::base64::base64;
 
 #[cfg(all(feature = "crates-hash", not(feature = "compact")))]
-fn base64(bytes: &[u8], out: &mut [u8]) {
+pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
     use base64ct::Encoding;
     // Both callers give exactly the room that is needed.
     let fits = base64ct::Base64::encode(bytes, out).is_ok();

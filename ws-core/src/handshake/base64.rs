@@ -2,20 +2,25 @@
 
 /// Base64 with padding (RFC 4648 section 4) into `out`, as much of it as there is room.
 pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
-    for (three, four) in bytes.chunks(3).zip(out.chunks_mut(4)) {
-        // The bits stand at the top; what is left of a group after its bytes is padding.
-        let mut group = 0;
-        let mut shift = 32;
-        for &byte in three {
-            shift -= 8;
-            group |= u32::from(byte) << shift;
+    let mut bytes = bytes.iter();
+    let mut group = 0;
+    // How many of the low bits of `group` are still to be written.
+    let mut bits = 0;
+    for char in out {
+        if bits < 6 {
+            if let Some(&byte) = bytes.next() {
+                group = group << 8 | u32::from(byte);
+                bits += 8;
+            } else if bits == 0 {
+                *char = b'=';
+                continue;
+            } else {
+                group <<= 6 - bits;
+                bits = 6;
+            }
         }
-        let mut bits = 32 - shift;
-        for char in four {
-            *char = if bits > 0 { digit(group >> 26) } else { b'=' };
-            group <<= 6;
-            bits = if bits > 6 { bits - 6 } else { 0 };
-        }
+        bits -= 6;
+        *char = digit(group >> bits & 63);
     }
 }
 

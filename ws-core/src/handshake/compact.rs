@@ -86,11 +86,9 @@ pub(super) fn sha1(parts: &[&[u8]]) -> [u8; 20] {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::super::accept::Sha1;
     use super::super::testing::CrateSha1;
     use proptest::prelude::*;
-    use std::vec::Vec;
 
     proptest! {
         /// RFC 6455 section 4.2.2: the rolled SHA-1 is the crate's, for any length and any parts.

@@ -1,7 +1,7 @@
 //! What the machines of both directions share: one matcher for everything that has to be
 //! recognised in a head, and the record of what was.
 
-use super::head::{Head, HeadError, HeadPart};
+use super::head::{Head, HeadError, HeadPart, State};
 
 /// What a role looks for. The places in `names` and `values` are the numbers of the fields.
 pub(super) struct Role {
@@ -11,8 +11,8 @@ pub(super) struct Role {
     pub(super) values: &'static [[&'static str; 1]],
     /// The fields that are lists: one element that matches is enough.
     pub(super) lists: u8,
-    /// The fields whose case counts.
-    pub(super) exact: u8,
+    /// The fields whose case does not count.
+    pub(super) folds: u8,
     /// Whether [`SECRET`] is the key to be kept, not the accept value to be compared.
     pub(super) server: bool,
 }
@@ -27,6 +27,14 @@ pub(super) const PROTOCOL: u8 = 3;
 pub(super) const NONE: u8 = 0xff;
 /// No field: the name of one is being read.
 const NAMING: u8 = 0xfe;
+/// No field: the version in the first line.
+pub(super) const FIRST: u8 = 0xfd;
+
+/// What a head is compared with.
+struct Expected<'a> {
+    role: &'static Role,
+    subprotocols: &'a [&'a str],
+}
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
@@ -55,7 +63,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) const fn new(head: Head, text: [u8; 28], field: u8) -> Self {
+    pub(super) const fn new(head: Head, field: u8) -> Self {
         Self {
             position: 0,
             head,
@@ -67,13 +75,8 @@ impl Exchange {
             bad: 0,
             twice: 0,
             chosen: NONE,
-            text,
+            text: [0; 28],
         }
-    }
-
-    /// A response begins; [`new`](Self::new) is in that state.
-    pub(super) const fn naming() -> u8 {
-        NAMING
     }
 
     /// The fields that came at all.
@@ -89,58 +92,108 @@ impl Exchange {
         }
     }
 
+    /// Begins anew behind an interim response.
+    pub(super) const fn restart(&mut self) {
+        self.head.restart();
+        self.field = FIRST;
+        self.good = 0;
+        self.bad = 0;
+        self.twice = 0;
+        self.chosen = NONE;
+    }
+
     /// Takes `bytes` up to their end or that of the head, and says how many that were.
+    #[inline(never)]
     pub(super) fn receive(
         &mut self,
-        role: &Role,
+        role: &'static Role,
         subprotocols: &[&str],
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<usize, HeadError> {
+        let expected = &Expected { role, subprotocols };
         let mut rest = bytes;
-        while let Some(part) = self.head.next(&mut rest)? {
-            on_part(part);
-            // What comes behind a name is the first that tells that it is complete.
-            if self.field == NAMING && !matches!(part, HeadPart::Name(_)) {
-                self.end_element(role, subprotocols);
-                self.field = self.found;
-                self.found = NONE;
-            }
-            match part {
-                HeadPart::Method(piece) | HeadPart::Name(piece) | HeadPart::Value(piece) => {
-                    for &byte in piece {
-                        self.byte(role, subprotocols, byte);
-                    }
+        // Where the part that `rest` is in begins.
+        let mut run = bytes;
+        while !self.head.is_complete()
+            && let Some((&byte, behind)) = rest.split_first()
+        {
+            let before = self.head.state();
+            let state = self.head.step(byte)?;
+            if state <= State::StatusVersion {
+                if state != State::Target {
+                    self.byte(expected, byte, state);
                 }
-                HeadPart::HeaderEnd => self.end_value(role, subprotocols),
+                rest = behind;
+                continue;
+            }
+            let piece = run.get(..run.len() - rest.len()).unwrap_or_default();
+            hand_out(before, piece.trim_ascii_end(), on_part);
+            rest = behind;
+            run = behind;
+            match before {
+                State::Name => {
+                    self.end_element(expected);
+                    self.field = self.found;
+                    self.found = NONE;
+                }
+                State::Method => {
+                    self.end_value(expected);
+                    self.field = FIRST;
+                }
+                State::Version | State::StatusVersion => {
+                    self.end_element(expected);
+                    if self.found == NONE {
+                        return Err(HeadError::Version);
+                    }
+                    self.found = NONE;
+                    self.field = NAMING;
+                }
+                State::Value | State::Colon if state == State::Cr => {
+                    self.end_value(expected);
+                    on_part(HeadPart::HeaderEnd);
+                }
+                State::Status if state != State::Status => {
+                    on_part(HeadPart::Status(self.head.status()));
+                }
                 _ => {}
             }
         }
+        let piece = run.get(..run.len() - rest.len()).unwrap_or_default();
+        hand_out(self.head.state(), piece, on_part);
         Ok(bytes.len() - rest.len())
     }
 
     /// A byte of a name or a value.
     #[inline(always)]
-    fn byte(&mut self, role: &Role, subprotocols: &[&str], byte: u8) {
+    fn byte(&mut self, expected: &Expected<'_>, byte: u8, state: State) {
         let bit = bit(self.field);
-        if byte == b',' && role.lists & bit != 0 {
-            self.end_element(role, subprotocols);
+        if byte == b',' && expected.role.lists & bit != 0 {
+            self.end_element(expected);
         } else if matches!(byte, b' ' | b'\t') {
             // White space in front is nothing, and behind it only the end may come.
             if self.matched > 0 {
-                self.match_byte(role, subprotocols, 0);
+                self.match_byte(expected, 0);
             }
         } else {
-            let fold = role.exact & bit == 0 && byte.is_ascii_uppercase();
-            self.match_byte(role, subprotocols, if fold { byte | 0x20 } else { byte });
+            let fold = state == State::Name || expected.role.folds & bit != 0;
+            self.match_byte(
+                expected,
+                if fold {
+                    byte.to_ascii_lowercase()
+                } else {
+                    byte
+                },
+            );
         }
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
     #[inline(never)]
-    fn match_byte(&mut self, role: &Role, subprotocols: &[&str], byte: u8) {
+    fn match_byte(&mut self, expected: &Expected<'_>, byte: u8) {
         let at = usize::from(self.matched);
         self.matched = self.matched.wrapping_add(1);
+        let role = expected.role;
         let mut alive = 0;
         if self.field == SECRET {
             let fits = match self.text.get_mut(at) {
@@ -155,7 +208,8 @@ impl Exchange {
         } else {
             let candidates = match self.field {
                 NAMING => role.names,
-                PROTOCOL => subprotocols,
+                PROTOCOL => expected.subprotocols,
+                FIRST => &["HTTP/1.1"],
                 field => role
                     .values
                     .get(usize::from(field))
@@ -175,8 +229,8 @@ impl Exchange {
     /// The end of a name, a value, or an element of a list.
     #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // at most 16
-    fn end_element(&mut self, role: &Role, subprotocols: &[&str]) {
-        self.match_byte(role, subprotocols, 0);
+    fn end_element(&mut self, expected: &Expected<'_>) {
+        self.match_byte(expected, 0);
         if self.alive != 0 && self.found == NONE {
             self.found = self.alive.trailing_zeros() as u8;
         }
@@ -186,8 +240,8 @@ impl Exchange {
 
     /// The end of a value: notes what it was.
     #[inline(never)]
-    pub(super) fn end_value(&mut self, role: &Role, subprotocols: &[&str]) {
-        self.end_element(role, subprotocols);
+    fn end_value(&mut self, expected: &Expected<'_>) {
+        self.end_element(expected);
         let bit = bit(self.field);
         self.twice |= self.seen() & bit;
         if self.found == NONE {
@@ -214,5 +268,19 @@ const fn is_key_byte(at: usize, byte: u8) -> bool {
         matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/')
     } else {
         byte == b'='
+    }
+}
+
+/// Hands out a piece of the part that `state` is in, if it is one that is handed out.
+#[inline(never)]
+fn hand_out(state: State, piece: &[u8], on_part: &mut dyn FnMut(HeadPart<'_>)) {
+    if !piece.is_empty() {
+        on_part(match state {
+            State::Method => HeadPart::Method(piece),
+            State::Target => HeadPart::Target(piece),
+            State::Name => HeadPart::Name(piece),
+            State::Value => HeadPart::Value(piece),
+            _ => return,
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! What a client asks for, and how it is written (RFC 6455 section 4.1).
 
 use super::write::{self, DECIMAL, HEX, HeaderFault, Writer};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 /// Who is asked: the value of the Host header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +167,7 @@ impl<'a> Request<'a> {
     }
 
     /// Writes the request's bytes from `position` on to `out`, and says how many.
+    #[inline(never)]
     pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
@@ -176,12 +177,11 @@ impl<'a> Request<'a> {
             w.text("/");
         }
         w.text(self.target);
-        w.text(" HTTP/1.1");
-        w.header("Host", b"");
+        w.text(" HTTP/1.1\r\nHost: ");
         self.host.write(w);
         w.text(write::UPGRADE);
-        w.text(write::VERSION);
-        w.header("Sec-WebSocket-Key", key);
+        w.text("\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+        w.bytes(key);
         if let Some(origin) = self.origin {
             w.header("Origin", origin.as_bytes());
         }
@@ -210,20 +210,20 @@ impl Host<'_> {
                 *port
             }
             Self::Addr(addr) => {
-                let mut before = "";
-                match addr.ip() {
-                    IpAddr::V4(ip) => {
-                        for octet in ip.octets() {
-                            w.text(before);
+                match addr {
+                    SocketAddr::V4(addr) => {
+                        let [first, others @ ..] = addr.ip().octets();
+                        w.number(first.into(), DECIMAL);
+                        for octet in others {
+                            w.text(".");
                             w.number(octet.into(), DECIMAL);
-                            before = ".";
                         }
                     }
-                    IpAddr::V6(ip) => {
-                        before = "[";
-                        for group in ip.segments() {
+                    SocketAddr::V6(addr) => {
+                        let mut before = "[";
+                        for &group in addr.ip().octets().as_chunks().0 {
                             w.text(before);
-                            w.number(group, HEX);
+                            w.number(u16::from_be_bytes(group), HEX);
                             before = ":";
                         }
                         w.text("]");

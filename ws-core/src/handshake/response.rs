@@ -87,6 +87,7 @@ impl Response<'_> {
     }
 
     /// Writes the response's bytes from `position` on to `out`, and says how many.
+    #[inline(never)]
     pub(super) fn fill(&self, accept: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
@@ -111,7 +112,7 @@ impl Response<'_> {
                 w.text(" \r\nConnection: close\r\nContent-Length: 0");
                 if status == 426 {
                     w.text(write::UPGRADE);
-                    w.text(write::VERSION);
+                    w.header("Sec-WebSocket-Version", b"13");
                 }
                 if status == 405 {
                     w.header("Allow", b"GET");

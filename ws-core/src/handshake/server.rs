@@ -33,7 +33,7 @@ static ROLE: Role = Role {
         ["GET"],
     ],
     lists: bit(UPGRADE) | bit(CONNECTION) | bit(PROTOCOL),
-    exact: bit(SECRET) | bit(PROTOCOL) | bit(METHOD),
+    folds: bit(UPGRADE) | bit(CONNECTION),
     server: true,
 };
 
@@ -151,7 +151,7 @@ impl ServerHandshake {
     /// A handshake with a limit to the bytes of the request.
     pub const fn new(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(Head::request(limit), [0; 28], METHOD),
+            exchange: Exchange::new(Head::request(limit), METHOD),
         }
     }
 
@@ -193,6 +193,7 @@ impl ServerHandshake {
         Ok((consumed, requested))
     }
 
+    #[inline(never)]
     fn read(
         &mut self,
         subprotocols: &[&str],
