@@ -6,7 +6,7 @@ use super::head::{Head, HeadError, HeadPart};
 use super::request::Request;
 use super::{Sha1, accept_value};
 
-const EXTENSIONS: u8 = 4;
+const EXTENSIONS: u8 = 5;
 
 static ROLE: Role = Role {
     names: &[
@@ -18,7 +18,6 @@ static ROLE: Role = Role {
     ],
     values: &[["websocket"], ["upgrade"]],
     lists: bit(CONNECTION),
-    folds: bit(UPGRADE) | bit(CONNECTION),
     server: false,
 };
 
@@ -194,11 +193,11 @@ impl ClientHandshake {
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Upgraded>), ClientError> {
-        let mut consumed = 0;
+        let mut rest = bytes;
         loop {
-            let rest = bytes.get(consumed..).unwrap_or_default();
             let exchange = &mut self.exchange;
-            consumed += exchange.receive(&ROLE, subprotocols, rest, on_part)?;
+            exchange.receive(&ROLE, subprotocols, &mut rest, on_part)?;
+            let consumed = bytes.len() - rest.len();
             if !exchange.head.is_complete() {
                 return Ok((consumed, None));
             }

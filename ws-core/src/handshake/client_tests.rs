@@ -431,7 +431,7 @@ fn rfc6455_4_1_accept() {
 fn rfc6455_4_1_subprotocol_and_extensions() {
     for (index, name) in OFFERED.iter().enumerate() {
         let response = with(&format!("Sec-WebSocket-Protocol: {name}\t\r\n"));
-        assert_eq!(outcome(&response), Ok(Some(Some(index as u8))));
+        assert_eq!(outcome(&response), Ok(Some(u8::try_from(index).ok())));
     }
     for bad in [
         "",
@@ -579,7 +579,7 @@ pub(super) const MALFORMED: &[(&str, HeadError)] = &[
 fn rfc6455_10_4_limit() {
     let request = request();
     let response = good();
-    let len = response.len() as u16;
+    let len = u16::try_from(response.len()).unwrap();
     let with_limit = |limit, response: &str| {
         let mut handshake = ClientHandshake::new(NONCE, limit);
         handshake.receive(&request, &mut CrateSha1, response.as_bytes(), &mut |_| {})

@@ -7,33 +7,33 @@ use super::head::{Head, HeadError, HeadPart, State};
 pub(super) struct Role {
     /// The headers' names, in lower case.
     pub(super) names: &'static [&'static str],
-    /// What a header's value must be, in lower case where case is ignored.
+    /// What a header's value must be, in lower case where case does not count.
     pub(super) values: &'static [[&'static str; 1]],
     /// The fields that are lists: one element that matches is enough.
     pub(super) lists: u8,
-    /// The fields whose case does not count.
-    pub(super) folds: u8,
     /// Whether [`SECRET`] is the key to be kept, not the accept value to be compared.
     pub(super) server: bool,
 }
 
-// The fields. The first four have the same number in both roles.
-pub(super) const UPGRADE: u8 = 0;
-pub(super) const CONNECTION: u8 = 1;
-/// The key of a request, the accept value of a response.
-pub(super) const SECRET: u8 = 2;
-pub(super) const PROTOCOL: u8 = 3;
-/// No field: none found.
-pub(super) const NONE: u8 = 0xff;
+// The fields, one more than their place in the tables. Case counts in the values of all but the
+// first three.
 /// No field: the name of one is being read.
-const NAMING: u8 = 0xfe;
+const NAMING: u8 = 0;
+pub(super) const UPGRADE: u8 = 1;
+pub(super) const CONNECTION: u8 = 2;
+/// The key of a request, the accept value of a response.
+pub(super) const SECRET: u8 = 3;
+pub(super) const PROTOCOL: u8 = 4;
 /// No field: the version in the first line.
-pub(super) const FIRST: u8 = 0xfd;
+pub(super) const FIRST: u8 = 18;
+/// No candidate.
+const NONE: u8 = 16;
 
-/// What a head is compared with.
-struct Expected<'a> {
+/// What a head is compared with, and who sees its parts.
+struct Context<'a, 'p> {
     role: &'static Role,
     subprotocols: &'a [&'a str],
+    on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
 }
 
 /// The state of a handshake, but for who is who.
@@ -47,7 +47,7 @@ pub(super) struct Exchange {
     /// How much of them has matched.
     matched: u16,
     /// The field whose value is being read.
-    pub(super) field: u8,
+    field: u8,
     /// The candidate that matched, in a list the first one that did.
     found: u8,
     /// The fields that had a value that matches, a bit for each.
@@ -102,47 +102,54 @@ impl Exchange {
         self.chosen = NONE;
     }
 
-    /// Takes `bytes` up to their end or that of the head, and says how many that were.
+    /// Takes `bytes` up to their end or that of the head, and moves them on.
     #[inline(never)]
     pub(super) fn receive(
         &mut self,
         role: &'static Role,
         subprotocols: &[&str],
-        bytes: &[u8],
+        bytes: &mut &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<usize, HeadError> {
-        let expected = &Expected { role, subprotocols };
-        let mut rest = bytes;
-        // Where the part that `rest` is in begins.
-        let mut run = bytes;
+    ) -> Result<(), HeadError> {
+        let cx = &mut Context {
+            role,
+            subprotocols,
+            on_part,
+        };
+        // Where the part that `bytes` is in begins.
+        let mut run = *bytes;
         while !self.head.is_complete()
-            && let Some((&byte, behind)) = rest.split_first()
+            && let Some((&byte, behind)) = bytes.split_first()
         {
             let before = self.head.state();
             let state = self.head.step(byte)?;
             if state <= State::StatusVersion {
                 if state != State::Target {
-                    self.byte(expected, byte, state);
+                    self.byte(cx, byte);
                 }
-                rest = behind;
+                *bytes = behind;
                 continue;
             }
-            let piece = run.get(..run.len() - rest.len()).unwrap_or_default();
-            hand_out(before, piece.trim_ascii_end(), on_part);
-            rest = behind;
+            let mut piece = piece(run, bytes);
+            // All up to the space that gets here is white space.
+            while let [shorter @ .., ..=b' '] = piece {
+                piece = shorter;
+            }
+            cx.hand_out(before, piece);
+            *bytes = behind;
             run = behind;
             match before {
                 State::Name => {
-                    self.end_element(expected);
-                    self.field = self.found;
+                    self.end_element(cx);
+                    self.field = self.found + 1;
                     self.found = NONE;
                 }
                 State::Method => {
-                    self.end_value(expected);
+                    self.end_value(cx);
                     self.field = FIRST;
                 }
                 State::Version | State::StatusVersion => {
-                    self.end_element(expected);
+                    self.end_element(cx);
                     if self.found == NONE {
                         return Err(HeadError::Version);
                     }
@@ -150,78 +157,70 @@ impl Exchange {
                     self.field = NAMING;
                 }
                 State::Value | State::Colon if state == State::Cr => {
-                    self.end_value(expected);
-                    on_part(HeadPart::HeaderEnd);
+                    self.end_value(cx);
+                    (cx.on_part)(HeadPart::HeaderEnd);
                 }
                 State::Status if state != State::Status => {
-                    on_part(HeadPart::Status(self.head.status()));
+                    (cx.on_part)(HeadPart::Status(self.head.status()));
                 }
                 _ => {}
             }
         }
-        let piece = run.get(..run.len() - rest.len()).unwrap_or_default();
-        hand_out(self.head.state(), piece, on_part);
-        Ok(bytes.len() - rest.len())
+        cx.hand_out(self.head.state(), piece(run, bytes));
+        Ok(())
     }
 
-    /// A byte of a name or a value.
+    /// A byte of a name, a value, or the like.
     #[inline(always)]
-    fn byte(&mut self, expected: &Expected<'_>, byte: u8, state: State) {
-        let bit = bit(self.field);
-        if byte == b',' && expected.role.lists & bit != 0 {
-            self.end_element(expected);
+    fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+        if byte == b',' && cx.role.lists & bit(self.field) != 0 {
+            self.end_element(cx);
         } else if matches!(byte, b' ' | b'\t') {
             // White space in front is nothing, and behind it only the end may come.
             if self.matched > 0 {
-                self.match_byte(expected, 0);
+                self.match_byte(cx, 0);
             }
         } else {
-            let fold = state == State::Name || expected.role.folds & bit != 0;
-            self.match_byte(
-                expected,
-                if fold {
-                    byte.to_ascii_lowercase()
-                } else {
-                    byte
-                },
-            );
+            // This maps no other character to one that is expected.
+            let fold = if self.field <= CONNECTION { 0x20 } else { 0 };
+            self.match_byte(cx, byte | fold);
         }
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
     #[inline(never)]
-    fn match_byte(&mut self, expected: &Expected<'_>, byte: u8) {
+    fn match_byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let at = usize::from(self.matched);
         self.matched = self.matched.wrapping_add(1);
-        let role = expected.role;
         let mut alive = 0;
-        if self.field == SECRET {
-            let fits = match self.text.get_mut(at) {
-                Some(place) if role.server && at < 24 => {
-                    *place = byte;
-                    is_key_byte(at, byte)
-                }
-                Some(place) if !role.server => *place == byte,
-                _ => byte == 0,
-            };
-            alive = u16::from(fits);
-        } else {
-            let candidates = match self.field {
-                NAMING => role.names,
-                PROTOCOL => expected.subprotocols,
-                FIRST => &["HTTP/1.1"],
-                field => role
-                    .values
-                    .get(usize::from(field))
-                    .map_or(&[][..], |value| value),
-            };
-            let mut bit = 1u16;
-            for candidate in candidates {
-                if candidate.as_bytes().get(at).copied().unwrap_or(0) == byte {
-                    alive |= bit;
-                }
-                bit <<= 1;
+        let candidates = match self.field {
+            NAMING => cx.role.names,
+            PROTOCOL => cx.subprotocols,
+            FIRST => &["HTTP/1.1"],
+            SECRET => {
+                alive = match self.text.get_mut(at) {
+                    // What it is worth is seen at the end.
+                    Some(place) if cx.role.server => {
+                        *place = byte;
+                        1
+                    }
+                    Some(place) => u16::from(*place == byte),
+                    None => u16::from(byte == 0),
+                };
+                &[]
             }
+            field => cx
+                .role
+                .values
+                .get(usize::from(field) - 1)
+                .map_or(&[][..], |value| value),
+        };
+        let mut bit = 1u16;
+        for candidate in candidates {
+            if candidate.as_bytes().get(at).copied().unwrap_or(0) == byte {
+                alive |= bit;
+            }
+            bit <<= 1;
         }
         self.alive &= alive;
     }
@@ -229,9 +228,9 @@ impl Exchange {
     /// The end of a name, a value, or an element of a list.
     #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // at most 16
-    fn end_element(&mut self, expected: &Expected<'_>) {
-        self.match_byte(expected, 0);
-        if self.alive != 0 && self.found == NONE {
+    fn end_element(&mut self, cx: &Context<'_, '_>) {
+        self.match_byte(cx, 0);
+        if self.found == NONE {
             self.found = self.alive.trailing_zeros() as u8;
         }
         self.alive = !0;
@@ -240,8 +239,8 @@ impl Exchange {
 
     /// The end of a value: notes what it was.
     #[inline(never)]
-    fn end_value(&mut self, expected: &Expected<'_>) {
-        self.end_element(expected);
+    fn end_value(&mut self, cx: &Context<'_, '_>) {
+        self.end_element(cx);
         let bit = bit(self.field);
         self.twice |= self.seen() & bit;
         if self.found == NONE {
@@ -257,30 +256,30 @@ impl Exchange {
     }
 }
 
-/// The bit of a field, none if it is none.
+impl Context<'_, '_> {
+    /// Hands out a piece of the part that `state` is in, if it is one that is handed out.
+    #[inline(never)]
+    fn hand_out(&mut self, state: State, piece: &[u8]) {
+        if !piece.is_empty() {
+            (self.on_part)(match state {
+                State::Method => HeadPart::Method(piece),
+                State::Target => HeadPart::Target(piece),
+                State::Name => HeadPart::Name(piece),
+                State::Value => HeadPart::Value(piece),
+                _ => return,
+            });
+        }
+    }
+}
+
+/// What of `run` is in front of `rest`, its end.
+fn piece<'a>(run: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    run.get(..run.len().wrapping_sub(rest.len()))
+        .unwrap_or_default()
+}
+
+/// The bit of a field, none if it has no place in the tables.
+#[allow(clippy::cast_possible_truncation)] // on purpose
 pub(super) const fn bit(field: u8) -> u8 {
-    if field < 8 { 1 << field } else { 0 }
-}
-
-/// Whether `byte` may stand at `at` in the base64 of 16 bytes.
-const fn is_key_byte(at: usize, byte: u8) -> bool {
-    if at < 22 {
-        matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/')
-    } else {
-        byte == b'='
-    }
-}
-
-/// Hands out a piece of the part that `state` is in, if it is one that is handed out.
-#[inline(never)]
-fn hand_out(state: State, piece: &[u8], on_part: &mut dyn FnMut(HeadPart<'_>)) {
-    if !piece.is_empty() {
-        on_part(match state {
-            State::Method => HeadPart::Method(piece),
-            State::Target => HeadPart::Target(piece),
-            State::Name => HeadPart::Name(piece),
-            State::Value => HeadPart::Value(piece),
-            _ => return,
-        });
-    }
+    (1u32 << field >> 1) as u8
 }

@@ -114,27 +114,27 @@ pub(super) enum State {
 /// What comes behind each [`State`] up to `Complete`, for each [`Class`](super::write::Class) of the
 /// next byte.
 #[rustfmt::skip]
-static TABLE: [[State; 9]; 15] = {
+static TABLE: [State; 9 * 15] = {
     use State::*;
     const X: State = BadStartLine;
     const SP: State = SpaceBeforeColon;
     [
         // Control, LF, CR, space, tab, colon, token, other visible, not ASCII
-        [Control, BareLf, X, VersionStart, X, Target, Target, Target, X], // Target
-        [Control, BareLf, X, TargetStart, X, X, Method, X, X], // Method
-        [Control, BareLf, NoColon, SP, SP, Colon, Name, BadName, BadName], // Name
-        [Control, BareLf, Cr, Value, Value, Value, Value, Value, Value], // Value
-        [Control, BareLf, Cr, X, X, X, Version, Version, X], // Version
-        [Control, BareLf, X, Status, X, X, StatusVersion, StatusVersion, X], // StatusVersion
-        [Control, BareLf, Cr, Colon, Colon, Value, Value, Value, Value], // Colon
-        [Control, BareLf, X, X, X, X, Method, X, X], // MethodStart
-        [Control, BareLf, X, X, X, Target, Target, Target, X], // TargetStart
-        [Control, BareLf, X, X, X, X, Version, Version, X], // VersionStart
-        [Control, BareLf, Cr, Reason, X, X, Status, X, X], // Status
-        [Control, BareLf, Cr, Reason, Reason, Reason, Reason, Reason, Reason], // Reason
-        [Control, BareLf, LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName], // LineStart
-        [BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr], // Cr
-        [BareCr, Complete, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr], // LastCr
+        Control, BareLf, X, VersionStart, X, Target, Target, Target, X, // Target
+        Control, BareLf, X, TargetStart, X, X, Method, X, X, // Method
+        Control, BareLf, NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
+        Control, BareLf, Cr, Value, Value, Value, Value, Value, Value, // Value
+        Control, BareLf, Cr, X, X, X, Version, Version, X, // Version
+        Control, BareLf, X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
+        Control, BareLf, Cr, Colon, Colon, Value, Value, Value, Value, // Colon
+        Control, BareLf, X, X, X, X, Method, X, X, // MethodStart
+        Control, BareLf, X, X, X, Target, Target, Target, X, // TargetStart
+        Control, BareLf, X, X, X, X, Version, Version, X, // VersionStart
+        Control, BareLf, Cr, Reason, X, X, Status, X, X, // Status
+        Control, BareLf, Cr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
+        Control, BareLf, LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
+        BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // Cr
+        BareCr, Complete, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // LastCr
     ]
 };
 
@@ -192,11 +192,8 @@ impl Head {
     /// Takes a byte and says where it stands. Not to be called when complete.
     #[inline(always)]
     pub(super) fn step(&mut self, byte: u8) -> Result<State, HeadError> {
-        let class = usize::from(class(byte));
-        let next = TABLE
-            .get(self.state as usize)
-            .and_then(|row| row.get(class));
-        let mut next = *next.unwrap_or(&State::BadStartLine);
+        let at = self.state as usize * 9 + usize::from(class(byte));
+        let mut next = TABLE.get(at).copied().unwrap_or(State::BadStartLine);
         if next == State::Status && self.state == State::Status {
             let digit = u16::from(byte).wrapping_sub(u16::from(b'0'));
             self.status = self.status * 10 + digit;

@@ -210,24 +210,29 @@ impl Host<'_> {
                 *port
             }
             Self::Addr(addr) => {
-                match addr {
+                let (v4, v6);
+                let (octets, size, between, powers) = match addr {
                     SocketAddr::V4(addr) => {
-                        let [first, others @ ..] = addr.ip().octets();
-                        w.number(first.into(), DECIMAL);
-                        for octet in others {
-                            w.text(".");
-                            w.number(octet.into(), DECIMAL);
-                        }
+                        v4 = addr.ip().octets();
+                        (&v4[..], 1, ".", DECIMAL)
                     }
                     SocketAddr::V6(addr) => {
-                        let mut before = "[";
-                        for &group in addr.ip().octets().as_chunks().0 {
-                            w.text(before);
-                            w.number(u16::from_be_bytes(group), HEX);
-                            before = ":";
-                        }
-                        w.text("]");
+                        v6 = addr.ip().octets();
+                        w.text("[");
+                        (&v6[..], 2, ":", HEX)
                     }
+                };
+                let mut before = "";
+                for group in octets.chunks(size) {
+                    w.text(before);
+                    before = between;
+                    let number = group
+                        .iter()
+                        .fold(0, |number, &octet| number << 8 | u16::from(octet));
+                    w.number(number, powers);
+                }
+                if size == 2 {
+                    w.text("]");
                 }
                 addr.port()
             }
