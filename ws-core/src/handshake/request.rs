@@ -199,47 +199,37 @@ impl<'a> Request<'a> {
 }
 
 impl Host<'_> {
+    #[inline(never)]
     fn write(&self, w: &mut Writer<'_>) {
-        let port = match self {
+        let port = match *self {
             Self::Text(text) => {
                 w.text(text);
-                80
+                return;
             }
             Self::Port(name, port) => {
                 w.text(name);
-                *port
+                port
             }
-            Self::Addr(addr) => {
-                let (v4, v6);
-                let (octets, size, between, powers) = match addr {
-                    SocketAddr::V4(addr) => {
-                        v4 = addr.ip().octets();
-                        (&v4[..], 1, ".", DECIMAL)
-                    }
-                    SocketAddr::V6(addr) => {
-                        v6 = addr.ip().octets();
-                        w.text("[");
-                        (&v6[..], 2, ":", HEX)
-                    }
-                };
-                let mut before = "";
-                for group in octets.chunks(size) {
-                    w.text(before);
-                    before = between;
-                    let number = group
-                        .iter()
-                        .fold(0, |number, &octet| number << 8 | u16::from(octet));
-                    w.number(number, powers);
+            Self::Addr(SocketAddr::V4(addr)) => {
+                let mut before = 0;
+                for octet in addr.ip().octets() {
+                    w.number(before, octet.into(), DECIMAL);
+                    before = b'.';
                 }
-                if size == 2 {
-                    w.text("]");
+                addr.port()
+            }
+            Self::Addr(SocketAddr::V6(addr)) => {
+                let mut before = b'[';
+                for &group in addr.ip().octets().as_chunks().0 {
+                    w.number(before, u16::from_be_bytes(group), HEX);
+                    before = b':';
                 }
+                w.text("]");
                 addr.port()
             }
         };
         if port != 80 {
-            w.text(":");
-            w.number(port, DECIMAL);
+            w.number(b':', port, DECIMAL);
         }
     }
 }

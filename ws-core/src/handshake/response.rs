@@ -92,13 +92,13 @@ impl Response<'_> {
         let room = out.len();
         let mut writer = Writer::new(position, out);
         let w = &mut writer;
-        w.text("HTTP/1.1 ");
+        w.text("HTTP/1.1");
         let headers = match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
             } => {
-                w.text("101 Switching Protocols");
+                w.text(" 101 Switching Protocols");
                 w.text(write::UPGRADE);
                 w.header("Sec-WebSocket-Accept", accept);
                 if let Some(name) = subprotocol {
@@ -107,7 +107,7 @@ impl Response<'_> {
                 headers
             }
             Self::Refuse { status, headers } => {
-                w.number(status, DECIMAL);
+                w.number(b' ', status, DECIMAL);
                 // The reason phrase is empty, the space in front of it is not (RFC 9112 section 4).
                 w.text(" \r\nConnection: close\r\nContent-Length: 0");
                 if status == 426 {

@@ -51,29 +51,34 @@ impl<'o> Writer<'o> {
         self.bytes(value);
     }
 
-    /// A number without leading zeros; `powers` are those of its base, down to 1.
+    /// A character, if it is not NUL, and a number without leading zeros. `powers` are those of
+    /// the number's base.
     #[inline(never)]
-    pub(super) fn number(&mut self, mut number: u16, powers: &[u16]) {
+    pub(super) fn number(&mut self, before: u8, number: u16, powers: &[u32; 5]) {
+        let mut number = u32::from(number);
+        if before != 0 {
+            self.bytes(&[before]);
+        }
         let mut shown = false;
         for &power in powers {
             let mut digit = b'0';
             while number >= power {
                 number -= power;
                 digit += 1;
+                shown = true;
             }
-            shown |= digit > b'0' || power == 1;
             if digit > b'9' {
-                digit += b'a' - b'0' - 10;
+                digit += b'a' - b'9' - 1;
             }
-            if shown {
+            if shown || power == 1 {
                 self.bytes(&[digit]);
             }
         }
     }
 }
 
-pub(super) const DECIMAL: &[u16] = &[10000, 1000, 100, 10, 1];
-pub(super) const HEX: &[u16] = &[4096, 256, 16, 1];
+pub(super) const DECIMAL: &[u32; 5] = &[10000, 1000, 100, 10, 1];
+pub(super) const HEX: &[u32; 5] = &[65536, 4096, 256, 16, 1];
 
 /// What a byte can be in a head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
