@@ -122,7 +122,10 @@ impl Exchange {
             && let Some((&byte, behind)) = bytes.split_first()
         {
             let before = self.head.state();
-            let state = self.head.step(byte)?;
+            let state = self.head.step(byte);
+            if let Some(error) = state.error() {
+                return Err(error);
+            }
             if state <= State::StatusVersion {
                 if state != State::Target {
                     self.byte(cx, byte);

@@ -190,36 +190,47 @@ impl Head {
     }
 
     /// Takes a byte and says where it stands. Not to be called when complete.
-    #[inline(always)]
-    pub(super) fn step(&mut self, byte: u8) -> Result<State, HeadError> {
-        let at = self.state as usize * 9 + usize::from(class(byte));
+    // A function of its own: so it keeps its registers, and the loop around it keeps its own.
+    #[inline(never)]
+    pub(super) fn step(&mut self, byte: u8) -> State {
+        let before = self.state;
+        let at = before as usize * 9 + usize::from(class(byte));
         let mut next = TABLE.get(at).copied().unwrap_or(State::BadStartLine);
-        if next == State::Status && self.state == State::Status {
-            let digit = u16::from(byte).wrapping_sub(u16::from(b'0'));
-            self.status = self.status * 10 + digit;
-            if digit > 9 || !(1..1000).contains(&self.status) {
+        if before == State::Status {
+            let mut valid = self.status >= 100;
+            if next == State::Status {
+                let digit = u16::from(byte).wrapping_sub(u16::from(b'0'));
+                self.status = self.status * 10 + digit;
+                valid = digit < 10 && matches!(self.status, 1..1000);
+            }
+            if !valid {
                 next = State::BadStartLine;
             }
-        } else if self.state == State::Status && self.status < 100 {
-            next = State::BadStartLine;
         }
         match self.left.checked_sub(1) {
             Some(left) => self.left = left,
             None => next = State::TooLong,
         }
         self.state = next;
-        Err(match next {
-            State::TooLong => HeadError::TooLong,
-            State::BadStartLine => HeadError::StartLine,
-            State::BareLf => HeadError::BareLf,
-            State::BareCr => HeadError::BareCr,
-            State::Control => HeadError::Control,
-            State::ObsFold => HeadError::ObsFold,
-            State::EmptyName => HeadError::EmptyName,
-            State::SpaceBeforeColon => HeadError::SpaceBeforeColon,
-            State::NoColon => HeadError::NoColon,
-            State::BadName => HeadError::Name,
-            _ => return Ok(next),
+        next
+    }
+}
+
+impl State {
+    /// The error that the state is, if it is one.
+    pub(super) const fn error(self) -> Option<HeadError> {
+        Some(match self {
+            Self::TooLong => HeadError::TooLong,
+            Self::BadStartLine => HeadError::StartLine,
+            Self::BareLf => HeadError::BareLf,
+            Self::BareCr => HeadError::BareCr,
+            Self::Control => HeadError::Control,
+            Self::ObsFold => HeadError::ObsFold,
+            Self::EmptyName => HeadError::EmptyName,
+            Self::SpaceBeforeColon => HeadError::SpaceBeforeColon,
+            Self::NoColon => HeadError::NoColon,
+            Self::BadName => HeadError::Name,
+            _ => return None,
         })
     }
 }
