@@ -103,7 +103,6 @@ impl Exchange {
     }
 
     /// Takes `bytes` up to their end or that of the head, and moves them on.
-    #[inline(never)]
     pub(super) fn receive(
         &mut self,
         role: &'static Role,
@@ -261,7 +260,6 @@ impl Exchange {
 
 impl Context<'_, '_> {
     /// Hands out a piece of the part that `state` is in, if it is one that is handed out.
-    #[inline(never)]
     fn hand_out(&mut self, state: State, piece: &[u8]) {
         if !piece.is_empty() {
             (self.on_part)(match state {

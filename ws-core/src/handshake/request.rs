@@ -199,7 +199,6 @@ impl<'a> Request<'a> {
 }
 
 impl Host<'_> {
-    #[inline(never)]
     fn write(&self, w: &mut Writer<'_>) {
         let port = match *self {
             Self::Text(text) => {
