@@ -2,25 +2,24 @@
 
 /// Base64 with padding (RFC 4648 section 4) into `out`, as much of it as there is room.
 pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
+    // How many bits are still to be written; from there on it is padding.
+    let mut left = bytes.len() * 8;
     let mut bytes = bytes.iter();
     let mut group = 0;
-    // How many of the low bits of `group` are still to be written.
+    // How many of the low bits of `group` are still to be written, zeros behind the end included.
     let mut bits = 0;
     for char in out {
         if bits < 6 {
-            if let Some(&byte) = bytes.next() {
-                group = group << 8 | u32::from(byte);
-                bits += 8;
-            } else if bits == 0 {
-                *char = b'=';
-                continue;
-            } else {
-                group <<= 6 - bits;
-                bits = 6;
-            }
+            group = group << 8 | u32::from(bytes.next().copied().unwrap_or(0));
+            bits += 8;
         }
         bits -= 6;
-        *char = digit(group >> bits & 63);
+        *char = if left == 0 {
+            b'='
+        } else {
+            digit(group >> bits & 63)
+        };
+        left = left.saturating_sub(6);
     }
 }
 

@@ -6,7 +6,6 @@ use super::*;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;
-use std::vec::Vec;
 
 pub(super) const NONCE: &[u8; 16] = b"the sample nonce";
 const UPGRADE: &str = "Upgrade: websocket\r\n";
