@@ -185,12 +185,11 @@ impl<'a> Request<'a> {
         if let Some(origin) = self.origin {
             w.header("Origin", origin.as_bytes());
         }
-        if let [first, others @ ..] = self.subprotocols {
-            w.header(write::PROTOCOL, first.as_bytes());
-            for other in others {
-                w.text(", ");
-                w.text(other);
-            }
+        let mut before = write::PROTOCOL;
+        for name in self.subprotocols {
+            w.text(before);
+            w.text(name);
+            before = ", ";
         }
         self.each_header(&mut |name, value| w.header(name, value.as_bytes()));
         w.text("\r\n\r\n");

@@ -102,7 +102,8 @@ impl Response<'_> {
                 w.text(write::UPGRADE);
                 w.header("Sec-WebSocket-Accept", accept);
                 if let Some(name) = subprotocol {
-                    w.header(write::PROTOCOL, name.as_bytes());
+                    w.text(write::PROTOCOL);
+                    w.text(name);
                 }
                 headers
             }

@@ -5,7 +5,7 @@ use core::slice::IterMut;
 
 /// What asks for the upgrade and what grants it.
 pub(super) const UPGRADE: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade";
-pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+pub(super) const PROTOCOL: &str = "\r\nSec-WebSocket-Protocol: ";
 
 /// Takes a text from its start, drops what is out already, keeps what there is room for.
 pub(super) struct Writer<'o> {
