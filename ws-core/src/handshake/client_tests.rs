@@ -310,6 +310,8 @@ fn rfc9112_malformed_responses() {
         ("HTTP/1.1 0101", StartLine),
         ("HTTP/1.1 001", StartLine),
         ("HTTP/1.1 1a1", StartLine),
+        ("HTTP/1.1 2!", StartLine),
+        ("HTTP/1.1 999~", StartLine),
         ("HTTP/1.1 101x", StartLine),
         ("HTTP/1.1 101\t", StartLine),
         ("HTTP/1.1 101 a\0", Control),

@@ -199,9 +199,13 @@ impl Head {
         if before == State::Status {
             let mut valid = self.status >= 100;
             if next == State::Status {
-                let digit = u16::from(byte).wrapping_sub(u16::from(b'0'));
-                self.status = self.status * 10 + digit;
-                valid = digit < 10 && matches!(self.status, 1..1000);
+                // At most 999 before, so there is no overflow.
+                let digit = byte.wrapping_sub(b'0');
+                valid = digit < 10;
+                if valid {
+                    self.status = self.status * 10 + u16::from(digit);
+                    valid = matches!(self.status, 1..1000);
+                }
             }
             if !valid {
                 next = State::BadStartLine;
