@@ -165,3 +165,187 @@ fn parse_port(digits: &str) -> Result<u16, UrlError> {
         Ok(port)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+    use super::*;
+    use proptest::prelude::*;
+    use std::format;
+
+    fn ip(text: &str) -> UrlHost<'_> {
+        UrlHost::Ip(text.parse().unwrap())
+    }
+
+    /// RFC 6455 section 3: good URLs.
+    #[test]
+    fn rfc6455_3_good() {
+        use UrlHost::Name;
+        for (text, secure, host, port, target, header) in [
+            ("ws://h", false, Name("h"), 80, "", "h"),
+            ("WSS://h", true, Name("h"), 443, "", "h"),
+            (
+                "Ws://a.B-c_d~:80/",
+                false,
+                Name("a.B-c_d~"),
+                80,
+                "/",
+                "a.B-c_d~",
+            ),
+            ("wss://h:443", true, Name("h"), 443, "", "h"),
+            ("wss://h:80", true, Name("h"), 80, "", "h:80"),
+            ("ws://h:443/x", false, Name("h"), 443, "/x", "h:443"),
+            ("ws://h:65535?q", false, Name("h"), 65535, "?q", "h:65535"),
+            ("ws://h:?q", false, Name("h"), 80, "?q", "h"),
+            ("ws://h:0080/", false, Name("h"), 80, "/", "h"),
+            (
+                "ws://h/a/b?c=d:e@f://g",
+                false,
+                Name("h"),
+                80,
+                "/a/b?c=d:e@f://g",
+                "h",
+            ),
+            ("ws://h?x/y", false, Name("h"), 80, "?x/y", "h"),
+            (
+                "ws://127.0.0.1:9001/",
+                false,
+                ip("127.0.0.1"),
+                9001,
+                "/",
+                "127.0.0.1:9001",
+            ),
+            ("ws://[::1]", false, ip("::1"), 80, "", "[::1]"),
+            (
+                "wss://[2001:DB8::1]:8443/x",
+                true,
+                ip("2001:db8::1"),
+                8443,
+                "/x",
+                "[2001:DB8::1]:8443",
+            ),
+            (
+                "ws://[::ffff:1.2.3.4]:80",
+                false,
+                ip("::ffff:1.2.3.4"),
+                80,
+                "",
+                "[::ffff:1.2.3.4]",
+            ),
+            (
+                "ws://256.1.1.1",
+                false,
+                Name("256.1.1.1"),
+                80,
+                "",
+                "256.1.1.1",
+            ),
+            ("ws://%41", false, Name("%41"), 80, "", "%41"),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!(
+                (
+                    url.secure,
+                    url.host,
+                    url.port,
+                    url.target,
+                    url.host_header()
+                ),
+                (secure, host, port, target, Host::Text(header)),
+                "{text}"
+            );
+            let request = crate::handshake::Request::new(url.host_header(), url.target);
+            assert_eq!(request.validate(), Ok(()), "{text}");
+        }
+    }
+
+    /// RFC 6455 section 3: bad URLs.
+    #[test]
+    fn rfc6455_3_bad() {
+        use UrlError::*;
+        for (text, error) in [
+            ("", Scheme),
+            ("h", Scheme),
+            ("ws:h", Scheme),
+            ("ws:/h", Scheme),
+            ("://h", Scheme),
+            ("http://h", Scheme),
+            ("wsss://h", Scheme),
+            (" ws://h", Character),
+            ("ws://h/a b", Character),
+            ("ws://h\r\n", Character),
+            ("ws://h/\0", Character),
+            ("ws://h/\u{7f}", Character),
+            ("ws://h\u{e4}", Character),
+            ("ws://h/#", Fragment),
+            ("ws://h#f", Fragment),
+            ("ws://u@h", UserInfo),
+            ("ws://u:p@h:1/", UserInfo),
+            ("ws://", EmptyHost),
+            ("ws:///x", EmptyHost),
+            ("ws://:80", EmptyHost),
+            ("ws://?q", EmptyHost),
+            ("ws://a\\b", Host),
+            ("ws://a<b", Host),
+            ("ws://a]", Host),
+            ("ws://a[b]", Host),
+            ("ws://h:0", Port),
+            ("ws://h:65536", Port),
+            ("ws://h:99999999999", Port),
+            ("ws://h:+80", Port),
+            ("ws://h:-1", Port),
+            ("ws://h:8o", Port),
+            ("ws://h:80:80", Port),
+            ("ws://::1", EmptyHost),
+            ("ws://fe80::1", Port),
+            ("ws://[::1]:x", Port),
+            ("ws://[::1", Ipv6),
+            ("ws://[]", Ipv6),
+            ("ws://[::1]80", Ipv6),
+            ("ws://[1.2.3.4]", Ipv6),
+            ("ws://[::g]", Ipv6),
+            ("ws://[fe80::1%25eth0]", Ipv6),
+        ] {
+            assert_eq!(Url::parse(text), Err(error), "{text}");
+        }
+    }
+
+    proptest! {
+        /// RFC 6455 section 3: no text makes the parser panic.
+        #[test]
+        fn rfc6455_3_arbitrary(text in "\\PC*", tail in "([:/?#@a0.]|\\[|\\]|\\PC){0,12}") {
+            let _ = Url::parse(&text);
+            let _ = Url::parse(&format!("ws://{tail}"));
+        }
+
+        /// RFC 6455 section 3: what a URL is made of is what comes out.
+        #[test]
+        fn rfc6455_3_round_trip(
+            secure: bool,
+            name in "[a-z][a-zA-Z0-9.-]{0,20}",
+            address: Option<std::net::IpAddr>,
+            port in prop::option::of(1u16..),
+            target in "([/?][!$-~]{0,20})?",
+        ) {
+            let host = match address {
+                Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+                Some(ip) => format!("{ip}"),
+                None => name.clone(),
+            };
+            let scheme = if secure { "wss" } else { "ws" };
+            let default = if secure { 443 } else { 80 };
+            let colon = port.map(|port| format!(":{port}")).unwrap_or_default();
+            let text = format!("{scheme}://{host}{colon}{target}");
+            let url = Url::parse(&text).unwrap();
+            prop_assert_eq!(url.secure, secure);
+            prop_assert_eq!(url.host, address.map_or(UrlHost::Name(&name), UrlHost::Ip));
+            prop_assert_eq!(url.port, port.unwrap_or(default));
+            prop_assert_eq!(url.target, &*target);
+            let header = match url.port {
+                port if port == default => host,
+                port => format!("{host}:{port}"),
+            };
+            prop_assert_eq!(url.host_header(), Host::Text(&header));
+        }
+    }
+}

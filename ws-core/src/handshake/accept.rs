@@ -3,7 +3,8 @@
 /// What RFC 6455 section 1.3 appends to the key before hashing.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// SHA-1, as far as the handshake needs it. A chip's hash unit can stand in for [`SoftSha1`].
+/// SHA-1, as far as the handshake needs it. A chip's hash unit can stand in for
+/// `SoftSha1`, which is there with the feature `crates-hash` or `compact`.
 pub trait Sha1 {
     /// The SHA-1 digest (FIPS 180-4) of the concatenation of `parts`.
     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
@@ -35,10 +36,10 @@ impl Sha1 for SoftSha1 {
 }
 
 #[cfg(any(feature = "compact", not(feature = "crates-hash")))]
-use super::base64::base64;
+pub(super) use super::base64::base64;
 
 #[cfg(all(feature = "crates-hash", not(feature = "compact")))]
-fn base64(bytes: &[u8], out: &mut [u8]) {
+pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
     use base64ct::Encoding;
     // Both callers give exactly the room that is needed.
     let fits = base64ct::Base64::encode(bytes, out).is_ok();

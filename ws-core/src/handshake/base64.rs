@@ -2,20 +2,24 @@
 
 /// Base64 with padding (RFC 4648 section 4) into `out`, as much of it as there is room.
 pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
-    for (three, four) in bytes.chunks(3).zip(out.chunks_mut(4)) {
-        // The bits stand at the top; what is left of a group after its bytes is padding.
-        let mut group = 0;
-        let mut shift = 32;
-        for &byte in three {
-            shift -= 8;
-            group |= u32::from(byte) << shift;
+    // How many bits are still to be written; from there on it is padding.
+    let mut left = bytes.len() * 8;
+    let mut bytes = bytes.iter();
+    let mut group = 0;
+    // How many of the low bits of `group` are still to be written, zeros behind the end included.
+    let mut bits = 0;
+    for char in out {
+        if bits < 6 {
+            group = group << 8 | u32::from(bytes.next().copied().unwrap_or(0));
+            bits += 8;
         }
-        let mut bits = 32 - shift;
-        for char in four {
-            *char = if bits > 0 { digit(group >> 26) } else { b'=' };
-            group <<= 6;
-            bits = if bits > 6 { bits - 6 } else { 0 };
-        }
+        bits -= 6;
+        *char = if left == 0 {
+            b'='
+        } else {
+            digit(group >> bits & 63)
+        };
+        left = left.saturating_sub(6);
     }
 }
 

@@ -1,11 +1,12 @@
 //! The client's side (RFC 6455 sections 4.1 and 4.2.2).
 
-use super::fields::{CONNECTION, Exchange, PROTOCOL, Role, SECRET, UPGRADE, bit};
+use super::accept::base64;
+use super::fields::{CONNECTION, Exchange, FIRST, PROTOCOL, Role, SECRET, UPGRADE, bit};
 use super::head::{Head, HeadError, HeadPart};
 use super::request::Request;
-use super::{Sha1, accept_value, encode_key};
+use super::{Sha1, accept_value};
 
-const EXTENSIONS: u8 = 4;
+const EXTENSIONS: u8 = 5;
 
 static ROLE: Role = Role {
     names: &[
@@ -17,7 +18,6 @@ static ROLE: Role = Role {
     ],
     values: &[["websocket"], ["upgrade"]],
     lists: bit(CONNECTION),
-    exact: bit(SECRET) | bit(PROTOCOL),
     server: false,
 };
 
@@ -118,14 +118,13 @@ pub enum ClientError {
 impl ClientHandshake {
     /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
     /// to the bytes of the response, interim responses included.
+    #[inline(never)]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut text = [0; 28];
-        for (to, from) in text.iter_mut().zip(encode_key(nonce)) {
-            *to = from;
+        let mut exchange = Exchange::new(Head::response(limit), FIRST);
+        if let Some(key) = exchange.text.get_mut(..24) {
+            base64(nonce, key);
         }
-        Self {
-            exchange: Exchange::new(Head::response(limit), text, Exchange::naming()),
-        }
+        Self { exchange }
     }
 
     /// Writes what comes next of the request to `out`, as much as there is room for, and says how
@@ -187,17 +186,18 @@ impl ClientHandshake {
         self.read(request.subprotocols, bytes, on_part)
     }
 
+    #[inline(never)]
     fn read(
         &mut self,
         subprotocols: &[&str],
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Upgraded>), ClientError> {
-        let mut consumed = 0;
+        let mut rest = bytes;
         loop {
-            let rest = bytes.get(consumed..).unwrap_or_default();
             let exchange = &mut self.exchange;
-            consumed += exchange.receive(&ROLE, subprotocols, rest, on_part)?;
+            exchange.receive(&ROLE, subprotocols, &mut rest, on_part)?;
+            let consumed = bytes.len() - rest.len();
             if !exchange.head.is_complete() {
                 return Ok((consumed, None));
             }
@@ -209,10 +209,7 @@ impl ClientHandshake {
                 return Err(ClientError::Refused { status });
             }
             // RFC 9110 section 15.2: an interim response, another one follows.
-            let head = Head::response(exchange.head.left());
-            let position = exchange.position;
-            *exchange = Exchange::new(head, exchange.text, Exchange::naming());
-            exchange.position = position;
+            exchange.restart();
         }
     }
 

@@ -78,19 +78,17 @@ pub(super) fn sha1(parts: &[&[u8]]) -> [u8; 20] {
         state.push(byte);
     }
     let mut digest = [0; 20];
-    for (four, word) in digest.chunks_exact_mut(4).zip(state.chain) {
-        four.copy_from_slice(&word.to_be_bytes());
+    for (four, word) in digest.as_chunks_mut().0.iter_mut().zip(state.chain) {
+        *four = word.to_be_bytes();
     }
     digest
 }
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::super::accept::Sha1;
     use super::super::testing::CrateSha1;
     use proptest::prelude::*;
-    use std::vec::Vec;
 
     proptest! {
         /// RFC 6455 section 4.2.2: the rolled SHA-1 is the crate's, for any length and any parts.

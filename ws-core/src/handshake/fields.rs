@@ -1,32 +1,40 @@
 //! What the machines of both directions share: one matcher for everything that has to be
 //! recognised in a head, and the record of what was.
 
-use super::head::{Head, HeadError, HeadPart};
+use super::head::{Head, HeadError, HeadPart, State};
 
 /// What a role looks for. The places in `names` and `values` are the numbers of the fields.
 pub(super) struct Role {
     /// The headers' names, in lower case.
     pub(super) names: &'static [&'static str],
-    /// What a header's value must be, in lower case where case is ignored.
+    /// What a header's value must be, in lower case where case does not count.
     pub(super) values: &'static [[&'static str; 1]],
     /// The fields that are lists: one element that matches is enough.
     pub(super) lists: u8,
-    /// The fields whose case counts.
-    pub(super) exact: u8,
     /// Whether [`SECRET`] is the key to be kept, not the accept value to be compared.
     pub(super) server: bool,
 }
 
-// The fields. The first four have the same number in both roles.
-pub(super) const UPGRADE: u8 = 0;
-pub(super) const CONNECTION: u8 = 1;
-/// The key of a request, the accept value of a response.
-pub(super) const SECRET: u8 = 2;
-pub(super) const PROTOCOL: u8 = 3;
-/// No field: none found.
-pub(super) const NONE: u8 = 0xff;
+// The fields, one more than their place in the tables. Case counts in the values of all but the
+// first three.
 /// No field: the name of one is being read.
-const NAMING: u8 = 0xfe;
+const NAMING: u8 = 0;
+pub(super) const UPGRADE: u8 = 1;
+pub(super) const CONNECTION: u8 = 2;
+/// The key of a request, the accept value of a response.
+pub(super) const SECRET: u8 = 3;
+pub(super) const PROTOCOL: u8 = 4;
+/// No field: the version in the first line.
+pub(super) const FIRST: u8 = 18;
+/// No candidate.
+const NONE: u8 = 16;
+
+/// What a head is compared with, and who sees its parts.
+struct Context<'a, 'p> {
+    role: &'static Role,
+    subprotocols: &'a [&'a str],
+    on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+}
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
@@ -39,7 +47,7 @@ pub(super) struct Exchange {
     /// How much of them has matched.
     matched: u16,
     /// The field whose value is being read.
-    pub(super) field: u8,
+    field: u8,
     /// The candidate that matched, in a list the first one that did.
     found: u8,
     /// The fields that had a value that matches, a bit for each.
@@ -55,7 +63,7 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) const fn new(head: Head, text: [u8; 28], field: u8) -> Self {
+    pub(super) const fn new(head: Head, field: u8) -> Self {
         Self {
             position: 0,
             head,
@@ -67,13 +75,8 @@ impl Exchange {
             bad: 0,
             twice: 0,
             chosen: NONE,
-            text,
+            text: [0; 28],
         }
-    }
-
-    /// A response begins; [`new`](Self::new) is in that state.
-    pub(super) const fn naming() -> u8 {
-        NAMING
     }
 
     /// The fields that came at all.
@@ -89,85 +92,137 @@ impl Exchange {
         }
     }
 
-    /// Takes `bytes` up to their end or that of the head, and says how many that were.
+    /// Begins anew behind an interim response.
+    pub(super) const fn restart(&mut self) {
+        self.head.restart();
+        self.field = FIRST;
+        self.good = 0;
+        self.bad = 0;
+        self.twice = 0;
+        self.chosen = NONE;
+    }
+
+    /// Takes `bytes` up to their end or that of the head, and moves them on.
     pub(super) fn receive(
         &mut self,
-        role: &Role,
+        role: &'static Role,
         subprotocols: &[&str],
-        bytes: &[u8],
+        bytes: &mut &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<usize, HeadError> {
-        let mut rest = bytes;
-        while let Some(part) = self.head.next(&mut rest)? {
-            on_part(part);
-            // What comes behind a name is the first that tells that it is complete.
-            if self.field == NAMING && !matches!(part, HeadPart::Name(_)) {
-                self.end_element(role, subprotocols);
-                self.field = self.found;
-                self.found = NONE;
+    ) -> Result<(), HeadError> {
+        let cx = &mut Context {
+            role,
+            subprotocols,
+            on_part,
+        };
+        // Where the part that `bytes` is in begins.
+        let mut run = *bytes;
+        while !self.head.is_complete()
+            && let Some((&byte, behind)) = bytes.split_first()
+        {
+            let before = self.head.state();
+            let state = self.head.step(byte);
+            if let Some(error) = state.error() {
+                return Err(error);
             }
-            match part {
-                HeadPart::Method(piece) | HeadPart::Name(piece) | HeadPart::Value(piece) => {
-                    for &byte in piece {
-                        self.byte(role, subprotocols, byte);
-                    }
+            if state <= State::StatusVersion {
+                if state != State::Target {
+                    self.byte(cx, byte);
                 }
-                HeadPart::HeaderEnd => self.end_value(role, subprotocols),
+                *bytes = behind;
+                continue;
+            }
+            let mut piece = piece(run, bytes);
+            // All up to the space that gets here is white space.
+            while let [shorter @ .., ..=b' '] = piece {
+                piece = shorter;
+            }
+            cx.hand_out(before, piece);
+            *bytes = behind;
+            run = behind;
+            match before {
+                State::Name => {
+                    self.end_element(cx);
+                    self.field = self.found + 1;
+                    self.found = NONE;
+                }
+                State::Method => {
+                    self.end_value(cx);
+                    self.field = FIRST;
+                }
+                State::Version | State::StatusVersion => {
+                    self.end_element(cx);
+                    if self.found == NONE {
+                        return Err(HeadError::Version);
+                    }
+                    self.found = NONE;
+                    self.field = NAMING;
+                }
+                State::Value | State::Colon if state == State::Cr => {
+                    self.end_value(cx);
+                    (cx.on_part)(HeadPart::HeaderEnd);
+                }
+                State::Status if state != State::Status => {
+                    (cx.on_part)(HeadPart::Status(self.head.status()));
+                }
                 _ => {}
             }
         }
-        Ok(bytes.len() - rest.len())
+        cx.hand_out(self.head.state(), piece(run, bytes));
+        Ok(())
     }
 
-    /// A byte of a name or a value.
+    /// A byte of a name, a value, or the like.
     #[inline(always)]
-    fn byte(&mut self, role: &Role, subprotocols: &[&str], byte: u8) {
-        let bit = bit(self.field);
-        if byte == b',' && role.lists & bit != 0 {
-            self.end_element(role, subprotocols);
+    fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+        if byte == b',' && cx.role.lists & bit(self.field) != 0 {
+            self.end_element(cx);
         } else if matches!(byte, b' ' | b'\t') {
             // White space in front is nothing, and behind it only the end may come.
             if self.matched > 0 {
-                self.match_byte(role, subprotocols, 0);
+                self.match_byte(cx, 0);
             }
         } else {
-            let fold = role.exact & bit == 0 && byte.is_ascii_uppercase();
-            self.match_byte(role, subprotocols, if fold { byte | 0x20 } else { byte });
+            // This maps no other character to one that is expected.
+            let fold = if self.field <= CONNECTION { 0x20 } else { 0 };
+            self.match_byte(cx, byte | fold);
         }
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
     #[inline(never)]
-    fn match_byte(&mut self, role: &Role, subprotocols: &[&str], byte: u8) {
+    fn match_byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let at = usize::from(self.matched);
         self.matched = self.matched.wrapping_add(1);
         let mut alive = 0;
-        if self.field == SECRET {
-            let fits = match self.text.get_mut(at) {
-                Some(place) if role.server && at < 24 => {
-                    *place = byte;
-                    is_key_byte(at, byte)
-                }
-                Some(place) if !role.server => *place == byte,
-                _ => byte == 0,
-            };
-            alive = u16::from(fits);
-        } else {
-            let candidates = match self.field {
-                NAMING => role.names,
-                PROTOCOL => subprotocols,
-                field => role
-                    .values
-                    .get(usize::from(field))
-                    .map_or(&[][..], |value| value),
-            };
-            let mut bit = 1u16;
-            for candidate in candidates {
-                if candidate.as_bytes().get(at).copied().unwrap_or(0) == byte {
-                    alive |= bit;
-                }
-                bit <<= 1;
+        let candidates = match self.field {
+            NAMING => cx.role.names,
+            PROTOCOL => cx.subprotocols,
+            FIRST => &["HTTP/1.1"],
+            SECRET => {
+                alive = match self.text.get_mut(at) {
+                    // What it is worth is seen at the end.
+                    Some(place) if cx.role.server => {
+                        *place = byte;
+                        1
+                    }
+                    Some(place) => u16::from(*place == byte),
+                    None => u16::from(byte == 0),
+                };
+                &[]
             }
+            field => cx
+                .role
+                .values
+                .get(usize::from(field) - 1)
+                .map_or(&[][..], |value| value),
+        };
+        let mut bit = 1u16;
+        for candidate in candidates {
+            if candidate.as_bytes().get(at).copied().unwrap_or(0) == byte {
+                alive |= bit;
+            }
+            bit <<= 1;
         }
         self.alive &= alive;
     }
@@ -175,9 +230,9 @@ impl Exchange {
     /// The end of a name, a value, or an element of a list.
     #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // at most 16
-    fn end_element(&mut self, role: &Role, subprotocols: &[&str]) {
-        self.match_byte(role, subprotocols, 0);
-        if self.alive != 0 && self.found == NONE {
+    fn end_element(&mut self, cx: &Context<'_, '_>) {
+        self.match_byte(cx, 0);
+        if self.found == NONE {
             self.found = self.alive.trailing_zeros() as u8;
         }
         self.alive = !0;
@@ -186,8 +241,8 @@ impl Exchange {
 
     /// The end of a value: notes what it was.
     #[inline(never)]
-    pub(super) fn end_value(&mut self, role: &Role, subprotocols: &[&str]) {
-        self.end_element(role, subprotocols);
+    fn end_value(&mut self, cx: &Context<'_, '_>) {
+        self.end_element(cx);
         let bit = bit(self.field);
         self.twice |= self.seen() & bit;
         if self.found == NONE {
@@ -203,16 +258,29 @@ impl Exchange {
     }
 }
 
-/// The bit of a field, none if it is none.
-pub(super) const fn bit(field: u8) -> u8 {
-    if field < 8 { 1 << field } else { 0 }
+impl Context<'_, '_> {
+    /// Hands out a piece of the part that `state` is in, if it is one that is handed out.
+    fn hand_out(&mut self, state: State, piece: &[u8]) {
+        if !piece.is_empty() {
+            (self.on_part)(match state {
+                State::Method => HeadPart::Method(piece),
+                State::Target => HeadPart::Target(piece),
+                State::Name => HeadPart::Name(piece),
+                State::Value => HeadPart::Value(piece),
+                _ => return,
+            });
+        }
+    }
 }
 
-/// Whether `byte` may stand at `at` in the base64 of 16 bytes.
-const fn is_key_byte(at: usize, byte: u8) -> bool {
-    if at < 22 {
-        matches!(byte, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/')
-    } else {
-        byte == b'='
-    }
+/// What of `run` is in front of `rest`, its end.
+fn piece<'a>(run: &'a [u8], rest: &[u8]) -> &'a [u8] {
+    run.get(..run.len().wrapping_sub(rest.len()))
+        .unwrap_or_default()
+}
+
+/// The bit of a field, none if it has no place in the tables.
+#[allow(clippy::cast_possible_truncation)] // on purpose
+pub(super) const fn bit(field: u8) -> u8 {
+    (1u32 << field >> 1) as u8
 }

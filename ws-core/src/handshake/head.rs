@@ -1,6 +1,6 @@
 //! The tokenizer of HTTP/1.1 heads (RFC 9112 sections 2 to 5), shared by both directions.
 
-use super::write::{is_token, is_visible};
+use super::write::class;
 
 /// A part of a request's or response's head, as it streams by.
 ///
@@ -33,9 +33,6 @@ pub enum HeadError {
     /// The request or status line is not one (RFC 9112 sections 3 and 4).
     #[error("malformed request or status line")]
     StartLine,
-    /// The protocol is HTTP, its version not 1.1 (RFC 6455 section 4.1: at least, 4.2.1).
-    #[error("not HTTP/1.1")]
-    Version,
     /// A line feed without carriage return (RFC 9112 section 2.2).
     #[error("line feed without carriage return")]
     BareLf,
@@ -60,6 +57,9 @@ pub enum HeadError {
     /// A header's name with a character no token has (RFC 9110 section 5.6.2).
     #[error("invalid character in a header name")]
     Name,
+    /// The protocol is not HTTP, or its version not 1.1 (RFC 6455 section 4.2.1, item 1).
+    #[error("not HTTP/1.1")]
+    Version,
 }
 
 /// The tokenizer. After [`HeadError`] it is of no further use.
@@ -67,46 +67,82 @@ pub enum HeadError {
 pub(super) struct Head {
     /// How many bytes may still come.
     left: u16,
-    /// First how much of the version has matched, then the status (responses only).
-    number: u16,
+    /// The status, as far as it is there (responses only).
+    status: u16,
     state: State,
 }
 
+/// Where in a head the last byte stood, or what was wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-enum State {
-    // The states whose bytes are handed out come first.
-    Method,
+pub(super) enum State {
+    // The states whose bytes are handed out, `Target`'s without being looked at.
     Target,
+    Method,
     Name,
     Value,
-    MethodStart,
-    TargetStart,
+    // The states whose bytes are only looked at.
     /// The version of a request.
     Version,
     /// The version of a response.
     StatusVersion,
-    Status,
-    AfterStatus,
-    Reason,
-    /// Behind the CR of the first line.
-    FirstCr,
-    LineStart,
     /// Between colon and value.
     Colon,
-    /// Behind the CR of a header.
-    HeaderCr,
+    MethodStart,
+    TargetStart,
+    VersionStart,
+    Status,
+    Reason,
+    LineStart,
+    /// Behind a CR.
+    Cr,
     /// Behind the CR of the blank line.
     LastCr,
     Complete,
+    // The errors, in the order of [`HeadError`].
+    TooLong,
+    BadStartLine,
+    BareLf,
+    BareCr,
+    Control,
+    ObsFold,
+    EmptyName,
+    SpaceBeforeColon,
+    NoColon,
+    BadName,
 }
 
-const VERSION: &[u8] = b"HTTP/1.1";
+/// What comes behind each [`State`] up to `Complete`, for each [`Class`](super::write::Class) of the
+/// next byte.
+#[rustfmt::skip]
+static TABLE: [State; 9 * 15] = {
+    use State::*;
+    const X: State = BadStartLine;
+    const SP: State = SpaceBeforeColon;
+    [
+        // Control, LF, CR, space, tab, colon, token, other visible, not ASCII
+        Control, BareLf, X, VersionStart, X, Target, Target, Target, X, // Target
+        Control, BareLf, X, TargetStart, X, X, Method, X, X, // Method
+        Control, BareLf, NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
+        Control, BareLf, Cr, Value, Value, Value, Value, Value, Value, // Value
+        Control, BareLf, Cr, X, X, X, Version, Version, X, // Version
+        Control, BareLf, X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
+        Control, BareLf, Cr, Colon, Colon, Value, Value, Value, Value, // Colon
+        Control, BareLf, X, X, X, X, Method, X, X, // MethodStart
+        Control, BareLf, X, X, X, Target, Target, Target, X, // TargetStart
+        Control, BareLf, X, X, X, X, Version, Version, X, // VersionStart
+        Control, BareLf, Cr, Reason, X, X, Status, X, X, // Status
+        Control, BareLf, Cr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
+        Control, BareLf, LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
+        BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // Cr
+        BareCr, Complete, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // LastCr
+    ]
+};
 
 impl Head {
     pub(super) const fn response(limit: u16) -> Self {
         Self {
             left: limit,
-            number: 0,
+            status: 0,
             state: State::StatusVersion,
         }
     }
@@ -114,19 +150,28 @@ impl Head {
     pub(super) const fn request(limit: u16) -> Self {
         Self {
             left: limit,
-            number: 0,
+            status: 0,
             state: State::MethodStart,
         }
     }
 
+    /// Another response follows a complete one, within the same limit.
+    pub(super) const fn restart(&mut self) {
+        *self = Self::response(self.left);
+    }
+
     /// The response's status, once its first line is complete.
     pub(super) const fn status(&self) -> u16 {
-        self.number
+        self.status
     }
 
     /// How many bytes may still come.
     pub(super) const fn left(&self) -> u16 {
         self.left
+    }
+
+    pub(super) const fn state(&self) -> State {
+        self.state
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -139,125 +184,57 @@ impl Head {
             State::Complete => 0,
             State::LastCr => 1,
             State::LineStart => 2,
-            State::FirstCr | State::HeaderCr => 3,
+            State::Cr => 3,
             _ => 4,
         }
     }
 
-    /// The next part in `bytes`, which is moved on; `None` if there is none before the end of
-    /// `bytes` or of the head.
-    pub(super) fn next<'a>(
-        &mut self,
-        bytes: &mut &'a [u8],
-    ) -> Result<Option<HeadPart<'a>>, HeadError> {
-        let mut run = *bytes;
-        let mut len = 0;
-        while self.state != State::Complete
-            && let Some((&byte, rest)) = bytes.split_first()
-        {
-            self.left = self.left.checked_sub(1).ok_or(HeadError::TooLong)?;
-            *bytes = rest;
-            let before = self.state;
-            let state = self.step(byte)?;
-            self.state = state;
-            if state <= State::Value {
-                len += 1;
-                continue;
+    /// Takes a byte and says where it stands. Not to be called when complete.
+    // A function of its own: so it keeps its registers, and the loop around it keeps its own.
+    #[inline(never)]
+    pub(super) fn step(&mut self, byte: u8) -> State {
+        let before = self.state;
+        let at = before as usize * 9 + usize::from(class(byte));
+        let mut next = TABLE.get(at).copied().unwrap_or(State::BadStartLine);
+        if before == State::Status {
+            let mut valid = self.status >= 100;
+            if next == State::Status {
+                // At most 999 before, so there is no overflow.
+                let digit = byte.wrapping_sub(b'0');
+                valid = digit < 10;
+                if valid {
+                    self.status = self.status * 10 + u16::from(digit);
+                    valid = matches!(self.status, 1..1000);
+                }
             }
-            if len > 0 {
-                self.state = state;
-                return Ok(part(before, run, len, true));
-            }
-            run = rest;
-            if state == State::AfterStatus {
-                return Ok(Some(HeadPart::Status(self.number)));
-            }
-            if before == State::HeaderCr {
-                return Ok(Some(HeadPart::HeaderEnd));
+            if !valid {
+                next = State::BadStartLine;
             }
         }
-        Ok(if len > 0 {
-            part(self.state, run, len, false)
-        } else {
-            None
-        })
-    }
-
-    /// The state behind `byte`.
-    #[inline(always)]
-    fn step(&mut self, byte: u8) -> Result<State, HeadError> {
-        use State::*;
-        Ok(match (self.state, byte) {
-            (FirstCr | HeaderCr, b'\n') => LineStart,
-            (LastCr, b'\n') => Complete,
-            (FirstCr | HeaderCr | LastCr, _) => return Err(HeadError::BareCr),
-            (_, b'\n') => return Err(HeadError::BareLf),
-            (_, 0..=8 | 11 | 12 | 14..=31 | 127) => return Err(HeadError::Control),
-
-            (Colon | Value, b'\r') => HeaderCr,
-            (Colon, b' ' | b'\t') => Colon,
-            (Colon | Value, _) => Value,
-
-            (LineStart, b'\r') => LastCr,
-            (LineStart, b' ' | b'\t') => return Err(HeadError::ObsFold),
-            (LineStart, b':') => return Err(HeadError::EmptyName),
-            (Name, b'\r') => return Err(HeadError::NoColon),
-            (Name, b' ' | b'\t') => return Err(HeadError::SpaceBeforeColon),
-            (Name, b':') => Colon,
-            (Name | LineStart, _) => {
-                if !is_token(byte) {
-                    return Err(HeadError::Name);
-                }
-                Name
-            }
-
-            (AfterStatus | Reason, b'\r') => FirstCr,
-            (AfterStatus, b' ') | (Reason, _) => Reason,
-            (Status, b'0'..=b'9') => {
-                self.number = self.number * 10 + u16::from(byte - b'0');
-                match self.number {
-                    0 => return Err(HeadError::StartLine),
-                    1..100 => Status,
-                    _ => AfterStatus,
-                }
-            }
-
-            (Method, b' ') => TargetStart,
-            (Method | MethodStart, _) if is_token(byte) => Method,
-            (Target, b' ') => Version,
-            (Target | TargetStart, _) if is_visible(byte) => Target,
-
-            (state @ (Version | StatusVersion), _) => match VERSION.get(usize::from(self.number)) {
-                Some(&expected) if byte == expected => {
-                    self.number += 1;
-                    state
-                }
-                Some(_) if self.number >= 5 => return Err(HeadError::Version),
-                None if state == Version && byte == b'\r' => FirstCr,
-                None if state == StatusVersion && byte == b' ' => {
-                    self.number = 0;
-                    Status
-                }
-                _ => return Err(HeadError::StartLine),
-            },
-            _ => return Err(HeadError::StartLine),
-        })
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => next = State::TooLong,
+        }
+        self.state = next;
+        next
     }
 }
 
-/// The first `len` bytes of `run`, all of them in `state`.
-#[inline(always)]
-fn part(state: State, run: &[u8], len: usize, end: bool) -> Option<HeadPart<'_>> {
-    let mut piece = run.get(..len).unwrap_or_default();
-    Some(match state {
-        State::Method => HeadPart::Method(piece),
-        State::Target => HeadPart::Target(piece),
-        State::Name => HeadPart::Name(piece),
-        _ => {
-            while end && let [shorter @ .., b' ' | b'\t'] = piece {
-                piece = shorter;
-            }
-            HeadPart::Value(piece)
-        }
-    })
+impl State {
+    /// The error that the state is, if it is one.
+    pub(super) const fn error(self) -> Option<HeadError> {
+        Some(match self {
+            Self::TooLong => HeadError::TooLong,
+            Self::BadStartLine => HeadError::StartLine,
+            Self::BareLf => HeadError::BareLf,
+            Self::BareCr => HeadError::BareCr,
+            Self::Control => HeadError::Control,
+            Self::ObsFold => HeadError::ObsFold,
+            Self::EmptyName => HeadError::EmptyName,
+            Self::SpaceBeforeColon => HeadError::SpaceBeforeColon,
+            Self::NoColon => HeadError::NoColon,
+            Self::BadName => HeadError::Name,
+            _ => return None,
+        })
+    }
 }

@@ -21,6 +21,8 @@ mod write;
 #[cfg(test)]
 mod client_tests;
 #[cfg(test)]
+mod request_tests;
+#[cfg(test)]
 mod server_tests;
 #[cfg(test)]
 mod testing;

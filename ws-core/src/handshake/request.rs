@@ -1,7 +1,7 @@
 //! What a client asks for, and how it is written (RFC 6455 section 4.1).
 
 use super::write::{self, DECIMAL, HEX, HeaderFault, Writer};
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
 /// Who is asked: the value of the Host header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -167,6 +167,7 @@ impl<'a> Request<'a> {
     }
 
     /// Writes the request's bytes from `position` on to `out`, and says how many.
+    #[inline(never)]
     pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
@@ -176,21 +177,19 @@ impl<'a> Request<'a> {
             w.text("/");
         }
         w.text(self.target);
-        w.text(" HTTP/1.1");
-        w.header("Host", b"");
+        w.text(" HTTP/1.1\r\nHost: ");
         self.host.write(w);
         w.text(write::UPGRADE);
-        w.text(write::VERSION);
-        w.header("Sec-WebSocket-Key", key);
+        w.text("\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+        w.bytes(key);
         if let Some(origin) = self.origin {
             w.header("Origin", origin.as_bytes());
         }
-        if let [first, others @ ..] = self.subprotocols {
-            w.header(write::PROTOCOL, first.as_bytes());
-            for other in others {
-                w.text(", ");
-                w.text(other);
-            }
+        let mut before = write::PROTOCOL;
+        for name in self.subprotocols {
+            w.text(before);
+            w.text(name);
+            before = ", ";
         }
         self.each_header(&mut |name, value| w.header(name, value.as_bytes()));
         w.text("\r\n\r\n");
@@ -200,41 +199,35 @@ impl<'a> Request<'a> {
 
 impl Host<'_> {
     fn write(&self, w: &mut Writer<'_>) {
-        let port = match self {
+        let port = match *self {
             Self::Text(text) => {
                 w.text(text);
-                80
+                return;
             }
             Self::Port(name, port) => {
                 w.text(name);
-                *port
+                port
             }
-            Self::Addr(addr) => {
-                let mut before = "";
-                match addr.ip() {
-                    IpAddr::V4(ip) => {
-                        for octet in ip.octets() {
-                            w.text(before);
-                            w.number(octet.into(), DECIMAL);
-                            before = ".";
-                        }
-                    }
-                    IpAddr::V6(ip) => {
-                        before = "[";
-                        for group in ip.segments() {
-                            w.text(before);
-                            w.number(group, HEX);
-                            before = ":";
-                        }
-                        w.text("]");
-                    }
+            Self::Addr(SocketAddr::V4(addr)) => {
+                let mut before = 0;
+                for octet in addr.ip().octets() {
+                    w.number(before, octet.into(), DECIMAL);
+                    before = b'.';
                 }
+                addr.port()
+            }
+            Self::Addr(SocketAddr::V6(addr)) => {
+                let mut before = b'[';
+                for &group in addr.ip().octets().as_chunks().0 {
+                    w.number(before, u16::from_be_bytes(group), HEX);
+                    before = b':';
+                }
+                w.text("]");
                 addr.port()
             }
         };
         if port != 80 {
-            w.text(":");
-            w.number(port, DECIMAL);
+            w.number(b':', port, DECIMAL);
         }
     }
 }

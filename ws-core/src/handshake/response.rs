@@ -87,31 +87,33 @@ impl Response<'_> {
     }
 
     /// Writes the response's bytes from `position` on to `out`, and says how many.
+    #[inline(never)]
     pub(super) fn fill(&self, accept: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
         let w = &mut writer;
-        w.text("HTTP/1.1 ");
+        w.text("HTTP/1.1");
         let headers = match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
             } => {
-                w.text("101 Switching Protocols");
+                w.text(" 101 Switching Protocols");
                 w.text(write::UPGRADE);
                 w.header("Sec-WebSocket-Accept", accept);
                 if let Some(name) = subprotocol {
-                    w.header(write::PROTOCOL, name.as_bytes());
+                    w.text(write::PROTOCOL);
+                    w.text(name);
                 }
                 headers
             }
             Self::Refuse { status, headers } => {
-                w.number(status, DECIMAL);
+                w.number(b' ', status, DECIMAL);
                 // The reason phrase is empty, the space in front of it is not (RFC 9112 section 4).
                 w.text(" \r\nConnection: close\r\nContent-Length: 0");
                 if status == 426 {
                     w.text(write::UPGRADE);
-                    w.text(write::VERSION);
+                    w.header("Sec-WebSocket-Version", b"13");
                 }
                 if status == 405 {
                     w.header("Allow", b"GET");

@@ -5,11 +5,11 @@ use super::head::{Head, HeadError, HeadPart};
 use super::response::Response;
 use super::{Sha1, accept_value};
 
-const VERSION: u8 = 4;
-const HOST: u8 = 5;
-const LENGTH: u8 = 6;
+const VERSION: u8 = 5;
+const HOST: u8 = 6;
+const LENGTH: u8 = 7;
 /// Always the first to come. What comes under this number a second time is Transfer-Encoding.
-const METHOD: u8 = 7;
+const METHOD: u8 = 8;
 
 static ROLE: Role = Role {
     names: &[
@@ -33,7 +33,6 @@ static ROLE: Role = Role {
         ["GET"],
     ],
     lists: bit(UPGRADE) | bit(CONNECTION) | bit(PROTOCOL),
-    exact: bit(SECRET) | bit(PROTOCOL) | bit(METHOD),
     server: true,
 };
 
@@ -151,7 +150,7 @@ impl ServerHandshake {
     /// A handshake with a limit to the bytes of the request.
     pub const fn new(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(Head::request(limit), [0; 28], METHOD),
+            exchange: Exchange::new(Head::request(limit), METHOD),
         }
     }
 
@@ -193,19 +192,23 @@ impl ServerHandshake {
         Ok((consumed, requested))
     }
 
+    #[inline(never)]
     fn read(
         &mut self,
         subprotocols: &[&str],
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Requested>), ServerError> {
-        let consumed = self.exchange.receive(&ROLE, subprotocols, bytes, on_part)?;
-        let requested = if self.exchange.head.is_complete() {
+        let mut rest = bytes;
+        self.exchange
+            .receive(&ROLE, subprotocols, &mut rest, on_part)?;
+        let complete = self.exchange.head.is_complete();
+        let requested = if complete {
             Some(self.verdict()?)
         } else {
             None
         };
-        Ok((consumed, requested))
+        Ok((bytes.len() - rest.len(), requested))
     }
 
     /// What a complete request comes to (RFC 6455 section 4.2.1).
@@ -231,7 +234,7 @@ impl ServerHandshake {
             ServerError::RepeatedKey
         } else if seen & bit(SECRET) == 0 {
             ServerError::NoKey
-        } else if bad & bit(SECRET) != 0 {
+        } else if bad & bit(SECRET) != 0 || !is_key(&exchange.text) {
             ServerError::Key
         } else if bad & bit(LENGTH) != 0 || twice & bit(METHOD) != 0 {
             ServerError::Body
@@ -261,4 +264,13 @@ impl ServerHandshake {
     pub fn eof(&self) -> ServerError {
         ServerError::Eof
     }
+}
+
+/// Whether `text` is the base64 of 16 bytes, and no more.
+fn is_key(text: &[u8; 28]) -> bool {
+    text.iter().enumerate().all(|(at, byte)| match at {
+        0..22 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'),
+        22..24 => *byte == b'=',
+        _ => *byte == 0,
+    })
 }

@@ -5,9 +5,7 @@ use core::slice::IterMut;
 
 /// What asks for the upgrade and what grants it.
 pub(super) const UPGRADE: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade";
-/// The only version of the protocol there is (RFC 6455 section 4.1, item 9).
-pub(super) const VERSION: &str = "\r\nSec-WebSocket-Version: 13";
-pub(super) const PROTOCOL: &str = "Sec-WebSocket-Protocol";
+pub(super) const PROTOCOL: &str = "\r\nSec-WebSocket-Protocol: ";
 
 /// Takes a text from its start, drops what is out already, keeps what there is room for.
 pub(super) struct Writer<'o> {
@@ -53,61 +51,87 @@ impl<'o> Writer<'o> {
         self.bytes(value);
     }
 
-    /// A number without leading zeros; `powers` are those of its base, down to 1.
+    /// A character, if it is not NUL, and a number without leading zeros. `powers` are those of
+    /// the number's base.
     #[inline(never)]
-    pub(super) fn number(&mut self, mut number: u16, powers: &[u16]) {
+    pub(super) fn number(&mut self, before: u8, number: u16, powers: &[u32; 5]) {
+        let mut number = u32::from(number);
+        if before != 0 {
+            self.bytes(&[before]);
+        }
         let mut shown = false;
         for &power in powers {
             let mut digit = b'0';
             while number >= power {
                 number -= power;
                 digit += 1;
+                shown = true;
             }
-            shown |= digit > b'0' || power == 1;
             if digit > b'9' {
-                digit += b'a' - b'0' - 10;
+                digit += b'a' - b'9' - 1;
             }
-            if shown {
+            if shown || power == 1 {
                 self.bytes(&[digit]);
             }
         }
     }
 }
 
-pub(super) const DECIMAL: &[u16] = &[10000, 1000, 100, 10, 1];
-pub(super) const HEX: &[u16] = &[4096, 256, 16, 1];
+pub(super) const DECIMAL: &[u32; 5] = &[10000, 1000, 100, 10, 1];
+pub(super) const HEX: &[u32; 5] = &[65536, 4096, 256, 16, 1];
 
-/// Whether `byte` may stand in a token (RFC 9110 section 5.6.2).
-pub(super) const fn is_token(byte: u8) -> bool {
-    // A bit for each character.
+/// What a byte can be in a head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    Control,
+    Lf,
+    Cr,
+    Space,
+    Tab,
+    Colon,
+    /// May stand in a token (RFC 9110 section 5.6.2).
+    Token,
+    /// Another visible ASCII character.
+    Visible,
+    /// Not ASCII.
+    Other,
+}
+
+/// The classes of the ASCII characters, two to a byte.
+static CLASSES: [u8; 64] = {
+    let mut classes = [0; 64];
+    let mut byte = 0;
     #[allow(clippy::indexing_slicing)] // at compile time
-    const SET: [u32; 4] = {
-        let mut set = [0; 4];
-        let mut byte = 0;
-        while byte < 128u8 {
-            let special = b"!#$%&'*+-.^_`|~";
-            let mut found = byte.is_ascii_alphanumeric();
-            let mut at = 0;
-            while at < special.len() {
-                found |= special[at] == byte;
-                at += 1;
+    while byte < 128 {
+        let class = match byte {
+            b'\n' => Class::Lf,
+            b'\r' => Class::Cr,
+            b' ' => Class::Space,
+            b'\t' => Class::Tab,
+            b':' => Class::Colon,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Class::Token,
+            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~' => {
+                Class::Token
             }
-            if found {
-                set[(byte / 32) as usize] |= 1 << (byte % 32);
-            }
-            byte += 1;
-        }
-        set
-    };
-    let [a, b, c, d] = SET;
-    let word = match byte / 32 {
-        0 => a,
-        1 => b,
-        2 => c,
-        3 => d,
-        _ => 0,
-    };
-    word >> (byte % 32) & 1 != 0
+            b'!'..=b'~' => Class::Visible,
+            _ => Class::Control,
+        };
+        classes[byte as usize / 2] |= (class as u8) << (byte % 2 * 4);
+        byte += 1u8;
+    }
+    classes
+};
+
+/// The number of the [`Class`] of `byte`.
+pub(super) fn class(byte: u8) -> u8 {
+    match CLASSES.get(usize::from(byte / 2)) {
+        Some(two) => two >> (byte % 2 * 4) & 15,
+        None => Class::Other as u8,
+    }
+}
+
+fn is_token(byte: u8) -> bool {
+    class(byte) == Class::Token as u8
 }
 
 /// Whether `byte` is a visible ASCII character.
