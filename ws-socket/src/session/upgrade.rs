@@ -39,6 +39,9 @@ enum Failure<F, E> {
 
 type Step<T, F, E> = nb::Result<T, Failure<F, E>>;
 
+/// What came in, and where in the lent buffer the bytes behind it stand.
+type Head<T> = (T, Range<usize>);
+
 impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
     /// Writes all of the head that goes out.
     fn write_head<X: Exchange>(
@@ -60,13 +63,12 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
     }
 
     /// Reads the head that comes in: into the lent buffer in bulk, or without one no byte too many.
-    /// Returns where in the lent buffer the bytes behind it stand.
     fn read_head<X: Exchange>(
         &mut self,
         socket: &mut S::TcpSocket,
         lent: &mut [u8],
         exchange: &mut X,
-    ) -> Step<(X::Outcome, Range<usize>), X::Error, S::Error> {
+    ) -> Step<Head<X::Outcome>, X::Error, S::Error> {
         let capacity = Endpoint::read_capacity(lent.len());
         let mut scratch = [0; SCRATCH];
         loop {

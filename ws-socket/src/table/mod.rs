@@ -28,6 +28,9 @@ use crate::{Config, Platform, Timeout, WebSocketId};
 pub type WebSockets<'buf, S, P, const N: usize> =
     Table<'buf, S, P, LocalSlots<'buf, <S as TcpClientStack>::TcpSocket, N>>;
 
+/// Are two the same socket?
+type Same<T> = fn(&T, &T) -> bool;
+
 /// WebSockets over a TCP stack `S`, with a platform `P`; `L` is where their slots live: in the
 /// table itself ([`WebSockets`]) or shared between tasks
 /// ([`SharedWebSockets`](crate::SharedWebSockets)).
@@ -48,7 +51,7 @@ where
     platform: P,
     config: Config,
     stream: StreamOptions<'buf>,
-    same: Option<fn(&S::TcpSocket, &S::TcpSocket) -> bool>,
+    same: Option<Same<S::TcpSocket>>,
     buffers: PhantomData<&'buf mut [u8]>,
 }
 
