@@ -168,7 +168,6 @@ fn parse_port(digits: &str) -> Result<u16, UrlError> {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use super::*;
     use proptest::prelude::*;
     use std::format;

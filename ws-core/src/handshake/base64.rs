@@ -37,7 +37,6 @@ const fn digit(six: u32) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
     use base64ct::{Base64, Encoding};
     use proptest::prelude::*;
     use std::vec::Vec;

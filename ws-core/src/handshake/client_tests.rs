@@ -1,6 +1,5 @@
 //! The client's opening handshake, rule by rule.
 
-extern crate std;
 use super::testing::{CrateSha1, Seen, cuts};
 use super::*;
 use proptest::prelude::*;

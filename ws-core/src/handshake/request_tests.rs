@@ -1,6 +1,5 @@
 //! The client's request: how it is written, what it may hold.
 
-extern crate std;
 use super::client_tests::{NONCE, request};
 use super::*;
 use core::net::SocketAddr;

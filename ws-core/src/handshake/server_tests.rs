@@ -1,6 +1,5 @@
 //! The server's opening handshake, rule by rule.
 
-extern crate std;
 use super::client_tests::MALFORMED;
 use super::testing::{CrateSha1, Seen, cuts};
 use super::*;

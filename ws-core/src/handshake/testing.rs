@@ -1,6 +1,5 @@
 //! What the tests of several files share.
 
-extern crate std;
 use super::{HeadPart, Sha1};
 use std::string::String;
 use std::vec::Vec;
