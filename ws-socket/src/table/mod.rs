@@ -193,6 +193,19 @@ where
         })
     }
 
+    /// Is a message of ours partly sent as fragments, so that the next data frame has to be a
+    /// [`Continuation`](crate::Opcode::Continuation)?
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn in_message(&mut self, ws: WebSocketId) -> Result<bool, HandleError> {
+        self.peek(ws, |entry| {
+            entry
+                .endpoint()
+                .is_some_and(|endpoint| endpoint.connection().tx.in_message())
+        })
+    }
+
     /// Works with the TCP socket under a WebSocket: its addresses, its options. Not to receive or
     /// send by it, nor to close it.
     ///

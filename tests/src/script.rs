@@ -1,0 +1,293 @@
+//! A TCP stack that does what a script says: every cut, every partial write, every failure.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
+
+use crate::platform::Polled;
+
+/// What comes in on a connection.
+#[derive(Debug, Clone)]
+pub enum Incoming {
+    /// Bytes; one `receive` returns at most one of these.
+    Bytes(Vec<u8>),
+    /// "Nothing yet", once.
+    Nothing,
+    /// The end of the stream, for good.
+    Eof,
+    /// The connection is reset, for good.
+    Reset,
+}
+
+/// One connection.
+#[derive(Debug)]
+pub struct Line {
+    /// What is to be received.
+    pub incoming: VecDeque<Incoming>,
+    /// What was sent.
+    pub outgoing: Vec<u8>,
+    /// How many bytes `send` still takes.
+    pub window: usize,
+    /// How many bytes one `send` takes at most.
+    pub piece: usize,
+    /// How often `connect` still would block.
+    pub dial: usize,
+    /// The connection was reset: `send` fails.
+    pub reset: bool,
+    /// `Ok(0)` and `PipeClosed` mean what they mean in smoltcp-nal.
+    pub zero_is_nothing: bool,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Self {
+            incoming: VecDeque::new(),
+            outgoing: Vec::new(),
+            window: usize::MAX,
+            piece: usize::MAX,
+            dial: 0,
+            reset: false,
+            zero_is_nothing: false,
+        }
+    }
+}
+
+impl Line {
+    /// `bytes` come in, cut into pieces of `piece` bytes.
+    pub fn feed(&mut self, bytes: &[u8], piece: usize) {
+        self.incoming.extend(
+            bytes
+                .chunks(piece)
+                .map(|piece| Incoming::Bytes(piece.to_vec())),
+        );
+    }
+
+    /// What was sent so far, and is not looked at again.
+    pub fn sent(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.outgoing)
+    }
+}
+
+/// Answers what was sent: runs whenever the stack is polled.
+type Answerer = Box<dyn FnMut(&mut Line)>;
+
+#[derive(Default)]
+struct Inner {
+    lines: BTreeMap<u8, Line>,
+    next: u8,
+    opened: usize,
+    refuse_sockets: bool,
+    waiting: VecDeque<u8>,
+    answerer: Option<Answerer>,
+}
+
+/// The stack; its clones are the same stack. Sockets are numbers, which can be copied.
+#[derive(Clone, Default)]
+pub struct ScriptStack(Rc<RefCell<Inner>>);
+
+/// What a [`ScriptStack`] fails with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScriptError {
+    /// Reset by the script.
+    Reset,
+    /// The peer closed, as smoltcp-nal says it.
+    Closed,
+    /// No such socket.
+    NoSocket,
+    /// The script gives no sockets.
+    Refused,
+}
+
+impl TcpError for ScriptError {
+    fn kind(&self) -> TcpErrorKind {
+        match self {
+            Self::Closed => TcpErrorKind::PipeClosed,
+            _ => TcpErrorKind::Other,
+        }
+    }
+}
+
+impl ScriptStack {
+    /// A stack without connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A connected socket.
+    pub fn connected(&self) -> u8 {
+        let mut inner = self.0.borrow_mut();
+        inner.next += 1;
+        inner.opened += 1;
+        let socket = inner.next;
+        inner.lines.insert(socket, Line::default());
+        socket
+    }
+
+    /// A peer connects; `accept` will find it.
+    pub fn arrive(&self) -> u8 {
+        let socket = self.connected();
+        self.0.borrow_mut().waiting.push_back(socket);
+        socket
+    }
+
+    /// Works on a connection's script.
+    pub fn line<R>(&self, socket: u8, work: impl FnOnce(&mut Line) -> R) -> R {
+        work(
+            self.0
+                .borrow_mut()
+                .lines
+                .get_mut(&socket)
+                .expect("the socket is open"),
+        )
+    }
+
+    /// Works on the script of the connection opened last.
+    pub fn last<R>(&self, work: impl FnOnce(&mut Line) -> R) -> R {
+        let socket = self.0.borrow().next;
+        self.line(socket, work)
+    }
+
+    /// Is the socket open?
+    pub fn is_open(&self, socket: u8) -> bool {
+        self.0.borrow().lines.contains_key(&socket)
+    }
+
+    /// How many sockets are open.
+    pub fn open(&self) -> usize {
+        self.0.borrow().lines.len()
+    }
+
+    /// How many sockets there ever were.
+    pub fn opened(&self) -> usize {
+        self.0.borrow().opened
+    }
+
+    /// `socket` fails from here on.
+    pub fn refuse_sockets(&self) {
+        self.0.borrow_mut().refuse_sockets = true;
+    }
+
+    /// Has `answer` see each connection whenever the stack is polled.
+    pub fn answer(&self, answer: impl FnMut(&mut Line) + 'static) {
+        self.0.borrow_mut().answerer = Some(Box::new(answer));
+    }
+}
+
+impl Polled for ScriptStack {
+    fn poll_at(&mut self, _: u32) {
+        let answerer = self.0.borrow_mut().answerer.take();
+        if let Some(mut answerer) = answerer {
+            for line in self.0.borrow_mut().lines.values_mut() {
+                answerer(line);
+            }
+            self.0.borrow_mut().answerer = Some(answerer);
+        }
+    }
+}
+
+impl TcpClientStack for ScriptStack {
+    type TcpSocket = u8;
+    type Error = ScriptError;
+
+    fn socket(&mut self) -> Result<u8, ScriptError> {
+        if self.0.borrow().refuse_sockets {
+            return Err(ScriptError::Refused);
+        }
+        Ok(self.connected())
+    }
+
+    fn connect(&mut self, socket: &mut u8, _: SocketAddr) -> nb::Result<(), ScriptError> {
+        let mut inner = self.0.borrow_mut();
+        let line = inner.lines.get_mut(socket).ok_or(ScriptError::NoSocket)?;
+        if line.reset {
+            return Err(nb::Error::Other(ScriptError::Reset));
+        }
+        match line.dial.checked_sub(1) {
+            None => Ok(()),
+            Some(left) => {
+                line.dial = left;
+                Err(nb::Error::WouldBlock)
+            }
+        }
+    }
+
+    fn send(&mut self, socket: &mut u8, buffer: &[u8]) -> nb::Result<usize, ScriptError> {
+        let mut inner = self.0.borrow_mut();
+        let line = inner.lines.get_mut(socket).ok_or(ScriptError::NoSocket)?;
+        if line.reset {
+            return Err(nb::Error::Other(ScriptError::Reset));
+        }
+        let count = buffer.len().min(line.window).min(line.piece);
+        if count == 0 && !line.zero_is_nothing {
+            return Err(nb::Error::WouldBlock);
+        }
+        line.window -= count;
+        line.outgoing.extend_from_slice(&buffer[..count]);
+        Ok(count)
+    }
+
+    fn receive(&mut self, socket: &mut u8, buffer: &mut [u8]) -> nb::Result<usize, ScriptError> {
+        let mut inner = self.0.borrow_mut();
+        let line = inner.lines.get_mut(socket).ok_or(ScriptError::NoSocket)?;
+        assert!(
+            !buffer.is_empty(),
+            "a read of nothing cannot be told from the end of the stream"
+        );
+        match line.incoming.front_mut() {
+            None => {
+                if line.zero_is_nothing {
+                    return Ok(0);
+                }
+                Err(nb::Error::WouldBlock)
+            }
+            Some(Incoming::Nothing) => {
+                line.incoming.pop_front();
+                Err(nb::Error::WouldBlock)
+            }
+            Some(Incoming::Bytes(bytes)) => {
+                let count = bytes.len().min(buffer.len());
+                buffer[..count].copy_from_slice(&bytes[..count]);
+                bytes.drain(..count);
+                if bytes.is_empty() {
+                    line.incoming.pop_front();
+                }
+                Ok(count)
+            }
+            Some(Incoming::Eof) if line.zero_is_nothing => {
+                Err(nb::Error::Other(ScriptError::Closed))
+            }
+            Some(Incoming::Eof) => Ok(0),
+            Some(Incoming::Reset) => {
+                line.reset = true;
+                Err(nb::Error::Other(ScriptError::Reset))
+            }
+        }
+    }
+
+    fn close(&mut self, socket: u8) -> Result<(), ScriptError> {
+        let line = self.0.borrow_mut().lines.remove(&socket);
+        line.map(|_| ()).ok_or(ScriptError::NoSocket)
+    }
+}
+
+impl TcpFullStack for ScriptStack {
+    fn bind(&mut self, _: &mut u8, _: u16) -> Result<(), ScriptError> {
+        Ok(())
+    }
+
+    fn listen(&mut self, _: &mut u8) -> Result<(), ScriptError> {
+        Ok(())
+    }
+
+    fn accept(&mut self, listener: &mut u8) -> nb::Result<(u8, SocketAddr), ScriptError> {
+        let mut inner = self.0.borrow_mut();
+        if inner.lines.get(listener).is_none_or(|line| line.reset) {
+            return Err(nb::Error::Other(ScriptError::Reset));
+        }
+        let socket = inner.waiting.pop_front().ok_or(nb::Error::WouldBlock)?;
+        Ok((socket, SocketAddr::from(([10, 0, 0, 9], 9))))
+    }
+}
