@@ -13,7 +13,7 @@ use ws_socket::{
 use ws_tests::frames::{frame, head, switching};
 use ws_tests::platform::HandPlatform;
 use ws_tests::script::{Incoming, ScriptError, ScriptStack};
-use ws_tests::table::{Scripted, client, clock, lent, server, table, upgrade};
+use ws_tests::table::{Scripted, client, clock, lent, table, upgrade};
 
 type Failed = ConnectError<ScriptError>;
 
