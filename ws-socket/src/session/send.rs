@@ -1,7 +1,7 @@
 //! Sending: as much of a frame as the wire takes.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Face, FrameError, Opcode};
+use ws_core::{FrameError, Opcode, parse_close};
 
 use super::{Context, Entry, SEND_SCRATCH};
 use crate::Platform;
@@ -22,19 +22,26 @@ impl Payload<'_> {
     }
 }
 
+/// The frame that a payload is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing {
+    pub(crate) opcode: Opcode,
+    pub(crate) fin: bool,
+    /// What the caller says of masking; `None` on the stream face, where the role alone decides.
+    pub(crate) mask: Option<bool>,
+}
+
 impl<T> Entry<'_, T> {
     /// Begins a frame, or goes on with the one that is open, and returns how many bytes of the
     /// payload went out: of a frame that went out whole, all of them. A frame of which not even
     /// the first byte went out is taken back.
     ///
-    /// On the message face the payload has to be the rest of the open frame; on the stream face it
-    /// is whatever comes next.
+    /// On the message face the payload has to be the rest of the open frame; on the stream face
+    /// (where nothing is said of masking) it is whatever comes next.
     pub(crate) fn send<S, P>(
         &mut self,
         context: &mut Context<'_, S, P>,
-        face: Face,
-        opcode: Opcode,
-        fin: bool,
+        frame: Outgoing,
         mut payload: Payload<'_>,
     ) -> nb::Result<usize, SendError<S::Error>>
     where
@@ -44,6 +51,12 @@ impl<T> Entry<'_, T> {
         let Some((socket, endpoint)) = self.open() else {
             return Err(nb::Error::Other(SendError::NotConnected));
         };
+        if frame
+            .mask
+            .is_some_and(|mask| mask != endpoint.connection().tx.masks())
+        {
+            return Err(nb::Error::Other(SendError::Mask));
+        }
         let stack_error = |error| nb::Error::Other(SendError::Stack(error));
         if !context.flush(socket, endpoint).map_err(stack_error)? {
             return Err(nb::Error::WouldBlock);
@@ -51,12 +64,17 @@ impl<T> Entry<'_, T> {
         let length = payload.bytes().len();
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            if face == Face::Messages && (tx.opcode() != Some(opcode) || tx.remaining() != length) {
+            let continued = tx.opcode() == Some(frame.opcode) && tx.remaining() == length;
+            if frame.mask.is_some() && !continued {
                 return Err(nb::Error::Other(FrameError::FrameOpen.into()));
             }
         } else {
+            if frame.opcode == Opcode::Close {
+                parse_close(payload.bytes())
+                    .map_err(|error| nb::Error::Other(SendError::Close(error)))?;
+            }
             endpoint
-                .begin(opcode, fin, length, || context.key())
+                .begin(frame.opcode, frame.fin, length, || context.key())
                 .map_err(|error| nb::Error::Other(error.into()))?;
             if let Payload::Mask(bytes) = &mut payload {
                 endpoint.mask_in_place(bytes);
