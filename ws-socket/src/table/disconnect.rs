@@ -5,6 +5,7 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
+use crate::fmt::debug;
 use crate::session::{Closing, Entry, Outgoing, Payload};
 use crate::slots::SlotStore;
 use crate::timeout::Deadline;
@@ -23,9 +24,11 @@ pub struct Disconnected {
 
 impl From<Closing> for Disconnected {
     fn from(closing: Closing) -> Self {
+        let code = closing.code.unwrap_or(CloseCode::ABNORMAL);
+        debug!("closed, clean {}, code {}", closing.clean, code.0);
         Self {
             clean: closing.clean,
-            code: closing.code.unwrap_or(CloseCode::ABNORMAL),
+            code,
         }
     }
 }
