@@ -4,6 +4,7 @@
 
 mod arguments;
 mod connect;
+mod demo;
 mod echo;
 mod exit;
 mod logger;
@@ -20,7 +21,7 @@ fn main() -> ExitCode {
 
 fn run() -> Exit {
     match arguments::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Demo) => Exit::Clean,
+        Ok(Command::Demo) => demo::run(&mut std::io::stdout().lock()),
         Ok(Command::Connect(options)) => connect::run(&options),
         Ok(Command::Print(text)) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => Exit::Clean,
