@@ -26,8 +26,8 @@ Options:
   --timeout MS         for connecting, and for waiting for the peer's Close
                        (default 10000)
   --binary             send the lines as binary messages
-  --echo               send every message back as it comes, however long, instead
-                       of reading standard input; ends when the peer closes
+  --echo               send every message back as it comes, however long it is,
+                       and read no standard input; ends when the peer closes
   --json               print one JSON object a line, binary data in base64
   -v                   say on standard error what happens
   -h, --help           this text
