@@ -185,6 +185,59 @@ fn sixteen_mebibytes_go_back_without_being_held() {
     }
 }
 
+#[test]
+fn a_close_in_the_middle_of_our_frame_is_answered_behind_it() {
+    const LENGTH: usize = 24 << 20;
+    let (url, server) = serve(|table, ws| {
+        let (mut length, mut buffer) = (0, vec![0; 65536]);
+        loop {
+            let piece = table.recv_msg(ws, &mut buffer, PATIENCE).unwrap();
+            if piece.opcode() == Opcode::Close {
+                return length;
+            }
+            if length == 0 {
+                let close = 1001u16.to_be_bytes();
+                send(table, ws, &close, Opcode::Close, true);
+                // Long enough for the Close to be there first.
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            length += piece.length;
+        }
+    });
+    let mut input = vec![b'c'; LENGTH];
+    input.extend_from_slice(b"\nnever sent\n");
+    let run = ws(&["connect", &url], input);
+    assert_eq!(run.exit, Some(0), "{}", run.stderr);
+    assert!(run.stderr.contains("1001"), "{}", run.stderr);
+    assert!(run.stderr.contains("before all input was sent"));
+    assert_eq!(server.join().unwrap(), LENGTH);
+}
+
+#[test]
+fn a_message_too_long_to_be_kept_is_refused() {
+    let (url, server) = serve(|table, ws| {
+        let mut socket = table.unregister(ws).unwrap();
+        let stack = table.stack();
+        let mut header = vec![0x82, 127];
+        header.extend_from_slice(&(65u64 << 20).to_be_bytes());
+        stack.send(&mut socket, &header).unwrap();
+        let mut read = Vec::new();
+        while read.len() < 8 {
+            let mut buffer = [0; 64];
+            if let Ok(count) = stack.receive(&mut socket, &mut buffer) {
+                read.extend_from_slice(&buffer[..count]);
+            }
+        }
+        stack.close(socket).unwrap();
+        u16::from_be_bytes([read[6] ^ read[2], read[7] ^ read[3]])
+    });
+    let child = start(&["connect", &url, "--json"]);
+    let run = finish_with_input_open(child);
+    assert_eq!(run.exit, Some(4), "{run:?}");
+    assert_eq!(run.events()[1]["kind"], "too-big");
+    assert_eq!(server.join().unwrap(), 1009);
+}
+
 /// The most a process has had in memory, in KiB, where the system tells.
 fn peak_memory(pid: u32) -> Option<usize> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
