@@ -161,7 +161,7 @@ fn play(out: &mut dyn Write, steps: &[Step]) -> Result<(), Failure> {
 }
 
 fn millis(time: Duration) -> String {
-    format!("{:.1} ms", time.as_secs_f64() * 1e3)
+    format!("{:.2} ms", time.as_secs_f64() * 1e3)
 }
 
 /// A number with commas between the thousands.
