@@ -306,3 +306,54 @@ proptest! {
         prop_assert_eq!(sent, expected);
     }
 }
+
+/// A frame given in parts, whatever the wire takes of each: one frame, and nothing in between.
+#[test]
+fn a_frame_in_parts() {
+    let payload: Vec<u8> = (0..=255).cycle().take(1000).collect();
+    for is_client in [true, false] {
+        for part in [1, 7, 64, 999] {
+            for window in [1, 5, 300, usize::MAX] {
+                let stack = ScriptStack::new();
+                let mut table: Scripted<1> = table(&stack, 200);
+                let (ws, socket) = if is_client {
+                    client(&mut table)
+                } else {
+                    server(&mut table)
+                };
+                stack.line(socket, |line| line.window = 0);
+                stack.answer(move |line| line.window = window);
+                let mut taken = 0;
+                while taken < payload.len() {
+                    let rest = payload.len() - taken;
+                    let piece = &payload[taken..taken + part.min(rest)];
+                    let sent = table.send_part(ws, piece, rest, Opcode::Binary, is_client, true, 2);
+                    match sent {
+                        Ok(count) => taken += count,
+                        Err(error) => assert_eq!(error, SendError::Timeout),
+                    }
+                }
+                stack.line(socket, |line| line.window = usize::MAX);
+                table
+                    .send_part(ws, b"", 0, Opcode::Text, is_client, true, 2)
+                    .unwrap();
+                let sent = table.send_part(ws, b"", 1, Opcode::Text, is_client, true, 2);
+                assert_eq!((sent, table.open_frame(ws)), (Ok(0), Ok(Some(1))));
+                table
+                    .send_part(ws, b"x", 1, Opcode::Text, is_client, true, 2)
+                    .unwrap();
+                let refused = table.send_part(ws, b"ab", 1, Opcode::Text, is_client, true, 2);
+                assert_eq!(refused, Err(SendError::PartTooLong));
+                let sent = stack.line(socket, Line::sent);
+                assert_eq!(
+                    plain(&sent),
+                    [
+                        (true, 2, payload.clone()),
+                        (true, 1, vec![]),
+                        (true, 1, b"x".to_vec())
+                    ]
+                );
+            }
+        }
+    }
+}

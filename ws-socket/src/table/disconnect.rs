@@ -139,6 +139,7 @@ where
                 let frame = Outgoing {
                     opcode: Opcode::Close,
                     fin: true,
+                    rest: None,
                     mask: Some(masks),
                 };
                 taken += table.try_send(ws, frame, Payload::Keep(rest))?;
