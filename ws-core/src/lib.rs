@@ -119,7 +119,7 @@
 //!
 //! # Features
 //!
-//! - `crates-hash` (default): [`SoftSha1`](handshake::SoftSha1) and base64 by the crates `sha1` and
+//! - `crates-hash` (default): `handshake::SoftSha1` and base64 by the crates `sha1` and
 //!   `base64ct`.
 //! - `compact`: both by this crate's own code, 3 kB of flash less; it wins if both are on.
 //!
