@@ -48,10 +48,7 @@ pub struct Found {
 /// The whole frames at the front of `bytes`, and what is left behind them.
 pub fn frames(mut bytes: &[u8]) -> (Vec<Found>, &[u8]) {
     let mut found = Vec::new();
-    loop {
-        let [first, second, rest @ ..] = bytes else {
-            break;
-        };
+    while let [first, second, rest @ ..] = bytes {
         let (length, rest) = match second & 0x7F {
             126 if rest.len() >= 2 => (u16::from_be_bytes([rest[0], rest[1]]) as usize, &rest[2..]),
             127 if rest.len() >= 8 => (

@@ -133,6 +133,9 @@ pub enum SendError<E: Debug> {
     /// A Close with a payload that is none (section 5.5.1): `EINVAL`.
     #[error("{0}")]
     Close(ProtocolError),
+    /// A part that is longer than the rest of its frame: `EINVAL`.
+    #[error("a part is longer than the rest of its frame")]
+    PartTooLong,
     /// `EBADF`, `ENOENT` where the table never gave the id out, `EBUSY`.
     #[error("{0}")]
     Handle(#[from] HandleError),
@@ -152,7 +155,7 @@ impl<E: Debug> SendError<E> {
     /// What Zephyr's `websocket_send_msg` returns for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::Frame(_) | Self::Mask | Self::Close(_) => Errno::Einval,
+            Self::Frame(_) | Self::Mask | Self::Close(_) | Self::PartTooLong => Errno::Einval,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Enoent),
             Self::Timeout => Errno::Etimedout,
             Self::NotConnected | Self::Stack(_) => Errno::Enotconn,

@@ -159,6 +159,7 @@ extern crate std;
 
 mod config;
 mod error;
+mod fmt;
 mod functions;
 mod id;
 mod message;

@@ -142,11 +142,13 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         slot.id(index)
     }
 
+    #[cfg(feature = "critical-section")]
     pub(crate) fn check_out(&mut self, id: WebSocketId) -> Result<Entry<'buf, T>, Unavailable> {
         let slot = self.get(id).map_err(Unavailable::Handle)?;
         slot.entry.take().ok_or(Unavailable::CheckedOut)
     }
 
+    #[cfg(feature = "critical-section")]
     pub(crate) fn check_in(&mut self, id: WebSocketId, entry: Entry<'buf, T>) {
         if let Some(slot) = self.0.get_mut(id.slot()) {
             slot.entry = Some(entry);
@@ -163,6 +165,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         Ok(())
     }
 
+    #[cfg(feature = "critical-section")]
     pub(crate) fn claim(
         &mut self,
         id: WebSocketId,
@@ -176,6 +179,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         Ok(())
     }
 
+    #[cfg(feature = "critical-section")]
     pub(crate) fn unclaim(&mut self, id: WebSocketId, direction: Direction) {
         if let Ok(slot) = self.get(id) {
             slot.claims &= !(direction as u8);

@@ -15,13 +15,15 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-socket", "compact"),
     ("ws-socket", "critical-section"),
     ("ws-socket", "log"),
+    ("ws-socket", "defmt"),
+    ("ws-socket", "log,defmt"),
     ("ws-socket", "smoltcp"),
     ("ws-socket", "std"),
     ("ws-socket", "smoltcp,std"),
     ("ws-socket", "crates-hash,smoltcp,critical-section"),
     (
         "ws-socket",
-        "crates-hash,compact,critical-section,log,smoltcp,std",
+        "crates-hash,compact,critical-section,defmt,log,smoltcp,std",
     ),
 ];
 

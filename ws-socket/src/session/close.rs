@@ -65,7 +65,7 @@ impl<T> Entry<'_, T> {
                 Ok(_) => {}
                 Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
                 Err(nb::Error::Other(ReceiveError::Closed(_))) => break,
-                Err(nb::Error::Other(_)) => return Ok(()),
+                Err(nb::Error::Other(_)) => return self.say_why(context),
             }
         }
         let State::Open {
@@ -86,6 +86,24 @@ impl<T> Entry<'_, T> {
                 Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
                 Ok(None) | Err(nb::Error::Other(_)) => return Ok(()),
             }
+        }
+    }
+
+    /// Nothing more will be received. Where that is because the peer broke the protocol, the Close
+    /// that says so has to go out, and the wire may be full; on a wire that is gone it cannot.
+    fn say_why<S, P>(&mut self, context: &mut Context<'_, S, P>) -> nb::Result<(), HandleError>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        match self.open() {
+            Some((socket, endpoint)) if endpoint.has_failed() => {
+                match context.flush(socket, endpoint) {
+                    Ok(false) => Err(nb::Error::WouldBlock),
+                    Ok(true) | Err(_) => Ok(()),
+                }
+            }
+            _ => Ok(()),
         }
     }
 }

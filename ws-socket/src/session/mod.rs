@@ -7,7 +7,7 @@ mod send;
 mod upgrade;
 
 pub(crate) use close::Closing;
-pub(crate) use send::Payload;
+pub(crate) use send::{Outgoing, Payload};
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::Endpoint;

@@ -6,6 +6,7 @@ use ws_core::{Face, Next, Piece, SCRATCH};
 use super::{Context, Entry};
 use crate::Platform;
 use crate::error::ReceiveError;
+use crate::fmt::debug;
 
 /// How often a step reads at most before it lets others run: a peer that floods with what is not
 /// for the user cannot hold it.
@@ -27,7 +28,13 @@ impl<T> Entry<'_, T> {
             Ok(Some(piece)) => Ok(piece),
             Ok(None) => match self.open().map(|(_, endpoint)| endpoint.take(out)) {
                 Some(Ok(Some(piece))) => Ok(piece),
-                Some(Err(error)) => Err(nb::Error::Other(error.into())),
+                Some(Err(error)) => {
+                    debug!(
+                        "the peer broke the protocol: closing with {}",
+                        error.close_code().0
+                    );
+                    Err(nb::Error::Other(error.into()))
+                }
                 Some(Ok(None)) | None => Err(nb::Error::WouldBlock),
             },
             Err(error) => Err(error),

@@ -1,7 +1,7 @@
 //! Sending: as much of a frame as the wire takes.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Face, FrameError, Opcode};
+use ws_core::{FrameError, Opcode, parse_close};
 
 use super::{Context, Entry, SEND_SCRATCH};
 use crate::Platform;
@@ -22,19 +22,29 @@ impl Payload<'_> {
     }
 }
 
+/// The frame that a payload is for.
+#[derive(Clone, Copy)]
+pub(crate) struct Outgoing {
+    pub(crate) opcode: Opcode,
+    pub(crate) fin: bool,
+    /// How much of the frame's payload is still to go out, where the caller says so: what it gives
+    /// is a part of that.
+    pub(crate) rest: Option<usize>,
+    /// What the caller says of masking; `None` on the stream face, where the role alone decides.
+    pub(crate) mask: Option<bool>,
+}
+
 impl<T> Entry<'_, T> {
     /// Begins a frame, or goes on with the one that is open, and returns how many bytes of the
     /// payload went out: of a frame that went out whole, all of them. A frame of which not even
     /// the first byte went out is taken back.
     ///
-    /// On the message face the payload has to be the rest of the open frame; on the stream face it
-    /// is whatever comes next.
+    /// On the message face the payload has to be the rest of the open frame; on the stream face
+    /// (where nothing is said of masking) it is whatever comes next.
     pub(crate) fn send<S, P>(
         &mut self,
         context: &mut Context<'_, S, P>,
-        face: Face,
-        opcode: Opcode,
-        fin: bool,
+        frame: Outgoing,
         mut payload: Payload<'_>,
     ) -> nb::Result<usize, SendError<S::Error>>
     where
@@ -44,19 +54,30 @@ impl<T> Entry<'_, T> {
         let Some((socket, endpoint)) = self.open() else {
             return Err(nb::Error::Other(SendError::NotConnected));
         };
+        if frame
+            .mask
+            .is_some_and(|mask| mask != endpoint.connection().tx.masks())
+        {
+            return Err(nb::Error::Other(SendError::Mask));
+        }
         let stack_error = |error| nb::Error::Other(SendError::Stack(error));
         if !context.flush(socket, endpoint).map_err(stack_error)? {
             return Err(nb::Error::WouldBlock);
         }
-        let length = payload.bytes().len();
+        let length = frame.rest.unwrap_or(payload.bytes().len());
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            if face == Face::Messages && (tx.opcode() != Some(opcode) || tx.remaining() != length) {
+            let continued = tx.opcode() == Some(frame.opcode) && tx.remaining() == length;
+            if frame.mask.is_some() && !continued {
                 return Err(nb::Error::Other(FrameError::FrameOpen.into()));
             }
         } else {
+            if frame.opcode == Opcode::Close {
+                parse_close(payload.bytes())
+                    .map_err(|error| nb::Error::Other(SendError::Close(error)))?;
+            }
             endpoint
-                .begin(opcode, fin, length, || context.key())
+                .begin(frame.opcode, frame.fin, length, || context.key())
                 .map_err(|error| nb::Error::Other(error.into()))?;
             if let Payload::Mask(bytes) = &mut payload {
                 endpoint.mask_in_place(bytes);
@@ -73,7 +94,7 @@ impl<T> Entry<'_, T> {
                 let count = endpoint.fill(rest, &mut scratch);
                 scratch.get(..count).unwrap_or_default()
             };
-            // On the stream face the payload may end before the frame does.
+            // The payload may end before the frame does, where the caller gives it in parts.
             if bytes.is_empty() {
                 break;
             }
@@ -83,7 +104,8 @@ impl<T> Entry<'_, T> {
                 Err(nb::Error::Other(error)) => return Err(stack_error(error)),
             }
         }
-        if taken > 0 || !endpoint.frame_open() {
+        let all = taken == payload.bytes().len() && endpoint.connection().tx.header_due() == 0;
+        if taken > 0 || all {
             return Ok(taken);
         }
         if let Payload::Mask(bytes) = &mut payload

@@ -11,6 +11,7 @@ use ws_core::{Endpoint, Role, SCRATCH};
 
 use super::{Answer, Context, Entry, Hash, SEND_SCRATCH, State};
 use crate::error::{ConnectError, HandleError};
+use crate::fmt::debug;
 use crate::request::AcceptOptions;
 use crate::timeout::Deadline;
 use crate::{Config, Platform, Timeout};
@@ -188,6 +189,7 @@ impl<'buf, T> Entry<'buf, T> {
         subprotocol: Option<u8>,
     ) {
         if let Some(socket) = self.vacate() {
+            debug!("open, {} bytes lent", self.lent.len());
             let lent = core::mem::take(&mut self.lent);
             let mut endpoint = Endpoint::new(role, lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);

@@ -1,11 +1,12 @@
 //! Closing: Zephyr's `websocket_disconnect`.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{CloseCode, Face, MAX_CONTROL_PAYLOAD, Opcode, write_close};
+use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
-use crate::session::{Closing, Payload};
+use crate::fmt::debug;
+use crate::session::{Closing, Entry, Outgoing, Payload};
 use crate::slots::SlotStore;
 use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
@@ -23,9 +24,11 @@ pub struct Disconnected {
 
 impl From<Closing> for Disconnected {
     fn from(closing: Closing) -> Self {
+        let code = closing.code.unwrap_or(CloseCode::ABNORMAL);
+        debug!("closed, clean {}, code {}", closing.clean, code.0);
         Self {
             clean: closing.clean,
-            code: closing.code.unwrap_or(CloseCode::ABNORMAL),
+            code,
         }
     }
 }
@@ -114,10 +117,12 @@ where
         if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
             return Err(DisconnectError::Code(code));
         }
-        let open = self.peek(ws, |entry| {
-            entry.endpoint().map(|endpoint| endpoint.frame_open())
+        let open = self.looked_at(ws, deadline, |entry| {
+            entry
+                .endpoint()
+                .map(|endpoint| (endpoint.frame_open(), endpoint.connection().tx.masks()))
         })?;
-        let Some(frame_open) = open else {
+        let Some((frame_open, masks)) = open else {
             return Ok(Closing {
                 clean: false,
                 code: None,
@@ -131,8 +136,13 @@ where
             // Where this fails there is a Close without a reason, or none: see below.
             let _ = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
                 let rest = payload.get(taken..).unwrap_or_default();
-                let payload = Payload::Keep(rest);
-                taken += table.try_send(ws, Face::Messages, Opcode::Close, true, payload)?;
+                let frame = Outgoing {
+                    opcode: Opcode::Close,
+                    fin: true,
+                    rest: None,
+                    mask: Some(masks),
+                };
+                taken += table.try_send(ws, frame, Payload::Keep(rest))?;
                 if taken < length {
                     Err(nb::Error::WouldBlock)
                 } else {
@@ -148,6 +158,19 @@ where
                 })
             })?;
         }
-        Ok(self.peek(ws, |entry| entry.closing())?)
+        Ok(self.looked_at(ws, deadline, |entry| entry.closing())?)
+    }
+
+    /// What there is to see of a slot, as soon as it is not checked out.
+    fn looked_at<R>(
+        &mut self,
+        ws: WebSocketId,
+        deadline: Deadline,
+        mut look: impl FnMut(&Entry<'buf, S::TcpSocket>) -> R,
+    ) -> Result<R, HandleError> {
+        self.wait_for::<_, HandleError>(deadline, |table| {
+            table.step(ws, |entry, _| Ok(look(entry)))
+        })?
+        .ok_or(HandleError::Busy)
     }
 }

@@ -1,11 +1,11 @@
 //! Sending: Zephyr's `websocket_send_msg`, and the socket face's `send`.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Face, Opcode, parse_close};
+use ws_core::Opcode;
 
 use super::Table;
 use crate::error::SendError;
-use crate::session::Payload;
+use crate::session::{Outgoing, Payload};
 use crate::slots::{Direction, SlotStore};
 use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
@@ -39,11 +39,16 @@ where
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        self.check(ws, payload, opcode, mask)?;
+        let frame = Outgoing {
+            opcode,
+            fin,
+            rest: None,
+            mask: Some(mask),
+        };
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, payload.len(), |table, taken| {
             let rest = payload.get(taken..).unwrap_or_default();
-            table.try_send(ws, Face::Messages, opcode, fin, Payload::Keep(rest))
+            table.try_send(ws, frame, Payload::Keep(rest))
         })
     }
 
@@ -63,11 +68,54 @@ where
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        self.check(ws, payload, opcode, mask)?;
+        let frame = Outgoing {
+            opcode,
+            fin,
+            rest: None,
+            mask: Some(mask),
+        };
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, payload.len(), |table, taken| {
             let rest = payload.get_mut(taken..).unwrap_or_default();
-            table.try_send(ws, Face::Messages, opcode, fin, Payload::Mask(rest))
+            table.try_send(ws, frame, Payload::Mask(rest))
+        })
+    }
+
+    /// Sends a part of a frame whose payload is not all at hand: a message passed on while it is
+    /// still coming in, a file read in pieces. `rest` is how many bytes of the frame's payload have
+    /// not gone out yet, `part` the first of them; the first call opens a frame of `rest` bytes,
+    /// the others go on with it. Otherwise as [`send_msg`](Self::send_msg), which is this with
+    /// all of the rest.
+    ///
+    /// # Errors
+    /// As [`send_msg`](Self::send_msg); `PartTooLong` where `part` is longer than `rest`.
+    #[allow(clippy::too_many_arguments)] // send_msg's and one
+    pub fn send_part(
+        &mut self,
+        ws: WebSocketId,
+        part: &[u8],
+        rest: usize,
+        opcode: Opcode,
+        mask: bool,
+        fin: bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, SendError<S::Error>> {
+        if part.len() > rest {
+            return Err(SendError::PartTooLong);
+        }
+        let deadline = self.deadline(timeout.into());
+        self.send_all(ws, deadline, part.len(), |table, taken| {
+            let frame = Outgoing {
+                opcode,
+                fin,
+                rest: Some(rest - taken),
+                mask: Some(mask),
+            };
+            table.try_send(
+                ws,
+                frame,
+                Payload::Keep(part.get(taken..).unwrap_or_default()),
+            )
         })
     }
 
@@ -96,45 +144,25 @@ where
         ws: WebSocketId,
         payload: &[u8],
     ) -> nb::Result<usize, SendError<S::Error>> {
-        let opcode = self.stream.opcode;
+        let frame = Outgoing {
+            opcode: self.stream.opcode,
+            fin: true,
+            rest: None,
+            mask: None,
+        };
         if payload.is_empty() {
             return self.step(ws, |_, _| Ok(0));
         }
-        self.try_send(ws, Face::Stream, opcode, true, Payload::Keep(payload))
+        self.try_send(ws, frame, Payload::Keep(payload))
     }
 
     pub(super) fn try_send(
         &mut self,
         ws: WebSocketId,
-        face: Face,
-        opcode: Opcode,
-        fin: bool,
+        frame: Outgoing,
         payload: Payload<'_>,
     ) -> nb::Result<usize, SendError<S::Error>> {
-        self.step(ws, |entry, context| {
-            entry.send(context, face, opcode, fin, payload)
-        })
-    }
-
-    /// What can be wrong with a frame before it is looked at whether it can go out.
-    fn check(
-        &mut self,
-        ws: WebSocketId,
-        payload: &[u8],
-        opcode: Opcode,
-        mask: bool,
-    ) -> Result<(), SendError<S::Error>> {
-        let masks = self.peek(ws, |entry| {
-            entry.endpoint().map(|open| open.connection().tx.masks())
-        })?;
-        if masks.is_some_and(|masks| masks != mask) {
-            return Err(SendError::Mask);
-        }
-        // The rest of a Close that is partly out is no Close payload.
-        if opcode == Opcode::Close && self.open_frame(ws)?.is_none() {
-            parse_close(payload).map_err(SendError::Close)?;
-        }
-        Ok(())
+        self.step(ws, |entry, context| entry.send(context, frame, payload))
     }
 
     /// Repeats `step` until `length` bytes are out, at most until the deadline.

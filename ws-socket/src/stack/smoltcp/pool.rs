@@ -14,7 +14,7 @@ use core::net::{IpAddr, Ipv6Addr, SocketAddr};
 use smoltcp::iface::SocketHandle;
 use smoltcp::phy::Device;
 use smoltcp::socket::{Socket, tcp};
-use smoltcp::time::Instant;
+use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::IpEndpoint;
 
 use super::{SmoltcpError, SmoltcpStack};
@@ -64,6 +64,9 @@ pub(super) struct Slot {
     handle: SocketHandle,
     pub(super) generation: u32,
     pub(super) state: State,
+    /// The acknowledgement delay to go back to for the next connection: while closing there is
+    /// none.
+    ack_delay: Option<Option<Duration>>,
 }
 
 impl Slot {
@@ -72,6 +75,7 @@ impl Slot {
             handle,
             generation: 0,
             state: State::Free,
+            ack_delay: None,
         }
     }
 
@@ -200,6 +204,10 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
         if let Some(slot) = self.slots.get_mut(index) {
             slot.state = state;
             slot.generation = generation;
+            if let Some(ack_delay) = slot.ack_delay.take() {
+                let tcp = self.sockets.get_mut::<tcp::Socket<'a>>(slot.handle);
+                tcp.set_ack_delay(ack_delay);
+            }
         }
         Ok(index)
     }
@@ -338,7 +346,13 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
             let (slot, tcp) = self.connection(&socket)?;
             match slot.state {
                 State::Connected if reset => tcp.abort(),
-                State::Connected => tcp.close(),
+                State::Connected => {
+                    tcp.close();
+                    // A socket in TIME-WAIT may be taken for the next connection at once: the
+                    // peer's FIN has to be acknowledged before that.
+                    slot.ack_delay = Some(tcp.ack_delay());
+                    tcp.set_ack_delay(None);
+                }
                 State::Connecting => tcp.abort(),
                 // The socket may still be busy with the connection before: leave it to that.
                 _ => {}

@@ -1,0 +1,201 @@
+//! From a URL to an open WebSocket, within one deadline.
+
+use super::events::Trouble;
+use super::response::Answer;
+use crate::arguments::ConnectOptions;
+use crate::exit::Exit;
+use crate::os::WebSockets;
+use embedded_nal::TcpClientStack;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+use ws_socket::handshake::ClientError;
+use ws_socket::stack::StdError;
+use ws_socket::url::{Url, UrlHost};
+use ws_socket::{ConnectError, WebSocketId, WebSocketRequest};
+
+type Socket = <crate::os::OsStack as TcpClientStack>::TcpSocket;
+
+/// Why there is no connection, and the exit code for it.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) trouble: Trouble,
+}
+
+impl Failure {
+    fn new(exit: Exit, kind: &'static str, detail: String) -> Self {
+        let trouble = Trouble::new(kind, detail);
+        Self { exit, trouble }
+    }
+
+    fn timeout(options: &ConnectOptions, what: &str) -> Self {
+        let millis = options.timeout.as_millis();
+        let detail = format!("{what} within {millis} ms; --timeout MS gives it more time");
+        Self::new(Exit::Timeout, "timeout", detail)
+    }
+}
+
+/// Resolves, connects and upgrades.
+pub(crate) fn open<'buf, const N: usize>(
+    table: &mut WebSockets<'buf, N>,
+    options: &ConnectOptions,
+    buffer: &'buf mut [u8],
+) -> Result<WebSocketId, Failure> {
+    let deadline = Instant::now() + options.timeout;
+    let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
+    let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;
+    let addresses = resolve(&url, options, deadline)?;
+    let socket = dial(table, &addresses, options, deadline)?;
+    let mut answer = Answer::default();
+    let mut on_response = |part: ws_socket::HeadPart<'_>| answer.part(part);
+    let left = deadline.saturating_duration_since(Instant::now());
+    let opened = options.with_request(&url, |request| {
+        let request = WebSocketRequest::from_handshake(request)
+            .buffer(buffer)
+            .on_response(&mut on_response);
+        table.connect(socket, request, left)
+    });
+    opened.map_err(|error| not_upgraded(error, &answer, options))
+}
+
+/// The addresses to try. The system's resolver has no deadline of its own, so it runs aside.
+fn resolve(
+    url: &Url<'_>,
+    options: &ConnectOptions,
+    deadline: Instant,
+) -> Result<Vec<SocketAddr>, Failure> {
+    let name = match url.host {
+        UrlHost::Ip(address) => return Ok(vec![SocketAddr::new(address, url.port)]),
+        UrlHost::Name(name) => (name.to_owned(), url.port),
+    };
+    let shown = name.0.clone();
+    log::debug!("resolving {shown}");
+    let (sender, found) = mpsc::channel();
+    std::thread::spawn(move || {
+        let found: io::Result<Vec<SocketAddr>> = name.to_socket_addrs().map(Iterator::collect);
+        // Nobody listens any more after the deadline.
+        let _ = sender.send(found);
+    });
+    let left = deadline.saturating_duration_since(Instant::now());
+    let why = match found.recv_timeout(left) {
+        Ok(Ok(addresses)) if !addresses.is_empty() => return Ok(addresses),
+        Ok(Ok(_)) => "it has no address".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => {
+            return Err(Failure::timeout(
+                options,
+                &format!("{shown} did not resolve"),
+            ));
+        }
+    };
+    let detail =
+        format!("cannot resolve {shown}: {why}; is the name right, and is there a network?");
+    Err(Failure::new(Exit::Connection, "resolve", detail))
+}
+
+/// A TCP connection to the first address that takes one. Each gets its share of the time.
+fn dial<const N: usize>(
+    table: &mut WebSockets<'_, N>,
+    addresses: &[SocketAddr],
+    options: &ConnectOptions,
+    deadline: Instant,
+) -> Result<Socket, Failure> {
+    let mut failed = None;
+    for (tried, address) in addresses.iter().enumerate() {
+        let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let share = deadline.saturating_duration_since(Instant::now()) / others;
+        log::debug!("connecting to {address}");
+        match dial_one(table, *address, Instant::now() + share) {
+            Ok(Some(socket)) => return Ok(socket),
+            Ok(None) => log::debug!("{address} does not answer"),
+            Err(error) => {
+                log::debug!("{address}: {error}");
+                failed.get_or_insert((address, error));
+            }
+        }
+    }
+    let Some((address, error)) = failed else {
+        let who = addresses
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        return Err(Failure::timeout(options, &format!("{who} did not answer")));
+    };
+    let advice = match &error {
+        StdError::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
+            "; does the server run, and is the port right?"
+        }
+        _ => "",
+    };
+    let detail = format!("cannot connect to {address}: {error}{advice}");
+    Err(Failure::new(Exit::Connection, "connect", detail))
+}
+
+/// `None` at the deadline.
+fn dial_one<const N: usize>(
+    table: &mut WebSockets<'_, N>,
+    address: SocketAddr,
+    deadline: Instant,
+) -> Result<Option<Socket>, StdError> {
+    let stack = table.stack();
+    let mut socket = stack.socket()?;
+    let error = loop {
+        match stack.connect(&mut socket, address) {
+            Ok(()) => return Ok(Some(socket)),
+            Err(nb::Error::Other(error)) => break Some(error),
+            Err(nb::Error::WouldBlock) => {}
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left == Duration::ZERO {
+            break None;
+        }
+        stack.wait(Some(left));
+    };
+    stack.close(socket)?;
+    error.map_or(Ok(None), Err)
+}
+
+fn not_upgraded(
+    error: ConnectError<StdError>,
+    answer: &Answer,
+    options: &ConnectOptions,
+) -> Failure {
+    let status = match error {
+        ConnectError::Handshake(ClientError::Refused { status }) => status,
+        ConnectError::Timeout if answer.status.is_some() => {
+            return Failure::timeout(options, "the server did not finish its answer");
+        }
+        ConnectError::Timeout => {
+            return Failure::timeout(options, "the server did not answer the handshake");
+        }
+        ConnectError::Handshake(error) => {
+            let detail = format!("no WebSocket: {error}; is this a WebSocket server?");
+            return Failure::new(Exit::Connection, "handshake", detail);
+        }
+        ConnectError::Stack(error) => {
+            let detail = format!("the connection broke in the handshake: {error}");
+            return Failure::new(Exit::Connection, "connect", detail);
+        }
+        error => return Failure::new(Exit::Usage, "usage", error.to_string()),
+    };
+    let header = |name: &str| answer.header(name).map(str::to_owned);
+    let (location, www_authenticate) = (header("Location"), header("WWW-Authenticate"));
+    let advice = match (status, &location, &www_authenticate) {
+        (300..=399, Some(location), _) => format!(", elsewhere: {location}"),
+        (401, _, Some(how)) => {
+            format!(", it wants {how}; give it by --header 'Authorization: ...'")
+        }
+        (401 | 403, ..) => "; --header 'Authorization: ...' or --origin may be wanted".to_owned(),
+        (400..=499, ..) => "; is the path in the URL right?".to_owned(),
+        (500..=599, ..) => "; that is the server's own trouble".to_owned(),
+        _ => "; is this a WebSocket server?".to_owned(),
+    };
+    let detail = format!("the server refused with status {status}{advice}");
+    let mut failure = Failure::new(Exit::Connection, "refused", detail);
+    failure.trouble.status = Some(status);
+    failure.trouble.location = location;
+    failure.trouble.www_authenticate = www_authenticate;
+    failure
+}

@@ -1,0 +1,12 @@
+//! The operating system under the table: its sockets, its clock, its randomness, and waiting for
+//! it to say that a socket is ready instead of asking again and again.
+
+mod platform;
+mod stack;
+
+pub(crate) use platform::OsPlatform;
+pub(crate) use stack::OsStack;
+
+/// WebSockets over the system's sockets.
+pub(crate) type WebSockets<'buf, const N: usize> =
+    ws_socket::WebSockets<'buf, OsStack, OsPlatform, N>;
