@@ -101,7 +101,8 @@
 //! its rest has to go out, by the next call, before any other frame of the connection
 //! ([`Table::open_frame`]). A frame of which nothing went out is taken back, and it is as if the
 //! call had not been made. The payload is masked on its way, without a copy of it;
-//! [`Table::send_msg_mut`] masks it where it stands.
+//! [`Table::send_msg_mut`] masks it where it stands, [`Table::send_part`] takes a frame's payload in
+//! pieces.
 //!
 //! # Buffers and control frames
 //!
@@ -150,7 +151,7 @@
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
 //! | `std` | [`stack`]`::StdStack` for the operating system's sockets |
-//! | `log` | reserved; there are no log lines yet |
+//! | `log`, `defmt` | debug lines through that crate |
 #![no_std]
 #![forbid(unsafe_code)]
 
