@@ -4,6 +4,7 @@ mod features;
 mod interop;
 mod report;
 mod shell;
+mod size;
 mod targets;
 
 use std::process::ExitCode;
@@ -31,6 +32,12 @@ const TASKS: &[Task] = &[
         options: "[--require]",
         about: "build both library crates for the firmware targets",
         run: targets::run,
+    },
+    Task {
+        name: "size",
+        options: "[--require]",
+        about: "measure what the libraries cost in flash and RAM",
+        run: size::run,
     },
     Task {
         name: "interop",
