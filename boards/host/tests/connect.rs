@@ -8,14 +8,17 @@
 )]
 
 mod common;
+#[path = "common/servers.rs"]
+mod servers;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::{Duration, Instant};
 
-use common::{PATIENCE, Run, Table, finish, read_head, serve, serve_raw, start, ws};
+use common::{Run, finish, start, ws};
 use embedded_nal::TcpClientStack;
 use serde_json::json;
+use servers::{PATIENCE, Table, read_head, serve, serve_raw};
 use ws_socket::{CloseCode, Flags, Opcode, ReceiveError, Timeout, WebSocketId, parse_close};
 
 /// Sends every message back; the codes and reasons of the Close that ends it.
