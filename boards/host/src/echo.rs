@@ -72,6 +72,23 @@ impl<B: AsMut<[u8]>> Echo<B> {
         self.back.is_some() || self.state.in_frame.is_some()
     }
 
+    /// Does the buffer hold a piece that has not gone back? It is needed until then.
+    pub(crate) const fn holds_piece(&self) -> bool {
+        self.back.is_some()
+    }
+
+    /// Another buffer, and the one that was there. What it held is not sent any more.
+    pub(crate) fn swap_buffer(&mut self, buffer: B) -> B {
+        self.back = None;
+        std::mem::replace(&mut self.buffer, buffer)
+    }
+
+    /// Does not send the piece back that was received last.
+    pub(crate) fn drop_piece(&mut self) {
+        self.back = None;
+        self.state = State::default();
+    }
+
     /// Does one thing: goes on with the piece that is on its way, or receives one. `mask` as with
     /// [`send_msg`](ws_socket::Table::send_msg).
     pub(crate) fn step<S, P, const N: usize>(

@@ -1,5 +1,5 @@
 //! The program `ws`: the table of microcontrollers on a host. `ws` alone is a demo over smoltcp's
-//! loopback, `ws connect` a client over the system's sockets.
+//! loopback, `ws connect` a client over the system's sockets, `ws serve` a server.
 #![deny(unsafe_code)]
 
 mod arguments;
@@ -9,6 +9,7 @@ mod echo;
 mod exit;
 mod logger;
 mod os;
+mod serve;
 
 use arguments::Command;
 use exit::Exit;
@@ -23,6 +24,7 @@ fn run() -> Exit {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Command::Demo) => demo::run(&mut std::io::stdout().lock()),
         Ok(Command::Connect(options)) => connect::run(&options),
+        Ok(Command::Serve(options)) => serve::run(&options),
         Ok(Command::Print(text)) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => Exit::Clean,
             Err(_) => Exit::Failed,

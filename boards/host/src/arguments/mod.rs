@@ -1,8 +1,10 @@
 //! The command line.
 
 mod connect;
+mod serve;
 
 pub(crate) use connect::ConnectOptions;
+pub(crate) use serve::{MAX_CONNECTIONS, ServeOptions};
 
 use lexopt::{Arg, Parser, ValueExt};
 use std::ffi::OsString;
@@ -14,6 +16,8 @@ pub(crate) enum Command {
     Demo,
     /// `ws connect`.
     Connect(ConnectOptions),
+    /// `ws serve`.
+    Serve(ServeOptions),
     /// Print this.
     Print(&'static str),
 }
@@ -35,6 +39,8 @@ Commands:
   demo           a client and a server over smoltcp in this process, without any
                  network; the default
   connect URL    a WebSocket client on standard input and output
+  serve ADDR:PORT
+                 a WebSocket server
   help [COMMAND] this text, or a command's own
 
 Options:
@@ -78,6 +84,7 @@ pub(crate) fn parse(
     match command.to_str() {
         Some("demo") => demo(&mut parser),
         Some("connect") => connect::parse(&mut parser),
+        Some("serve") => serve::parse(&mut parser),
         Some("help") => help(&mut parser),
         _ => {
             let command = command.to_string_lossy();
@@ -114,6 +121,7 @@ fn help(parser: &mut Parser) -> Result<Command, UsageError> {
     Ok(Command::Print(match topic.as_str() {
         "demo" => DEMO_HELP,
         "connect" => connect::HELP,
+        "serve" => serve::HELP,
         _ => HELP,
     }))
 }
@@ -135,6 +143,9 @@ mod tests {
         }
         for arguments in [&["help", "connect"][..], &["connect", "--help"]] {
             assert_eq!(parse(arguments), Ok(Command::Print(connect::HELP)));
+        }
+        for arguments in [&["help", "serve"][..], &["serve", "--help"]] {
+            assert_eq!(parse(arguments), Ok(Command::Print(serve::HELP)));
         }
         for arguments in [&["help", "demo"][..], &["demo", "-h"]] {
             assert_eq!(parse(arguments), Ok(Command::Print(DEMO_HELP)));

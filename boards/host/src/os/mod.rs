@@ -5,7 +5,7 @@ mod platform;
 mod stack;
 
 pub(crate) use platform::OsPlatform;
-pub(crate) use stack::OsStack;
+pub(crate) use stack::{OsSocket, OsStack};
 
 /// WebSockets over the system's sockets.
 pub(crate) type WebSockets<'buf, const N: usize> =

@@ -18,8 +18,12 @@ pub(crate) struct OsStack {
     events: Events,
     /// What each socket is waited for, by its key; `None` for a key that is free.
     watched: Vec<Option<Watch>>,
+    /// The keys that are free.
+    free: Vec<usize>,
     /// Did the last call on a socket block?
     blocked: bool,
+    /// How many connections may be accepted between two waits, and how many still may.
+    accepts: (usize, usize),
 }
 
 /// What a socket is waited for. The system forgets it once it has said so.
@@ -60,6 +64,23 @@ impl OsSocket {
         }
     }
 
+    /// What [`OsStack::ready`] calls it. There is none before a call on it has blocked.
+    pub(crate) fn key(&self) -> Option<usize> {
+        self.registration.as_ref().map(|it| it.key)
+    }
+
+    /// This end's address.
+    pub(crate) fn local_addr(&self) -> Result<SocketAddr, StdError> {
+        let socket = self.socket.as_ref().ok_or(StdError::WrongState)?;
+        socket.local_addr()
+    }
+
+    /// The peer's address.
+    pub(crate) fn remote_addr(&self) -> Result<SocketAddr, StdError> {
+        let socket = self.socket.as_ref().ok_or(StdError::WrongState)?;
+        socket.remote_addr()
+    }
+
     /// The poller forgets the descriptor.
     fn unregister(&mut self) -> Option<usize> {
         let Registration { key, poller } = self.registration.take()?;
@@ -91,8 +112,23 @@ impl OsStack {
             poller: Arc::new(Poller::new()?),
             events: Events::new(),
             watched: Vec::new(),
+            free: Vec::new(),
             blocked: false,
+            accepts: (usize::MAX, usize::MAX),
         })
+    }
+
+    /// Hands out at most so many connections between two waits, so that a flood of them leaves time
+    /// for those that are there.
+    #[must_use]
+    pub(crate) const fn with_accepts_at_once(mut self, accepts: usize) -> Self {
+        self.accepts = (accepts, accepts);
+        self
+    }
+
+    /// Are there, perhaps, connections left for behind the next wait? Nothing will say so then.
+    pub(crate) const fn has_more_to_accept(&self) -> bool {
+        self.accepts.1 == 0
     }
 
     /// What ends a [`wait`](Self::wait) from another thread: [`Poller::notify`].
@@ -108,6 +144,7 @@ impl OsStack {
     /// Waits until a call that blocked may go on, the waker was used, or the time is over.
     pub(crate) fn wait(&mut self, at_most: Option<Duration>) {
         self.events.clear();
+        self.accepts.1 = self.accepts.0;
         if let Err(error) = self.poller.wait(&mut self.events, at_most) {
             // A signal. Anything else would come again at once: better to look again slowly.
             if error.kind() != io::ErrorKind::Interrupted {
@@ -120,6 +157,23 @@ impl OsStack {
                 *watch = watch.map(|_| Watch::default());
             }
         }
+    }
+
+    /// The keys of the sockets that the last wait found ready.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = usize> {
+        self.events.iter().map(|event| event.key)
+    }
+
+    /// Would a call block as it did before? So it does until the system says otherwise, which it
+    /// need not be asked again for.
+    fn still_blocks(&mut self, socket: &OsSocket, wanted: Watch) -> bool {
+        let watch = socket
+            .key()
+            .and_then(|key| self.watched.get(key).copied().flatten());
+        self.blocked = watch.is_some_and(|watch| {
+            watch.readable && wanted.readable || watch.writable && wanted.writable
+        });
+        self.blocked
     }
 
     /// Looks after the connections that were closed and whose peers have not closed yet, and says
@@ -149,11 +203,7 @@ impl OsStack {
             }
             return Ok(());
         }
-        let key = self.watched.iter().position(Option::is_none);
-        let key = key.unwrap_or_else(|| {
-            self.watched.push(None);
-            self.watched.len() - 1
-        });
+        let key = self.free.last().copied().unwrap_or(self.watched.len());
         let event = Event::new(key, wanted.readable, wanted.writable);
         // SAFETY: The descriptor is taken out of the poller before it is closed: all that closes it
         // is `close`, dropping the socket, and a `connect` that fails, and each of them unregisters
@@ -161,6 +211,9 @@ impl OsStack {
         #[allow(unsafe_code)]
         unsafe {
             self.poller.add(&source, event)?;
+        }
+        if self.free.pop().is_none() {
+            self.watched.push(None);
         }
         if let Some(watch) = self.watched.get_mut(key) {
             *watch = Some(wanted);
@@ -177,6 +230,7 @@ impl OsStack {
             && let Some(watch) = self.watched.get_mut(key)
         {
             *watch = None;
+            self.free.push(key);
         }
     }
 
@@ -220,11 +274,17 @@ impl TcpClientStack for OsStack {
     }
 
     fn send(&mut self, socket: &mut OsSocket, buffer: &[u8]) -> nb::Result<usize, StdError> {
+        if self.still_blocks(socket, WRITABLE) {
+            return Err(nb::Error::WouldBlock);
+        }
         let result = self.sockets.send(socket.get()?, buffer);
         self.watched(socket, result, WRITABLE)
     }
 
     fn receive(&mut self, socket: &mut OsSocket, buffer: &mut [u8]) -> nb::Result<usize, StdError> {
+        if self.still_blocks(socket, READABLE) {
+            return Err(nb::Error::WouldBlock);
+        }
         let result = self.sockets.receive(socket.get()?, buffer);
         self.watched(socket, result, READABLE)
     }
@@ -248,6 +308,10 @@ impl TcpFullStack for OsStack {
     }
 
     fn accept(&mut self, socket: &mut OsSocket) -> nb::Result<(OsSocket, SocketAddr), StdError> {
+        if self.still_blocks(socket, READABLE) || self.has_more_to_accept() {
+            return Err(nb::Error::WouldBlock);
+        }
+        self.accepts.1 -= 1;
         let result = self.sockets.accept(socket.get()?);
         let (accepted, remote) = self.watched(socket, result, READABLE)?;
         Ok((OsSocket::new(accepted), remote))

@@ -1,0 +1,250 @@
+//! The arguments of `ws serve`, checked as far as can be before a port is opened.
+
+use super::{Command, UsageError};
+use lexopt::{Arg, Parser, ValueExt};
+use std::fmt::Display;
+use std::str::FromStr;
+use std::time::Duration;
+use ws_socket::handshake::Response;
+
+/// As many connections as there can be: the slots of the table, less some for handshakes.
+pub(crate) const MAX_CONNECTIONS: usize = 16_000;
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+
+pub(super) const HELP: &str = "\
+A WebSocket server: every message comes back as it is, on any path and however
+long it is. Ends in order at SIGINT or SIGTERM: each connection is closed with
+1001. A second signal ends it at once.
+
+Usage: ws serve ADDR:PORT [OPTIONS]
+
+  ADDR:PORT               where to listen: 127.0.0.1:8080, [::1]:8080,
+                          0.0.0.0:8080; port 0 has the system choose one, and
+                          the first line that is printed says which
+
+Options:
+  --echo                  send every message back (it is what it does anyway)
+  --subprotocol P         support a subprotocol; again for more. Of what a client
+                          offers, the first that is supported is agreed on
+  --max-connections N     at most so many at a time (default and limit 16000);
+                          more are sent away
+  --max-message BYTES     longer messages end their connection with 1009
+                          (default: no limit; no memory depends on it)
+  --handshake-timeout MS  how long a request may take to arrive (default 10000)
+  --idle-timeout MS       a peer that sends nothing for half of this gets a Ping,
+                          one that sends nothing for all of it is closed with
+                          1011 (default: never)
+  --json                  print one JSON object a line
+  -v                      say on standard error what happens
+  -h, --help              this text
+
+Exit code: 0 ended by a signal, 1 the port cannot be listened on or output
+failed, 2 wrong arguments.
+";
+
+/// What `ws serve` was asked for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct ServeOptions {
+    pub(crate) address: String,
+    pub(crate) subprotocols: Vec<String>,
+    /// `None` for as many as there can be.
+    pub(crate) max_connections: Option<usize>,
+    pub(crate) max_message: usize,
+    pub(crate) handshake_timeout: Duration,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) json: bool,
+}
+
+impl ServeOptions {
+    fn new(address: String) -> Self {
+        Self {
+            address,
+            subprotocols: Vec::new(),
+            max_connections: None,
+            max_message: usize::MAX,
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            idle_timeout: None,
+            json: false,
+        }
+    }
+}
+
+pub(super) fn parse(parser: &mut Parser) -> Result<Command, UsageError> {
+    parse_options(parser).map_err(|message| UsageError {
+        message,
+        help: "ws serve --help",
+    })
+}
+
+fn parse_options(parser: &mut Parser) -> Result<Command, String> {
+    let mut options = ServeOptions::new(String::new());
+    let mut address = None;
+    while let Some(argument) = parser.next().map_err(text)? {
+        match argument {
+            Arg::Long("help") | Arg::Short('h') => return Ok(Command::Print(HELP)),
+            Arg::Short('v') => crate::logger::enable(),
+            Arg::Long("echo") => {}
+            Arg::Long("json") => options.json = true,
+            Arg::Long("subprotocol") => options.subprotocols.push(value(parser)?),
+            Arg::Long("max-connections") => {
+                let most = 1..=MAX_CONNECTIONS;
+                let number = number(parser, "--max-connections", "a number of connections, 500")?;
+                if !most.contains(&number) {
+                    return Err(format!(
+                        "--max-connections {number}: 1 to {MAX_CONNECTIONS} are possible"
+                    ));
+                }
+                options.max_connections = Some(number);
+            }
+            Arg::Long("max-message") => {
+                options.max_message = number(parser, "--max-message", "a number of bytes, 65536")?;
+            }
+            Arg::Long("handshake-timeout") => {
+                options.handshake_timeout = millis(parser, "--handshake-timeout")?;
+            }
+            Arg::Long("idle-timeout") => {
+                options.idle_timeout = Some(millis(parser, "--idle-timeout")?);
+            }
+            Arg::Value(argument) if address.is_none() => {
+                address = Some(argument.string().map_err(text)?);
+            }
+            other => return Err(text(other.unexpected())),
+        }
+    }
+    options.address =
+        address.ok_or("where to listen is missing: ws serve ADDR:PORT, 127.0.0.1:8080 say")?;
+    check(&options)?;
+    Ok(Command::Serve(options))
+}
+
+fn text(error: lexopt::Error) -> String {
+    error.to_string()
+}
+
+fn value(parser: &mut Parser) -> Result<String, String> {
+    parser.value().and_then(ValueExt::string).map_err(text)
+}
+
+fn number<T: FromStr + PartialOrd + Default>(
+    parser: &mut Parser,
+    option: impl Display,
+    what: &str,
+) -> Result<T, String> {
+    let value = value(parser)?;
+    let number = value.parse().ok().filter(|number| *number > T::default());
+    number.ok_or_else(|| format!("{option} {value:?} is not {what} say"))
+}
+
+fn millis(parser: &mut Parser, option: &str) -> Result<Duration, String> {
+    let millis: u32 = number(parser, option, "a number of milliseconds, 5000")?;
+    Ok(Duration::from_millis(millis.into()))
+}
+
+/// What can be wrong beside the form of each option.
+fn check(options: &ServeOptions) -> Result<(), String> {
+    let shown = options.address.escape_debug();
+    let port = options.address.rsplit_once(':');
+    if port.is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+        return Err(format!(
+            "'{shown}' is no ADDR:PORT; 127.0.0.1:8080 is one, [::1]:8080 too, 0.0.0.0:8080 is \
+             every address of this machine"
+        ));
+    }
+    for subprotocol in &options.subprotocols {
+        Response::Upgrade {
+            subprotocol: Some(subprotocol),
+            headers: &[],
+        }
+        .validate()
+        .map_err(|error| format!("--subprotocol {subprotocol:?}: {error}"))?;
+    }
+    if options.subprotocols.len() > 16 {
+        return Err("--subprotocol: at most 16 can be supported".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Result<ServeOptions, String> {
+        let arguments = ["serve"].iter().chain(arguments);
+        match super::super::parse(arguments) {
+            Ok(Command::Serve(options)) => Ok(options),
+            Ok(other) => panic!("{other:?}"),
+            Err(error) => Err(error.message),
+        }
+    }
+
+    const ADDRESS: &str = "127.0.0.1:8080";
+
+    #[test]
+    fn an_address_alone_has_the_defaults() {
+        for address in [ADDRESS, "[::1]:0", "localhost:80"] {
+            let expected = ServeOptions::new(address.to_owned());
+            assert_eq!(options(&[address]), Ok(expected.clone()));
+            assert_eq!(options(&[address, "--echo"]), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn every_option() {
+        let found = options(&[
+            "--subprotocol",
+            "mqtt",
+            "--max-connections=7",
+            ADDRESS,
+            "--max-message",
+            "1000",
+            "--handshake-timeout",
+            "700",
+            "--idle-timeout",
+            "800",
+            "--json",
+            "--subprotocol",
+            "v2",
+        ]);
+        assert_eq!(
+            found,
+            Ok(ServeOptions {
+                subprotocols: vec!["mqtt".to_owned(), "v2".to_owned()],
+                max_connections: Some(7),
+                max_message: 1000,
+                handshake_timeout: Duration::from_millis(700),
+                idle_timeout: Some(Duration::from_millis(800)),
+                json: true,
+                ..ServeOptions::new(ADDRESS.to_owned())
+            })
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (arguments, named) in [
+            (&[][..], "ADDR:PORT"),
+            (&["8080"], "8080"),
+            (&[":8080"], ":8080"),
+            (&["host"], "ADDR:PORT"),
+            (&["host:65536"], "65536"),
+            (&["host:"], "ADDR:PORT"),
+            (&[ADDRESS, ADDRESS], ADDRESS),
+            (&[ADDRESS, "--frobnicate"], "--frobnicate"),
+            (&[ADDRESS, "--max-connections", "0"], "--max-connections"),
+            (&[ADDRESS, "--max-connections", "16001"], "16000"),
+            (&[ADDRESS, "--max-message", "-1"], "--max-message"),
+            (&[ADDRESS, "--max-message", "much"], "much"),
+            (
+                &[ADDRESS, "--handshake-timeout", "0"],
+                "--handshake-timeout",
+            ),
+            (&[ADDRESS, "--idle-timeout", "soon"], "soon"),
+            (&[ADDRESS, "--idle-timeout"], "--idle-timeout"),
+            (&[ADDRESS, "--subprotocol", "a b"], "--subprotocol"),
+            (&[ADDRESS, "--subprotocol", ""], "--subprotocol"),
+        ] {
+            let message = options(arguments).unwrap_err();
+            assert!(message.contains(named), "{arguments:?}: {message}");
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! One connection: its echo, its end, and what is due when.
+
+use super::Table;
+use super::events::{Event, Printer, type_of};
+use crate::echo::{Echo, Step};
+use std::io::Write;
+use std::time::{Duration, Instant};
+use ws_socket::stack::StdError;
+use ws_socket::{
+    CloseCode, Opcode, ProtocolError, ReceiveError, Received, SendError, Timeout, WebSocketId,
+    parse_close, write_close,
+};
+
+/// How long a peer may take to answer a Close, or to take one.
+const CLOSING: Duration = Duration::from_secs(2);
+/// The longest piece of a message.
+const PIECE: usize = 16 * 1024;
+/// How many buffers are kept for connections that have something to do.
+const SPARE: usize = 16;
+/// What one connection may do before the others have their turn.
+const STEPS: usize = 16;
+
+/// What the connections of a server have in common.
+pub(super) struct Shared<'a, W: Write> {
+    pub(super) printer: &'a mut Printer<W>,
+    /// When this turn began.
+    pub(super) now: Instant,
+}
+
+/// What a turn came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// There is more to do at once.
+    More,
+    /// The system says when there is.
+    Wait,
+    /// The connection is over and its slot is free.
+    Over,
+}
+
+/// An open connection.
+pub(super) struct Connection {
+    pub(super) ws: WebSocketId,
+    pub(super) id: u64,
+    /// What the stack calls its socket.
+    pub(super) key: Option<usize>,
+    /// It stands in the queue.
+    pub(super) queued: bool,
+    /// When it wants to be looked at, as the server's clock knows it.
+    pub(super) scheduled: Option<Instant>,
+    echo: Echo<Vec<u8>>,
+    phase: Phase,
+    /// A control frame of ours on its way out.
+    sending: Option<Frame>,
+    /// Of the message that is coming in.
+    length: u64,
+    /// The payload of a Close that is coming in.
+    close: Vec<u8>,
+    /// When something last came, or went where the peer has to read for that.
+    alive: Instant,
+    /// It was asked since.
+    pinged: bool,
+}
+
+#[derive(Debug)]
+enum Phase {
+    /// Messages come and go.
+    Open,
+    /// A Close is to go out as soon as no frame is open.
+    Leaving {
+        code: CloseCode,
+        reason: &'static str,
+        until: Instant,
+    },
+    /// Our Close is out; what comes is dropped until the peer's.
+    Closing { until: Instant },
+    /// Nothing more comes; the last Close may still have to go out.
+    Ending { end: End, until: Instant },
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+enum End {
+    /// The peer's Close came.
+    Closed { code: CloseCode, reason: String },
+    /// It broke the protocol, and gets a Close that says so.
+    Protocol(ProtocolError),
+    /// TCP ended.
+    Lost(String),
+    /// It did not answer in time.
+    Late(&'static str),
+}
+
+#[derive(Debug)]
+struct Frame {
+    opcode: Opcode,
+    bytes: Vec<u8>,
+    at: usize,
+}
+
+impl Connection {
+    pub(super) const fn new(ws: WebSocketId, id: u64, now: Instant) -> Self {
+        Self {
+            ws,
+            id,
+            key: None,
+            queued: false,
+            scheduled: None,
+            echo: Echo::new(Vec::new()),
+            phase: Phase::Open,
+            sending: None,
+            length: 0,
+            close: Vec::new(),
+            alive: now,
+            pinged: false,
+        }
+    }
+
+    /// Has it closed by this end, as soon as it can be.
+    pub(super) fn leave(&mut self, code: CloseCode, reason: &'static str, now: Instant) {
+        if matches!(self.phase, Phase::Open) {
+            let until = now + CLOSING;
+            self.phase = Phase::Leaving {
+                code,
+                reason,
+                until,
+            };
+        }
+    }
+
+    /// Does what can be done at once, but not for ever. The buffer for pieces comes from `spare`
+    /// and goes back there, unless it holds one that could not go back yet.
+    pub(super) fn turn<W: Write>(
+        &mut self,
+        table: &mut Table,
+        shared: &mut Shared<'_, W>,
+        spare: &mut Vec<Vec<u8>>,
+    ) -> Turn {
+        if !self.echo.holds_piece() {
+            let buffer = spare.pop().unwrap_or_else(|| vec![0; PIECE]);
+            self.echo.swap_buffer(buffer);
+        }
+        let mut turn = Turn::More;
+        for _ in 0..STEPS {
+            turn = self.step(table, shared);
+            if turn != Turn::More {
+                break;
+            }
+        }
+        if turn == Turn::Over || !self.echo.holds_piece() {
+            spare.push(self.echo.swap_buffer(Vec::new()));
+            spare.truncate(SPARE);
+        }
+        turn
+    }
+
+    fn step<W: Write>(&mut self, table: &mut Table, shared: &mut Shared<'_, W>) -> Turn {
+        if let Phase::Ending { until, .. } = self.phase {
+            return self.end(table, shared, until);
+        }
+        if let Phase::Leaving {
+            code,
+            reason,
+            until,
+        } = self.phase
+            && self.sending.is_none()
+            && !self.echo.is_sending()
+        {
+            let mut payload = [0; 125];
+            let payload = write_close(code, reason, &mut payload).unwrap_or_default();
+            self.sending = Some(Frame::new(Opcode::Close, payload));
+            self.phase = Phase::Closing { until };
+        }
+        if self.sending.is_some() {
+            let turn = self.send(table);
+            // A peer that does not read may have to be read from first.
+            if turn == Turn::More || !matches!(self.phase, Phase::Closing { .. }) {
+                return turn;
+            }
+        }
+        match self.echo.step(table, self.ws, false) {
+            Ok(Step::Idle) if table.stack().is_blocked() => Turn::Wait,
+            Ok(Step::Idle) => Turn::More,
+            Ok(Step::Sent) => {
+                self.alive = shared.now;
+                Turn::More
+            }
+            Ok(Step::Received(piece, payload)) => {
+                self.alive = shared.now;
+                self.pinged = false;
+                if piece.opcode() == Opcode::Close {
+                    self.close.extend_from_slice(payload);
+                }
+                self.received(&piece, shared);
+                Turn::More
+            }
+            Err(error) => {
+                self.ended(end_of(error), shared.now);
+                Turn::More
+            }
+        }
+    }
+
+    fn received<W: Write>(&mut self, piece: &Received, shared: &mut Shared<'_, W>) {
+        let complete = piece.is_complete();
+        match piece.opcode() {
+            Opcode::Close if complete => {
+                // The core has checked it, so that it parses.
+                let end = match parse_close(&self.close) {
+                    Ok((code, reason)) => End::Closed {
+                        code,
+                        reason: reason.to_owned(),
+                    },
+                    Err(error) => End::Protocol(error),
+                };
+                self.ended(end, shared.now);
+            }
+            opcode @ (Opcode::Text | Opcode::Binary) => {
+                self.length += piece.length as u64;
+                if complete {
+                    shared.printer.event(&Event::Message {
+                        id: self.id,
+                        r#type: type_of(opcode),
+                        length: self.length,
+                    });
+                    self.length = 0;
+                }
+                if matches!(self.phase, Phase::Closing { .. }) {
+                    self.echo.drop_piece();
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn ended(&mut self, end: End, now: Instant) {
+        let until = now + CLOSING;
+        self.phase = Phase::Ending { end, until };
+    }
+
+    /// Sends what it can of the control frame that is on its way.
+    fn send(&mut self, table: &mut Table) -> Turn {
+        let Some(frame) = &mut self.sending else {
+            return Turn::More;
+        };
+        let rest = frame.bytes.get(frame.at..).unwrap_or_default();
+        match table.send_msg(self.ws, rest, frame.opcode, false, true, Timeout::NoWait) {
+            Ok(count) => {
+                frame.at += count;
+                if frame.at >= frame.bytes.len() {
+                    self.sending = None;
+                }
+            }
+            // A Ping can be done without: there is something to read already.
+            Err(SendError::Timeout)
+                if frame.opcode == Opcode::Ping && table.open_frame(self.ws) == Ok(None) =>
+            {
+                self.sending = None;
+            }
+            Err(SendError::Timeout) => return Turn::Wait,
+            // What to make of that, receiving tells.
+            Err(error) => {
+                log::debug!("{}: sending: {error}", self.id);
+                self.sending = None;
+            }
+        }
+        Turn::More
+    }
+
+    /// Frees the slot once the last Close is out.
+    fn end<W: Write>(
+        &mut self,
+        table: &mut Table,
+        shared: &mut Shared<'_, W>,
+        until: Instant,
+    ) -> Turn {
+        let Phase::Ending { end, .. } = &self.phase else {
+            return Turn::More;
+        };
+        let closes = matches!(end, End::Closed { .. } | End::Protocol(_));
+        if closes && shared.now < until {
+            // Nothing may be sent behind a Close: it says whether that is out, and sends it.
+            let asked = table.send_msg(self.ws, &[], Opcode::Pong, false, true, Timeout::NoWait);
+            if matches!(asked, Err(SendError::Timeout)) {
+                return Turn::Wait;
+            }
+        }
+        let clean = if closes {
+            let ended = table.disconnect(self.ws, Timeout::NoWait);
+            ended.is_ok_and(|ended| ended.clean)
+        } else {
+            if let Err(error) = table.abort(self.ws) {
+                log::debug!("{}: aborting: {error}", self.id);
+            }
+            false
+        };
+        self.say(end, clean, shared.printer);
+        Turn::Over
+    }
+
+    fn say<W: Write>(&self, end: &End, clean: bool, printer: &mut Printer<W>) {
+        let id = self.id;
+        let trouble = match end {
+            End::Closed { .. } if clean => None,
+            End::Closed { .. } => Some(("lost", "it closed and did not take our answer".into())),
+            End::Protocol(error) => {
+                let kind = match error {
+                    ProtocolError::MessageTooBig => "too-big",
+                    _ => "protocol",
+                };
+                let code = error.close_code();
+                Some((kind, format!("{error}; closed with {code}")))
+            }
+            End::Lost(error) => Some(("lost", format!("{error}, without a Close"))),
+            End::Late(what) => Some(("timeout", (*what).to_owned())),
+        };
+        if let Some((kind, detail)) = trouble {
+            let id = Some(id);
+            printer.event(&Event::Error { id, kind, detail });
+        }
+        let (code, reason) = match end {
+            End::Closed { code, reason } => (code.0, reason.as_str()),
+            _ => (CloseCode::ABNORMAL.0, ""),
+        };
+        printer.event(&Event::Close {
+            id,
+            code,
+            reason,
+            clean,
+        });
+    }
+
+    /// Does what is due now. A turn is to follow.
+    pub(super) fn on_time(&mut self, idle_timeout: Option<Duration>, now: Instant) {
+        match self.phase {
+            Phase::Open => {
+                let Some(idle) = idle_timeout else { return };
+                if now >= self.alive + idle {
+                    self.leave(CloseCode::INTERNAL_ERROR, "no answer to a Ping", now);
+                } else if now >= self.alive + idle / 2 && !self.pinged {
+                    self.pinged = true;
+                    // Where a frame is on its way the peer has something to do.
+                    if self.sending.is_none() && !self.echo.is_sending() {
+                        self.sending = Some(Frame::new(Opcode::Ping, &[]));
+                    }
+                }
+            }
+            Phase::Leaving { until, .. } if now >= until => {
+                self.ended(End::Late("it does not take what is sent to it"), now);
+            }
+            Phase::Closing { until } if now >= until => {
+                self.ended(End::Late("it did not answer our Close"), now);
+            }
+            _ => {}
+        }
+    }
+
+    /// When something is due next.
+    pub(super) fn due(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
+        match self.phase {
+            Phase::Open => {
+                let idle = idle_timeout?;
+                let left = if self.pinged { idle } else { idle / 2 };
+                Some(self.alive + left)
+            }
+            Phase::Leaving { until, .. }
+            | Phase::Closing { until }
+            | Phase::Ending { until, .. } => Some(until),
+        }
+    }
+}
+
+impl Frame {
+    fn new(opcode: Opcode, bytes: &[u8]) -> Self {
+        Self {
+            opcode,
+            bytes: bytes.to_vec(),
+            at: 0,
+        }
+    }
+}
+
+fn end_of(error: ReceiveError<StdError>) -> End {
+    match error {
+        ReceiveError::Protocol(error) => End::Protocol(error),
+        ReceiveError::Closed(code) => End::Closed {
+            code,
+            reason: String::new(),
+        },
+        error => End::Lost(error.to_string()),
+    }
+}

@@ -1,0 +1,103 @@
+//! The port, the table behind it, and as many open files as the system allows.
+
+use super::{SLOTS, Table};
+use crate::arguments::ServeOptions;
+use crate::os::{OsPlatform, OsSocket, OsStack};
+use embedded_nal::{TcpClientStack, TcpFullStack};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use ws_socket::Config;
+use ws_socket::stack::{StdError, StdStack};
+
+/// Open files that are no connections: standard streams, the poller, closed connections whose peers
+/// have not closed.
+pub(super) const FILES: usize = 300;
+/// The lent buffers: small frames and requests are read with one call, and Pings answered.
+const LENT: usize = 1024;
+/// How many connections are taken before those that are there have their turn.
+const ACCEPTS_AT_ONCE: usize = 64;
+
+/// Listens. An error is a sentence that says what to do.
+pub(super) fn open(options: &ServeOptions) -> Result<(Box<Table>, OsSocket), String> {
+    let shown = options.address.escape_debug();
+    let mut addresses = options
+        .address
+        .to_socket_addrs()
+        .map_err(|error| format!("'{shown}' is no address to listen on: {error}"))?;
+    let address = addresses
+        .next()
+        .ok_or_else(|| format!("'{shown}' has no address; 127.0.0.1:8080 is one"))?;
+    let sockets = StdStack::new().with_bind_addr(address.ip());
+    let stack = OsStack::new(sockets)
+        .map_err(|error| format!("the system has no way to wait for sockets left: {error}"))?
+        .with_accepts_at_once(ACCEPTS_AT_ONCE);
+    let mut table = table(stack, options);
+    let listener = listen(table.stack(), address).map_err(|error| refused(&error, address))?;
+    Ok((table, listener))
+}
+
+fn listen(stack: &mut OsStack, address: SocketAddr) -> Result<OsSocket, StdError> {
+    let mut listener = stack.socket()?;
+    stack.bind(&mut listener, address.port())?;
+    stack.listen(&mut listener)?;
+    Ok(listener)
+}
+
+fn refused(error: &StdError, address: SocketAddr) -> String {
+    let advice = match error {
+        StdError::Io(io) if io.kind() == io::ErrorKind::AddrInUse => {
+            "; another program listens there, choose another port (0: any)"
+        }
+        StdError::Io(io) if io.kind() == io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 are not for everybody, choose another"
+        }
+        StdError::Io(io) if io.kind() == io::ErrorKind::AddrNotAvailable => {
+            "; this machine does not have that address, 0.0.0.0 is all it has"
+        }
+        _ => "",
+    };
+    format!("cannot listen on {address}: {error}{advice}")
+}
+
+/// What making the table takes of a thread's stack: it is passed around by value until it is on the
+/// heap. The system gives the memory only where it is used.
+pub(super) const STACK: usize = 8 * size_of::<Table>() + (8 << 20);
+
+fn table(stack: OsStack, options: &ServeOptions) -> Box<Table> {
+    let config = Config {
+        max_message: options.max_message,
+        handshake_timeout: u32::try_from(options.handshake_timeout.as_millis()).unwrap_or(u32::MAX),
+        report_pings: true,
+        report_pongs: true,
+        ..Config::DEFAULT
+    };
+    // For as long as the program runs. The system gives the memory when it is first used.
+    let lent: &'static mut [u8] = Box::leak(vec![0; SLOTS * LENT].into_boxed_slice());
+    let mut lent = lent.chunks_mut(LENT);
+    let lent = std::array::from_fn(|_| lent.next().unwrap_or_default());
+    Box::new(
+        Table::new(stack, OsPlatform::new())
+            .with_config(config)
+            .with_buffers(lent),
+    )
+}
+
+/// As many open files as the system allows without asking: that many.
+#[cfg(unix)]
+pub(super) fn raise_file_limit() -> Option<usize> {
+    use rustix::process::{Resource, getrlimit, setrlimit};
+
+    let mut limit = getrlimit(Resource::Nofile);
+    let before = limit.current;
+    limit.current = limit.maximum;
+    if let Err(error) = setrlimit(Resource::Nofile, limit) {
+        log::debug!("the limit of open files stays: {error}");
+        limit.current = before;
+    }
+    limit.current.and_then(|files| usize::try_from(files).ok())
+}
+
+#[cfg(not(unix))]
+pub(super) fn raise_file_limit() -> Option<usize> {
+    None
+}
