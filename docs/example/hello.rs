@@ -10,14 +10,13 @@ where
     let mut table = WebSockets::<_, _, 1>::new(tcp, chip).with_buffers([&mut buffer]);
 
     let request = WebSocketRequest::new("server.example", "/echo").subprotocols(&["chat"]);
-    let ws = table.connect_to(to, request, 5_000).map_err(|error| error.errno())?;
-    websocket_send_msg(&mut table, ws, b"hello", Opcode::Text, true, true, 1_000)
-        .map_err(|error| error.errno())?;
+    let ws = table.connect_to(to, request, 5_000)?;
+    websocket_send_msg(&mut table, ws, b"hello", Opcode::Text, true, true, 1_000)?;
 
     let mut text = [0; 64];
-    let got = websocket_recv_msg(&mut table, ws, &mut text, 1_000).map_err(|error| error.errno())?;
+    let got = websocket_recv_msg(&mut table, ws, &mut text, 1_000)?;
     assert_eq!((&text[..got.length], got.flags), (&b"hello"[..], Flags::TEXT | Flags::FINAL));
 
-    let end = websocket_disconnect(&mut table, ws, 2_000).map_err(|error| error.errno())?;
+    let end = websocket_disconnect(&mut table, ws, 2_000)?;
     Ok(end.code) // the peer's
 }

@@ -142,7 +142,9 @@ mod transmitter;
 pub mod url;
 mod utf8;
 
-pub use close::{CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, parse_close, write_close};
+pub use close::{
+    CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, check_close, parse_close, write_close,
+};
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Face, Next, Piece, SCRATCH};
 pub use error::{FrameError, ProtocolError};

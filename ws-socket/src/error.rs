@@ -41,6 +41,26 @@ pub enum Errno {
     Enotconn = 128,
 }
 
+/// Each error's number, for callers that want no more than Zephyr's.
+macro_rules! into_errno {
+    ($($error:ident $(<$stack:ident>)?),*) => {
+        $(impl$(<$stack: Debug>)? From<$error$(<$stack>)?> for Errno {
+            fn from(error: $error$(<$stack>)?) -> Self {
+                error.errno()
+            }
+        })*
+    };
+}
+
+into_errno!(
+    ConnectError<E>,
+    SendError<E>,
+    ReceiveError<E>,
+    RegisterError,
+    DisconnectError,
+    AcceptError<E>
+);
+
 /// An id that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandleError {

@@ -195,6 +195,7 @@ pub use platform::Platform;
 pub use request::{AcceptOptions, WebSocketRequest};
 #[cfg(feature = "critical-section")]
 pub use shared::SharedWebSockets;
+pub use slots::SlotStore;
 pub use table::{Disconnected, Events, PollItem, StreamOptions, Table, WebSockets};
 pub use timeout::Timeout;
 

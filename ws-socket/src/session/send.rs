@@ -1,7 +1,7 @@
 //! Sending: as much of a frame as the wire takes.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{FrameError, Opcode, parse_close};
+use ws_core::{FrameError, Opcode, check_close};
 
 use super::{Context, Entry, SEND_SCRATCH};
 use crate::Platform;
@@ -73,7 +73,7 @@ impl<T> Entry<'_, T> {
             }
         } else {
             if frame.opcode == Opcode::Close {
-                parse_close(payload.bytes())
+                check_close(payload.bytes())
                     .map_err(|error| nb::Error::Other(SendError::Close(error)))?;
             }
             endpoint

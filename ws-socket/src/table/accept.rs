@@ -62,7 +62,7 @@ where
                 }),
                 Err(error) => {
                     // Nobody else has the id yet.
-                    let _ = self.slots.give_back(ws);
+                    let _ = self.slots.vacate(ws);
                     match error {
                         nb::Error::WouldBlock => break,
                         error => return Err(error.map(AcceptError::Stack)),

@@ -1,9 +1,8 @@
 //! The firmwares that are measured, and how they are built.
 
 use super::elf;
-use crate::{Result, shell};
+use crate::{Result, shell, targets};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// What all probes are built for.
 pub(super) const TARGET: &str = "thumbv7em-none-eabihf";
@@ -109,24 +108,5 @@ fn target_folder() -> PathBuf {
 
 /// Has the target installed if it is missing and there is an installer; says whether it is there.
 pub(super) fn ensure_target() -> Result<bool> {
-    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let folder = Path::new(sysroot.trim())
-        .join("lib/rustlib")
-        .join(TARGET)
-        .join("lib");
-    let installed = || {
-        let entries = std::fs::read_dir(&folder).into_iter().flatten().flatten();
-        let mut names = entries.map(|entry| entry.file_name());
-        names.any(|name| name.to_string_lossy().starts_with("libcore-"))
-    };
-    let installer = shell::root().join("../shared/embedded/install-targets");
-    if !installed() && installer.exists() {
-        println!("installing {TARGET} with {}", installer.display());
-        shell::capture(
-            Command::new(&installer)
-                .arg(TARGET)
-                .current_dir(shell::root()),
-        )?;
-    }
-    Ok(installed())
+    Ok(!targets::installed(&[TARGET])?.is_empty())
 }
