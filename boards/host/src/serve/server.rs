@@ -19,8 +19,9 @@ use ws_socket::{AcceptError, AcceptOptions, CloseCode, Timeout, WebSocketId};
 const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 /// Until the system may have descriptors again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
-/// How often closed connections are looked after whose peers have not closed.
-const SWEEP: Duration = Duration::from_millis(250);
+/// How often closed connections are looked after whose peers have not closed: for a few seconds at
+/// most, in which a peer may have much to send that nobody wants before it reads why it was left.
+const SWEEP: Duration = Duration::from_millis(5);
 /// How long their peers may take to read why they were left, at the end.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -214,6 +215,8 @@ impl Server {
                 }
             }
         }
+        // Handshakes may have been refused.
+        self.sweep_at.get_or_insert(now + SWEEP);
         if self.table.stack().has_more_to_accept() {
             self.accept_at = Some(now);
         } else if self.table.in_use() > self.open {
