@@ -4,8 +4,12 @@
 
 mod client;
 mod judge;
+mod nginx;
+mod node;
 mod peer;
 mod scenario;
+pub(crate) mod served;
+mod to_clients;
 mod to_servers;
 mod venv;
 
@@ -38,11 +42,11 @@ struct Options {
 /// `cargo xtask interop`.
 pub(crate) fn run(args: &[String]) -> Result {
     let options = parse(args)?;
-    let scenarios = chosen(to_servers::all(), &options.only)?;
+    let (scenarios, checks) = chosen(to_servers::all(), to_clients::names(), &options.only)?;
+    let names = scenarios.iter().map(|scenario| scenario.name);
+    let names: Vec<&str> = names.chain(checks.iter().map(String::as_str)).collect();
     if options.list {
-        scenarios
-            .iter()
-            .for_each(|scenario| println!("{}", scenario.name));
+        names.iter().for_each(|name| println!("{name}"));
         return Ok(());
     }
     let python = match venv::ready()? {
@@ -53,12 +57,27 @@ pub(crate) fn run(args: &[String]) -> Result {
         Some(path) => path.clone(),
         None => build_ws(options.release)?,
     };
-    let peer = peer::Peer::start(&python)?;
+    let mut table = Table::new(names);
+    if !scenarios.is_empty() {
+        to_servers(&scenarios, &options, &ws, &python, &mut table)?;
+    }
+    to_clients::run(&ws, &python, &checks, &mut table)?;
+    table.finish(options.require)
+}
+
+/// `ws connect` against servers.
+fn to_servers(
+    scenarios: &[Scenario],
+    options: &Options,
+    ws: &Path,
+    python: &Path,
+    table: &mut Table,
+) -> Result {
+    let peer = peer::Peer::start(python)?;
     let mut keys = HashSet::new();
-    let mut table = Table::new(scenarios.iter().map(|scenario| scenario.name));
     for (number, scenario) in scenarios.iter().enumerate() {
         let started = Instant::now();
-        let (run, record) = play(scenario, number, &ws, &peer)?;
+        let (run, record) = play(scenario, number, ws, &peer)?;
         if options.verbose {
             println!("--- {}: {run:#?}\n{record:#?}", scenario.name);
         }
@@ -76,7 +95,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         };
         table.row(scenario.name, started.elapsed(), verdict);
     }
-    table.finish(options.require)
+    Ok(())
 }
 
 /// Runs one scenario: what the client did, and what the peer saw of it.
@@ -134,25 +153,33 @@ fn parse(args: &[String]) -> Result<Options> {
     Ok(options)
 }
 
-fn found(path: &str) -> Result<PathBuf> {
+/// A program named on the command line.
+pub(crate) fn found(path: &str) -> Result<PathBuf> {
     std::fs::canonicalize(path).map_err(|error| format!("--ws {path}: {error}"))
 }
 
-fn chosen(all: Vec<Scenario>, only: &[String]) -> Result<Vec<Scenario>> {
-    if let Some(name) = only
-        .iter()
-        .find(|name| !all.iter().any(|it| it.name == *name))
-    {
+/// Of both directions, those that were asked for.
+fn chosen(
+    mut scenarios: Vec<Scenario>,
+    mut checks: Vec<String>,
+    only: &[String],
+) -> Result<(Vec<Scenario>, Vec<String>)> {
+    let known = |name: &String| {
+        scenarios.iter().any(|it| it.name == *name) || checks.iter().any(|it| it == name)
+    };
+    if let Some(name) = only.iter().find(|name| !known(name)) {
         return Err(format!(
             "no scenario `{name}`; `cargo xtask interop --list` lists them"
         ));
     }
-    let wanted = |it: &Scenario| only.is_empty() || only.iter().any(|name| name == it.name);
-    Ok(all.into_iter().filter(wanted).collect())
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|it| it == name);
+    scenarios.retain(|it| wanted(it.name));
+    checks.retain(|it| wanted(it));
+    Ok((scenarios, checks))
 }
 
 /// Builds the program and says where cargo put it.
-fn build_ws(release: bool) -> Result<PathBuf> {
+pub(crate) fn build_ws(release: bool) -> Result<PathBuf> {
     println!("building ws");
     let mut build = shell::cargo(&["build", "--locked", "-p", "ws", "--bin", "ws"]);
     build.arg("--message-format=json-render-diagnostics");
@@ -174,19 +201,23 @@ mod tests {
     #[test]
     fn scenario_names_are_unique() {
         let mut seen = HashSet::new();
-        for scenario in to_servers::all() {
-            assert!(seen.insert(scenario.name), "{} stands twice", scenario.name);
+        let names = to_servers::all()
+            .into_iter()
+            .map(|scenario| scenario.name.to_owned());
+        for name in names.chain(to_clients::names()) {
+            assert!(seen.insert(name.clone()), "{name} stands twice");
         }
     }
 
     #[test]
     fn an_unknown_scenario_is_an_error_and_not_an_empty_run() {
-        assert!(chosen(to_servers::all(), &["nothing".to_owned()]).is_err());
-        assert_eq!(
-            chosen(to_servers::all(), &["text".to_owned()])
-                .unwrap()
-                .len(),
-            1
-        );
+        let chosen = |name: &str| {
+            let only = [name.to_owned()];
+            chosen(to_servers::all(), to_clients::names(), &only)
+                .map(|(scenarios, checks)| (scenarios.len(), checks.len()))
+        };
+        assert!(chosen("nothing").is_err());
+        assert_eq!(chosen("text"), Ok((1, 0)));
+        assert_eq!(chosen("node-text"), Ok((0, 1)));
     }
 }
