@@ -2,6 +2,7 @@
 
 mod features;
 mod interop;
+mod load;
 mod report;
 mod shell;
 mod size;
@@ -44,6 +45,12 @@ const TASKS: &[Task] = &[
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
         run: interop::run,
+    },
+    Task {
+        name: "load",
+        options: load::OPTIONS,
+        about: "measure `ws serve` with many connections, and in a flood of them",
+        run: load::run,
     },
 ];
 
