@@ -45,6 +45,7 @@ pub use request::WebSocketRequest;
 #[cfg(feature = "critical-section")]
 pub use shared::SharedWebSockets;
 pub use table::{
-    Accepting, Disconnected, Events, PollItem, Polled, StreamOptions, Table, WebSockets,
+    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy,
+    StreamOptions, Table, WebSockets,
 };
 pub use timeout::Timeout;

@@ -1,6 +1,7 @@
 //! The table: ids, and the calls on them.
 
 mod accept;
+mod broadcast;
 mod connect;
 mod disconnect;
 mod nal;
@@ -10,6 +11,7 @@ mod register;
 mod send;
 
 pub use accept::{Accepting, Polled};
+pub use broadcast::{Progress, Recipient, SlowPolicy};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
