@@ -1,5 +1,6 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod browser;
 mod features;
 mod interop;
 mod report;
@@ -44,6 +45,12 @@ const TASKS: &[Task] = &[
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
         run: interop::run,
+    },
+    Task {
+        name: "browser",
+        options: browser::OPTIONS,
+        about: "the page of `ws serve --demo` in headless Chromium",
+        run: browser::run,
     },
 ];
 
