@@ -6,4 +6,5 @@ pub mod link;
 pub mod net;
 pub mod platform;
 pub mod script;
+pub mod site;
 pub mod table;

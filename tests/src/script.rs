@@ -29,6 +29,8 @@ pub struct Line {
     pub incoming: VecDeque<Incoming>,
     /// What was sent.
     pub outgoing: Vec<u8>,
+    /// All that was sent goes there too, and outlives the connection.
+    pub copy: Option<Rc<RefCell<Vec<u8>>>>,
     /// How many bytes `send` still takes.
     pub window: usize,
     /// How many bytes one `send` takes at most.
@@ -46,6 +48,7 @@ impl Default for Line {
         Self {
             incoming: VecDeque::new(),
             outgoing: Vec::new(),
+            copy: None,
             window: usize::MAX,
             piece: usize::MAX,
             dial: 0,
@@ -226,6 +229,9 @@ impl TcpClientStack for ScriptStack {
         }
         line.window -= count;
         line.outgoing.extend_from_slice(&buffer[..count]);
+        if let Some(copy) = &line.copy {
+            copy.borrow_mut().extend_from_slice(&buffer[..count]);
+        }
         Ok(count)
     }
 

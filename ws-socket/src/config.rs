@@ -16,11 +16,16 @@ pub struct Config {
     /// The longest message to accept, in bytes: a longer one closes its connection with 1009.
     /// Messages are handed out in pieces and never stored, so that no memory depends on it.
     pub max_message: usize,
-    /// The longest answer (client) or request (server) of an opening handshake, in bytes.
+    /// The longest answer (client) or request (server) of an opening handshake, or request for a
+    /// page, in bytes.
     pub max_handshake: u16,
     /// How long an opening handshake may take where the call has no timeout: connecting by the
-    /// socket face, TCP included, and each connection that is being accepted. In milliseconds.
+    /// socket face, TCP included, and each request to a server, counted from the connection or from
+    /// the answer before. In milliseconds.
     pub handshake_timeout: u32,
+    /// How long it may take a peer to read all of the answer to its request: a server's handshake,
+    /// or a page. In milliseconds.
+    pub answer_timeout: u32,
     /// What `Ok(0)` from `receive` of the stack means.
     pub zero_read: ZeroRead,
     /// Does the stack encrypt, so that `wss` URLs can be connected to?
@@ -32,12 +37,13 @@ pub struct Config {
 }
 
 impl Config {
-    /// No limit on messages, 8 KiB and 10 s for a handshake, `Ok(0)` ends the stream, no TLS, Pings
+    /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer, `Ok(0)` ends the stream, no TLS, Pings
     /// and Pongs are not handed out.
     pub const DEFAULT: Self = Self {
         max_message: usize::MAX,
         max_handshake: 8192,
         handshake_timeout: 10_000,
+        answer_timeout: 30_000,
         zero_read: ZeroRead::EndOfStream,
         secure: false,
         report_pings: false,

@@ -8,7 +8,7 @@ use crate::error::{
 };
 use crate::slots::SlotStore;
 use crate::{
-    AcceptOptions, Disconnected, Platform, PollItem, Received, Table, Timeout, WebSocketId,
+    Disconnected, Handler, Platform, PollItem, Polled, Received, Table, Timeout, WebSocketId,
     WebSocketRequest,
 };
 
@@ -52,10 +52,10 @@ where
 ///
 /// # Errors
 /// See [`AcceptError`].
-pub fn websocket_accept<'buf, S, P, L>(
+pub fn websocket_accept<'buf, 'r, S, P, L>(
     table: &mut Table<'buf, S, P, L>,
     listener: &mut S::TcpSocket,
-    options: &AcceptOptions<'_>,
+    handler: impl Handler<'r>,
     timeout: impl Into<Timeout>,
 ) -> Result<WebSocketId, AcceptError<S::Error>>
 where
@@ -63,7 +63,26 @@ where
     P: Platform<S>,
     L: SlotStore<'buf, Socket = S::TcpSocket>,
 {
-    table.accept(listener, options, timeout)
+    table.accept(listener, handler, timeout)
+}
+
+/// Waits for a new WebSocket and for events on several others: see [`Table::poll_accept`].
+///
+/// # Errors
+/// See [`AcceptError`].
+pub fn websocket_poll_accept<'buf, 'r, S, P, L>(
+    table: &mut Table<'buf, S, P, L>,
+    listener: &mut S::TcpSocket,
+    handler: impl Handler<'r>,
+    items: &mut [PollItem],
+    timeout: impl Into<Timeout>,
+) -> Result<Polled, AcceptError<S::Error>>
+where
+    S: TcpFullStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    table.poll_accept(listener, handler, items, timeout)
 }
 
 /// Sends a frame: see [`Table::send_msg`], and [`Table::send_msg_mut`] for the zero-copy form.

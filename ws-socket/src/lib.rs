@@ -162,6 +162,7 @@ mod config;
 mod error;
 mod fmt;
 mod functions;
+mod handler;
 mod id;
 mod message;
 mod platform;
@@ -186,17 +187,21 @@ pub use error::{
 };
 pub use functions::{
     close, recv, send, websocket_accept, websocket_connect, websocket_connect_url,
-    websocket_disconnect, websocket_poll, websocket_recv_msg, websocket_register,
-    websocket_send_msg, websocket_unregister,
+    websocket_disconnect, websocket_poll, websocket_poll_accept, websocket_recv_msg,
+    websocket_register, websocket_send_msg, websocket_unregister,
 };
+pub use handler::{AcceptOptions, Handler};
 pub use id::WebSocketId;
 pub use message::{Flags, Received};
 pub use platform::Platform;
-pub use request::{AcceptOptions, WebSocketRequest};
+pub use request::WebSocketRequest;
 #[cfg(feature = "critical-section")]
 pub use shared::SharedWebSockets;
 pub use slots::SlotStore;
-pub use table::{Disconnected, Events, PollItem, StreamOptions, Table, WebSockets};
+pub use table::{
+    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy,
+    StreamOptions, Table, WebSockets,
+};
 pub use timeout::Timeout;
 
 /// What README.md shows compiles.

@@ -1,5 +1,4 @@
-//! What a client asks for and what a server offers: Zephyr's `struct websocket_request`, and its
-//! counterpart.
+//! What a client asks for: Zephyr's `struct websocket_request`.
 
 use ws_core::handshake::{HeadPart, Host, MoreHeaders, Request};
 
@@ -107,14 +106,4 @@ impl<'r, 'buf> WebSocketRequest<'r, 'buf> {
         self.connection.buffer = Some(buffer);
         self
     }
-}
-
-/// What a server answers an opening handshake with.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AcceptOptions<'r> {
-    /// The subprotocols that are supported, at most 16: the first of the client's list that is
-    /// among them is chosen (RFC 6455 section 4.2.2).
-    pub subprotocols: &'r [&'r str],
-    /// Headers to send with the 101.
-    pub headers: &'r [(&'r str, &'r str)],
 }

@@ -1,5 +1,6 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod browser;
 mod features;
 mod interop;
 mod load;
@@ -51,6 +52,12 @@ const TASKS: &[Task] = &[
         options: load::OPTIONS,
         about: "measure `ws serve` with many connections, and in a flood of them",
         run: load::run,
+    },
+    Task {
+        name: "browser",
+        options: browser::OPTIONS,
+        about: "the page of `ws serve --demo` in headless Chromium",
+        run: browser::run,
     },
 ];
 

@@ -4,6 +4,7 @@ use super::accept::base64;
 use super::fields::{CONNECTION, Exchange, FIRST, PROTOCOL, Role, SECRET, UPGRADE, bit};
 use super::head::{Head, HeadError, HeadPart};
 use super::request::Request;
+use super::server::Rules;
 use super::{Sha1, accept_value};
 
 const EXTENSIONS: u8 = 5;
@@ -16,7 +17,7 @@ static ROLE: Role = Role {
         "sec-websocket-protocol",
         "sec-websocket-extensions",
     ],
-    values: &[["websocket"], ["upgrade"]],
+    values: &[["websocket"; 2], ["upgrade"; 2]],
     lists: bit(CONNECTION),
     server: false,
 };
@@ -63,7 +64,7 @@ pub struct ClientHandshake {
 }
 
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<ClientHandshake>() <= 48);
+const _: () = assert!(size_of::<ClientHandshake>() <= 52);
 
 /// What the server agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -193,10 +194,14 @@ impl ClientHandshake {
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Upgraded>), ClientError> {
+        let rules = &Rules {
+            subprotocols,
+            ..Rules::NONE
+        };
         let mut rest = bytes;
         loop {
             let exchange = &mut self.exchange;
-            exchange.receive(&ROLE, subprotocols, &mut rest, on_part)?;
+            exchange.receive(&ROLE, rules, &mut rest, on_part)?;
             let consumed = bytes.len() - rest.len();
             if !exchange.head.is_complete() {
                 return Ok((consumed, None));

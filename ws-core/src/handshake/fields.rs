@@ -2,13 +2,14 @@
 //! recognised in a head, and the record of what was.
 
 use super::head::{Head, HeadError, HeadPart, State};
+use super::server::Rules;
 
 /// What a role looks for. The places in `names` and `values` are the numbers of the fields.
 pub(super) struct Role {
     /// The headers' names, in lower case.
     pub(super) names: &'static [&'static str],
-    /// What a header's value must be, in lower case where case does not count.
-    pub(super) values: &'static [[&'static str; 1]],
+    /// What a header's value may be, in lower case where case does not count.
+    pub(super) values: &'static [[&'static str; 2]],
     /// The fields that are lists: one element that matches is enough.
     pub(super) lists: u8,
     /// Whether [`SECRET`] is the key to be kept, not the accept value to be compared.
@@ -24,15 +25,30 @@ pub(super) const CONNECTION: u8 = 2;
 /// The key of a request, the accept value of a response.
 pub(super) const SECRET: u8 = 3;
 pub(super) const PROTOCOL: u8 = 4;
-/// No field: the version in the first line.
+pub(super) const HOST: u8 = 6;
+/// Always the first to come. What comes under this number a second time is Transfer-Encoding.
+pub(super) const METHOD: u8 = 8;
+/// Has no bit, but notes.
+pub(super) const ORIGIN: u8 = 9;
+/// No fields: what stands in the first line, and of the target what is behind its `?`.
+const TARGET: u8 = 17;
 pub(super) const FIRST: u8 = 18;
+const QUERY: u8 = 19;
 /// No candidate.
-const NONE: u8 = 16;
+pub(super) const NONE: u8 = 16;
+
+/// `close` in Connection.
+pub(super) const CLOSE: u8 = 0x01;
+/// The method is HEAD.
+pub(super) const HEAD: u8 = 0x02;
+/// An Origin that is on the list came, or one that is not.
+pub(super) const ORIGIN_LISTED: u8 = 0x04;
+pub(super) const ORIGIN_OTHER: u8 = 0x08;
 
 /// What a head is compared with, and who sees its parts.
 struct Context<'a, 'p> {
     role: &'static Role,
-    subprotocols: &'a [&'a str],
+    rules: &'a Rules<'a>,
     on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
 }
 
@@ -58,6 +74,10 @@ pub(super) struct Exchange {
     pub(super) twice: u8,
     /// The subprotocol.
     pub(super) chosen: u8,
+    /// The target without its query.
+    pub(super) target: u8,
+    /// What else a request says: [`CLOSE`], [`HEAD`], [`ORIGIN_LISTED`], [`ORIGIN_OTHER`].
+    pub(super) notes: u8,
     /// Base64: the key first, then the accept value.
     pub(super) text: [u8; 28],
 }
@@ -75,6 +95,8 @@ impl Exchange {
             bad: 0,
             twice: 0,
             chosen: NONE,
+            target: NONE,
+            notes: 0,
             text: [0; 28],
         }
     }
@@ -106,13 +128,13 @@ impl Exchange {
     pub(super) fn receive(
         &mut self,
         role: &'static Role,
-        subprotocols: &[&str],
+        rules: &Rules<'_>,
         bytes: &mut &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(), HeadError> {
         let cx = &mut Context {
             role,
-            subprotocols,
+            rules,
             on_part,
         };
         // Where the part that `bytes` is in begins.
@@ -126,9 +148,7 @@ impl Exchange {
                 return Err(error);
             }
             if state <= State::StatusVersion {
-                if state != State::Target {
-                    self.byte(cx, byte);
-                }
+                self.byte(cx, byte);
                 *bytes = behind;
                 continue;
             }
@@ -148,6 +168,10 @@ impl Exchange {
                 }
                 State::Method => {
                     self.end_value(cx);
+                    self.field = TARGET;
+                }
+                State::Target => {
+                    self.end_target(cx);
                     self.field = FIRST;
                 }
                 State::Version | State::StatusVersion => {
@@ -177,6 +201,8 @@ impl Exchange {
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         if byte == b',' && cx.role.lists & bit(self.field) != 0 {
             self.end_element(cx);
+        } else if byte == b'?' && self.field == TARGET {
+            self.end_target(cx);
         } else if matches!(byte, b' ' | b'\t') {
             // White space in front is nothing, and behind it only the end may come.
             if self.matched > 0 {
@@ -197,7 +223,10 @@ impl Exchange {
         let mut alive = 0;
         let candidates = match self.field {
             NAMING => cx.role.names,
-            PROTOCOL => cx.subprotocols,
+            PROTOCOL => cx.rules.subprotocols,
+            TARGET => cx.rules.targets,
+            HOST => cx.rules.hosts,
+            ORIGIN => cx.rules.origins,
             FIRST => &["HTTP/1.1"],
             SECRET => {
                 alive = match self.text.get_mut(at) {
@@ -217,9 +246,11 @@ impl Exchange {
                 .get(usize::from(field) - 1)
                 .map_or(&[][..], |value| value),
         };
+        let any_case = matches!(self.field, HOST | ORIGIN);
         let mut bit = 1u16;
         for candidate in candidates {
-            if candidate.as_bytes().get(at).copied().unwrap_or(0) == byte {
+            let expected = candidate.as_bytes().get(at).copied().unwrap_or(0);
+            if expected == byte || any_case && expected.eq_ignore_ascii_case(&byte) {
                 alive |= bit;
             }
             bit <<= 1;
@@ -232,17 +263,44 @@ impl Exchange {
     #[allow(clippy::cast_possible_truncation)] // at most 16
     fn end_element(&mut self, cx: &Context<'_, '_>) {
         self.match_byte(cx, 0);
+        let mut found = self.alive.trailing_zeros() as u8;
+        match (self.field, found) {
+            (CONNECTION, 1) => {
+                self.notes |= CLOSE;
+                found = NONE;
+            }
+            (METHOD, 1) => self.notes |= HEAD,
+            _ => {}
+        }
         if self.found == NONE {
-            self.found = self.alive.trailing_zeros() as u8;
+            self.found = found;
         }
         self.alive = !0;
         self.matched = 0;
+    }
+
+    /// The end of the target, or of what of it is looked at.
+    fn end_target(&mut self, cx: &Context<'_, '_>) {
+        let field = self.field;
+        self.end_element(cx);
+        if field == TARGET {
+            self.target = self.found;
+        }
+        self.found = NONE;
+        self.field = QUERY;
     }
 
     /// The end of a value: notes what it was.
     #[inline(never)]
     fn end_value(&mut self, cx: &Context<'_, '_>) {
         self.end_element(cx);
+        if self.field == ORIGIN {
+            self.notes |= if self.found == NONE {
+                ORIGIN_OTHER
+            } else {
+                ORIGIN_LISTED
+            };
+        }
         let bit = bit(self.field);
         self.twice |= self.seen() & bit;
         if self.found == NONE {

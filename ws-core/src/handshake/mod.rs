@@ -4,6 +4,9 @@
 //! description at any position ([`ClientHandshake::fill`], [`ServerHandshake::fill`]), what comes in
 //! may be cut anywhere ([`ClientHandshake::receive`], [`ServerHandshake::receive`]) and is never
 //! consumed past the blank line, so that the frames behind it are the caller's.
+//!
+//! A server may answer ordinary requests on the same port: [`ServerHandshake::asked`] tells them
+//! apart, [`Page`] is the answer, [`Transfer`] frames its body.
 
 mod accept;
 #[cfg(any(test, feature = "compact", not(feature = "crates-hash")))]
@@ -13,6 +16,7 @@ mod client;
 mod compact;
 mod fields;
 mod head;
+mod page;
 mod request;
 mod response;
 mod server;
@@ -20,6 +24,8 @@ mod write;
 
 #[cfg(test)]
 mod client_tests;
+#[cfg(test)]
+mod page_tests;
 #[cfg(test)]
 mod request_tests;
 #[cfg(test)]
@@ -32,8 +38,9 @@ pub use accept::SoftSha1;
 pub use accept::{Sha1, accept_value, encode_key};
 pub use client::{ClientError, ClientHandshake, Upgraded};
 pub use head::{HeadError, HeadPart};
+pub use page::{Body, BodyError, BodyWriter, Page, Transfer};
 pub use request::{Host, MoreHeaders, Request, RequestError};
 pub use response::{Response, ResponseError};
-pub use server::{Requested, ServerError, ServerHandshake};
+pub use server::{Asked, Requested, Rules, ServerError, ServerHandshake};
 
 pub(crate) use write::{is_host_byte, is_visible};

@@ -1,5 +1,6 @@
 //! What a server answers, and how it is written (RFC 6455 section 4.2.2).
 
+use super::page::Page;
 use super::write::{self, DECIMAL, HeaderFault, Writer};
 
 /// A server's answer to an opening handshake. It is only borrowed, and must stay the same until all
@@ -23,12 +24,14 @@ pub enum Response<'a> {
         /// More headers, as `WWW-Authenticate` or `Location`.
         headers: &'a [(&'a str, &'a str)],
     },
+    /// A page: no upgrade, but a body, and perhaps the next request on the same connection.
+    Page(Page<'a>),
 }
 
 /// The argument of a [`Response`] that can't be sent as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ResponseError {
-    /// The status of a refusal is not 200 to 599.
+    /// The status of a refusal or page is not 200 to 599.
     #[error("status is not 200 to 599")]
     Status,
     /// The subprotocol is not a token (RFC 9110 section 5.6.2).
@@ -73,7 +76,10 @@ impl Response<'_> {
                 }
                 headers
             }
-            Self::Refuse { status, headers } => {
+            Self::Refuse { status, headers }
+            | Self::Page(Page {
+                status, headers, ..
+            }) => {
                 if !matches!(status, 200..600) {
                     return Err(ResponseError::Status);
                 }
@@ -86,9 +92,16 @@ impl Response<'_> {
         Ok(())
     }
 
-    /// Writes the response's bytes from `position` on to `out`, and says how many.
+    /// Writes the response's bytes from `position` on to `out`, and says how many. With `close` the
+    /// client wants no other page.
     #[inline(never)]
-    pub(super) fn fill(&self, accept: &[u8], position: usize, out: &mut [u8]) -> usize {
+    pub(super) fn fill(
+        &self,
+        accept: &[u8],
+        close: bool,
+        position: usize,
+        out: &mut [u8],
+    ) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
         let w = &mut writer;
@@ -119,6 +132,22 @@ impl Response<'_> {
                     w.header("Allow", b"GET");
                 }
                 headers
+            }
+            Self::Page(ref page) => {
+                w.number(b' ', page.status, DECIMAL);
+                w.text(" ");
+                if close || page.close {
+                    w.header("Connection", b"close");
+                }
+                if !page.is_bodiless() {
+                    match page.body.length() {
+                        Some(length) => {
+                            w.header("Content-Length", write::decimal(length, &mut [0; 20]));
+                        }
+                        None => w.header("Transfer-Encoding", b"chunked"),
+                    }
+                }
+                page.headers
             }
         };
         for (name, value) in headers {

@@ -1,15 +1,15 @@
 //! The server's side (RFC 6455 sections 4.2.1 and 4.2.2).
 
-use super::fields::{CONNECTION, Exchange, PROTOCOL, Role, SECRET, UPGRADE, bit};
+use super::fields::{
+    CLOSE, CONNECTION, Exchange, HEAD, HOST, METHOD, NONE, ORIGIN_LISTED, ORIGIN_OTHER, PROTOCOL,
+    Role, SECRET, UPGRADE, bit,
+};
 use super::head::{Head, HeadError, HeadPart};
 use super::response::Response;
 use super::{Sha1, accept_value};
 
 const VERSION: u8 = 5;
-const HOST: u8 = 6;
 const LENGTH: u8 = 7;
-/// Always the first to come. What comes under this number a second time is Transfer-Encoding.
-const METHOD: u8 = 8;
 
 static ROLE: Role = Role {
     names: &[
@@ -21,16 +21,17 @@ static ROLE: Role = Role {
         "host",
         "content-length",
         "transfer-encoding",
+        "origin",
     ],
     values: &[
-        ["websocket"],
-        ["upgrade"],
-        [""],
-        [""],
-        ["13"],
-        [""],
-        ["0"],
-        ["GET"],
+        ["websocket"; 2],
+        ["upgrade", "close"],
+        [""; 2],
+        [""; 2],
+        ["13"; 2],
+        [""; 2],
+        ["0"; 2],
+        ["GET", "HEAD"],
     ],
     lists: bit(UPGRADE) | bit(CONNECTION) | bit(PROTOCOL),
     server: true,
@@ -52,11 +53,11 @@ static ROLE: Role = Role {
 /// let from_socket = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
 ///     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
 ///     Sec-WebSocket-Protocol: soap, mqtt\r\nSec-WebSocket-Version: 13\r\n\r\n";
-/// let supported = ["mqtt"];
-/// let outcome = handshake.receive(&supported, &mut hash, from_socket, &mut |_| {});
+/// let rules = Rules { subprotocols: &["mqtt"], ..Rules::NONE };
+/// let outcome = handshake.receive(&rules, &mut hash, from_socket, &mut |_| {});
 /// let response = match outcome {
 ///     Ok((_, Some(requested))) => Response::Upgrade {
-///         subprotocol: requested.subprotocol.map(|index| supported[usize::from(index)]),
+///         subprotocol: requested.subprotocol.map(|index| rules.subprotocols[usize::from(index)]),
 ///         headers: &[],
 ///     },
 ///     Ok((_, None)) => panic!("the rest of the request is still to come"),
@@ -76,7 +77,86 @@ pub struct ServerHandshake {
 }
 
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<ServerHandshake>() <= 48);
+const _: () = assert!(size_of::<ServerHandshake>() <= 52);
+
+/// What requests are compared with as they stream by: at most 16 entries to each list, those
+/// behind are not looked at. It must stay the same for the whole of a request.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules<'a> {
+    /// The subprotocols that are supported (RFC 6455 section 1.9).
+    pub subprotocols: &'a [&'a str],
+    /// Paths: [`Asked::target`] says which of them the request is for. The query, from the `?` on,
+    /// is not compared; case counts.
+    pub targets: &'a [&'a str],
+    /// The names this server goes by, as they stand in Host: with the port, unless it is the
+    /// default one. Another Host is refused with 421, which keeps DNS rebinding out. Case does not
+    /// count (RFC 9110 section 4.2.3). Empty: any.
+    pub hosts: &'a [&'a str],
+    /// The origins whose scripts may open a WebSocket: `scheme://host`, with the port unless it is
+    /// the scheme's own. An upgrade with another Origin is refused with 403 (RFC 6455 section
+    /// 10.2). One without Origin does not come from a browser, and passes. Case does not count (RFC
+    /// 6454 section 4). Empty: any.
+    pub origins: &'a [&'a str],
+}
+
+impl Rules<'_> {
+    /// Compares nothing.
+    pub const NONE: Self = Self {
+        subprotocols: &[],
+        targets: &[],
+        hosts: &[],
+        origins: &[],
+    };
+}
+
+/// A request that is in order: what it asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    target: u8,
+    subprotocol: u8,
+    upgrade: bool,
+    notes: u8,
+}
+
+impl Asked {
+    /// An upgrade to WebSocket; else a page.
+    pub const fn upgrade(&self) -> bool {
+        self.upgrade
+    }
+
+    /// Which of [`Rules::targets`] it is for; `None` where it is for none of them.
+    pub const fn target(&self) -> Option<usize> {
+        match self.target {
+            NONE => None,
+            index => Some(index as usize),
+        }
+    }
+
+    /// The first of the client's subprotocols that is among [`Rules::subprotocols`], as its index
+    /// there.
+    pub const fn subprotocol(&self) -> Option<usize> {
+        match self.subprotocol {
+            NONE => None,
+            index => Some(index as usize),
+        }
+    }
+
+    /// The method is HEAD: nobody will see the page's body. It is not sent, whatever the answer.
+    pub const fn head_only(&self) -> bool {
+        self.notes & HEAD != 0
+    }
+
+    /// The client has not asked for the end of the connection behind the answer (RFC 9112 section
+    /// 9.3).
+    pub const fn keep_alive(&self) -> bool {
+        self.notes & CLOSE == 0
+    }
+
+    /// There is an Origin, as browsers send it.
+    pub const fn has_origin(&self) -> bool {
+        self.notes & (ORIGIN_LISTED | ORIGIN_OTHER) != 0
+    }
+}
 
 /// What the client asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,11 +183,15 @@ pub enum ServerError {
     /// No Host (RFC 9112 section 3.2).
     #[error("no Host")]
     NoHost,
+    /// Host is none of [`Rules::hosts`] (RFC 9110 section 15.5.20).
+    #[error("not the host that is asked for")]
+    Host,
     /// The method is not GET, with or without an upgrade asked for.
     #[error("the method is not GET")]
     Method,
-    /// A GET without `websocket` in Upgrade: an ordinary request, as good as any for a page. What
-    /// Content-Length and Transfer-Encoding say of a body was not looked at.
+    /// A GET without `websocket` in Upgrade: an ordinary request, as good as any for a page
+    /// ([`ServerHandshake::asked`]). What Content-Length and Transfer-Encoding say of a body was
+    /// not looked at.
     #[error("no upgrade to websocket is asked for")]
     NotAnUpgrade,
     /// No `upgrade` in Connection.
@@ -128,8 +212,11 @@ pub enum ServerError {
     /// Sec-WebSocket-Key is not the base64 of 16 bytes.
     #[error("Sec-WebSocket-Key is not the base64 of 16 bytes")]
     Key,
+    /// Origin is none of [`Rules::origins`] (RFC 6455 section 10.2).
+    #[error("the origin is not allowed")]
+    Origin,
     /// The request announces a body: a Content-Length other than 0, or a Transfer-Encoding.
-    #[error("upgrade request with a body")]
+    #[error("request with a body")]
     Body,
 }
 
@@ -137,7 +224,9 @@ impl ServerError {
     /// The status to refuse the request with.
     pub const fn status(self) -> u16 {
         match self {
+            Self::Origin => 403,
             Self::Method => 405,
+            Self::Host => 421,
             Self::NotAnUpgrade | Self::Version => 426,
             Self::Head(HeadError::TooLong) => 431,
             Self::Head(HeadError::Version) => 505,
@@ -171,20 +260,19 @@ impl ServerHandshake {
     /// Takes bytes of the request, any number of them, and says how many were consumed: all, or up
     /// to the blank line, when the outcome is there too. Not to be called again after that.
     ///
-    /// `subprotocols` are those that are supported, the first 16 of them; it must stay the same.
-    /// `on_part` sees each part of the request, offered subprotocols and extensions included.
+    /// `rules` must stay the same. `on_part` sees each part of the request, offered subprotocols and extensions included.
     ///
     /// # Errors
     ///
     /// All of [`ServerError`] but [`Eof`](ServerError::Eof).
     pub fn receive(
         &mut self,
-        subprotocols: &[&str],
+        rules: &Rules<'_>,
         hash: &mut impl Sha1,
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Requested>), ServerError> {
-        let (consumed, requested) = self.read(subprotocols, bytes, on_part)?;
+        let (consumed, requested) = self.read(rules, bytes, on_part)?;
         if requested.is_some() {
             let key = self.exchange.text.get(..24).unwrap_or_default();
             self.exchange.text = accept_value(key, hash);
@@ -195,16 +283,15 @@ impl ServerHandshake {
     #[inline(never)]
     fn read(
         &mut self,
-        subprotocols: &[&str],
+        rules: &Rules<'_>,
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Requested>), ServerError> {
         let mut rest = bytes;
-        self.exchange
-            .receive(&ROLE, subprotocols, &mut rest, on_part)?;
+        self.exchange.receive(&ROLE, rules, &mut rest, on_part)?;
         let complete = self.exchange.head.is_complete();
         let requested = if complete {
-            Some(self.verdict()?)
+            Some(self.verdict(rules)?)
         } else {
             None
         };
@@ -212,7 +299,7 @@ impl ServerHandshake {
     }
 
     /// What a complete request comes to (RFC 6455 section 4.2.1).
-    fn verdict(&self) -> Result<Requested, ServerError> {
+    fn verdict(&self, rules: &Rules<'_>) -> Result<Requested, ServerError> {
         let exchange = &self.exchange;
         let (good, bad, twice, seen) =
             (exchange.good, exchange.bad, exchange.twice, exchange.seen());
@@ -220,7 +307,9 @@ impl ServerHandshake {
             ServerError::RepeatedHost
         } else if seen & bit(HOST) == 0 {
             ServerError::NoHost
-        } else if good & bit(METHOD) == 0 {
+        } else if good & bit(HOST) == 0 && !rules.hosts.is_empty() {
+            ServerError::Host
+        } else if good & bit(METHOD) == 0 || exchange.notes & HEAD != 0 {
             ServerError::Method
         } else if good & bit(UPGRADE) == 0 {
             ServerError::NotAnUpgrade
@@ -236,7 +325,9 @@ impl ServerHandshake {
             ServerError::NoKey
         } else if bad & bit(SECRET) != 0 || !is_key(&exchange.text) {
             ServerError::Key
-        } else if bad & bit(LENGTH) != 0 || twice & bit(METHOD) != 0 {
+        } else if exchange.notes & ORIGIN_OTHER != 0 && !rules.origins.is_empty() {
+            ServerError::Origin
+        } else if self.has_body() {
             ServerError::Body
         } else {
             return Ok(Requested {
@@ -245,14 +336,48 @@ impl ServerHandshake {
         })
     }
 
+    /// What the outcome of [`receive`](Self::receive) comes to where pages are served too: a GET
+    /// or HEAD that asks for no upgrade is in order then. A body is refused all the same: nothing
+    /// behind the blank line is mistaken for the next request.
+    ///
+    /// # Errors
+    ///
+    /// `outcome`'s, unless that is such a request; [`ServerError::Body`].
+    pub fn asked(&self, outcome: Result<Requested, ServerError>) -> Result<Asked, ServerError> {
+        let exchange = &self.exchange;
+        let upgrade = match outcome {
+            Ok(_) => true,
+            Err(ServerError::NotAnUpgrade) => false,
+            Err(ServerError::Method) if exchange.notes & HEAD != 0 => false,
+            Err(error) => return Err(error),
+        };
+        if self.has_body() {
+            return Err(ServerError::Body);
+        }
+        Ok(Asked {
+            target: exchange.target,
+            subprotocol: exchange.chosen,
+            upgrade,
+            notes: exchange.notes,
+        })
+    }
+
+    /// Is a body announced?
+    fn has_body(&self) -> bool {
+        self.exchange.bad & bit(LENGTH) != 0 || self.exchange.twice & bit(METHOD) != 0
+    }
+
     /// Writes what comes next of the response to `out`, as much as there is room for, and says how
     /// many bytes that are: 0 once all of it is [`sent`](Self::sent) (or `out` is empty).
     ///
     /// To be called once [`receive`](Self::receive) has told the outcome;
     /// [`Response::Upgrade`] only if that was [`Requested`]. Nothing is buffered: the response is
-    /// generated anew each time and must stay the same.
+    /// generated anew each time and must stay the same. Of a [`Response::Page`] this is the head;
+    /// [`Transfer`](super::Transfer) is for its body.
     pub fn fill(&self, response: &Response<'_>, out: &mut [u8]) -> usize {
-        response.fill(&self.exchange.text, self.exchange.position, out)
+        let exchange = &self.exchange;
+        let close = exchange.notes & CLOSE != 0;
+        response.fill(&exchange.text, close, exchange.position, out)
     }
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.

@@ -13,7 +13,10 @@ const UPGRADE: &str = "Upgrade: websocket\r\n";
 const CONNECTION: &str = "Connection: Upgrade\r\n";
 const KEY: &str = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 const VERSION: &str = "Sec-WebSocket-Version: 13\r\n";
-const SUPPORTED: &[&str] = &["chat", "mqtt"];
+const SUPPORTED: &Rules<'_> = &Rules {
+    subprotocols: &["chat", "mqtt"],
+    ..Rules::NONE
+};
 
 fn good() -> String {
     with("")
@@ -297,7 +300,12 @@ fn written(response: &Response<'_>, size: usize) -> String {
     let mut handshake = ServerHandshake::new(4096);
     let mut all = Vec::new();
     let request = good();
-    let outcome = handshake.receive(&[], &mut CrateSha1, request.as_bytes(), &mut |_| {});
+    let outcome = handshake.receive(
+        &Rules::NONE,
+        &mut CrateSha1,
+        request.as_bytes(),
+        &mut |_| {},
+    );
     assert!(matches!(outcome, Ok((_, Some(_)))));
     let mut out = std::vec![0; size];
     loop {

@@ -77,6 +77,20 @@ impl<'o> Writer<'o> {
     }
 }
 
+/// The decimal digits of a number, at the end of `digits`.
+pub(super) fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
+    let mut start = digits.len();
+    for digit in digits.iter_mut().rev() {
+        *digit = b"0123456789".get(number % 10).copied().unwrap_or(b'0');
+        number /= 10;
+        start -= 1;
+        if number == 0 {
+            break;
+        }
+    }
+    digits.get(start..).unwrap_or_default()
+}
+
 pub(super) const DECIMAL: &[u32; 5] = &[10000, 1000, 100, 10, 1];
 pub(super) const HEX: &[u32; 5] = &[65536, 4096, 256, 16, 1];
 

@@ -4,10 +4,13 @@
 mod close;
 mod receive;
 mod send;
+mod server;
 mod upgrade;
 
 pub(crate) use close::Closing;
 pub(crate) use send::{Outgoing, Payload};
+use server::Stage;
+pub(crate) use server::Step;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::Endpoint;
@@ -35,12 +38,14 @@ pub(crate) enum State<'buf, T> {
         handshake: ClientHandshake,
         since: u32,
     },
-    /// A server's handshake.
+    /// A server's handshake, or a request for a page: `since` when the stage began, `buffered` what
+    /// of the lent buffer is behind the request that is being answered.
     Server {
         socket: T,
         handshake: ServerHandshake,
         since: u32,
-        answer: Answer,
+        buffered: (u16, u16),
+        stage: Stage,
     },
     /// Frames.
     Open {
@@ -50,20 +55,6 @@ pub(crate) enum State<'buf, T> {
     },
     /// A `connect` of the socket face failed; `close` is still due.
     Failed { socket: T },
-}
-
-/// What a server's handshake has come to.
-#[derive(Debug, Clone)]
-pub(crate) enum Answer {
-    /// The request is not complete.
-    Pending,
-    /// 101, with the subprotocol, and where in the lent buffer the first frames stand.
-    Upgrade {
-        subprotocol: Option<u8>,
-        buffered: (usize, usize),
-    },
-    /// A refusal.
-    Refuse { status: u16 },
 }
 
 impl<'buf, T> Entry<'buf, T> {
@@ -133,6 +124,8 @@ pub(crate) struct Context<'a, S, P> {
     pub(crate) stack: &'a mut S,
     pub(crate) platform: &'a mut P,
     pub(crate) config: &'a Config,
+    /// Set by a step that would block without the stack having said so.
+    pub(crate) unfinished: &'a mut bool,
 }
 
 impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {

@@ -1,14 +1,38 @@
-//! Accepting: a listening socket in, upgraded ids out.
+//! Accepting: a listening socket in, upgraded ids out, pages on the way.
 
-use embedded_nal::{TcpFullStack, nb};
-use ws_core::handshake::Response;
+use embedded_nal::{TcpClientStack, TcpFullStack, nb};
+use ws_core::handshake::{Response, ServerHandshake};
 
 use super::Table;
-use crate::error::AcceptError;
-use crate::request::AcceptOptions;
-use crate::session::State;
+use crate::error::{AcceptError, HandleError};
+use crate::fmt::debug;
+use crate::session::{State, Step};
 use crate::slots::SlotStore;
-use crate::{Platform, Timeout, WebSocketId};
+use crate::{Handler, Platform, PollItem, Timeout, WebSocketId};
+
+/// How many connections a step refuses at most, for want of slots, before it lets others run.
+const MAX_REFUSALS: usize = 8;
+
+/// What [`Table::poll_accept`] found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Polled {
+    /// A WebSocket that is open now. There may be more: the next call says so.
+    pub accepted: Option<WebSocketId>,
+    /// For how many of the items something is the case.
+    pub ready: usize,
+}
+
+/// How far a connection that was [taken in](Table::take_in) has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Accepting {
+    /// It goes on when its socket is readable or writable, or after so many milliseconds: then its
+    /// time is up. 0 where it can go on at once.
+    Pending(u32),
+    /// It is a WebSocket.
+    Open,
+    /// It is closed, its slot is free: refused, lost, out of time, or its pages are out.
+    Closed,
+}
 
 impl<'buf, S, P, L> Table<'buf, S, P, L>
 where
@@ -16,81 +40,229 @@ where
     P: Platform<S>,
     L: SlotStore<'buf, Socket = S::TcpSocket>,
 {
-    /// Accepts a WebSocket from a socket that listens: takes TCP connections while there are free
-    /// slots, answers their opening handshakes (RFC 6455 section 4.2), and returns the first that
-    /// is upgraded. Handshakes that are not done by then stay in their slots and go on with the
-    /// next call, none waits for another; each ends after
-    /// [`Config::handshake_timeout`](crate::Config). A request that is wrong is refused with the
-    /// fitting status and its connection closed. Frames that came in the same segment as the
-    /// request are received first.
+    /// Accepts a WebSocket from a socket that listens, and returns the first that is upgraded. Does
+    /// so with what `handler` says: [`&AcceptOptions`](crate::AcceptOptions) takes everyone, a
+    /// [`Handler`] of the application's decides by the request, and answers requests for pages.
+    ///
+    /// Each connection has a slot from its first byte on, so that none waits for another. Requests
+    /// and answers that are not done yet stay in their slots and go on with the next call; they
+    /// move only in calls that accept. Each ends after
+    /// [`Config::handshake_timeout`](crate::Config) while it is read and after
+    /// [`Config::answer_timeout`](crate::Config) while it is answered. Frames that came in the same
+    /// segment as the request are received first.
+    ///
+    /// Where all slots are taken, a connection that is only kept for another request for a page
+    /// makes room; if there is none, the new one is refused with 503 and closed at once.
+    ///
+    /// All listening sockets of a table need the same handler, and one task that accepts.
     ///
     /// # Errors
     /// See [`AcceptError`]. `Timeout` changes nothing: call again.
-    pub fn accept(
+    pub fn accept<'r>(
         &mut self,
         listener: &mut S::TcpSocket,
-        options: &AcceptOptions<'_>,
+        mut handler: impl Handler<'r>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, AcceptError<S::Error>> {
-        let headers = options.headers;
-        Response::Upgrade {
-            subprotocol: None,
-            headers,
-        }
-        .validate()?;
-        for subprotocol in options.subprotocols {
-            Response::Upgrade {
-                subprotocol: Some(subprotocol),
-                headers: &[],
-            }
-            .validate()?;
-        }
+        handler.check()?;
         let deadline = self.deadline(timeout.into());
-        self.wait_for(deadline, |table| table.try_accept(listener, options))?
-            .ok_or(AcceptError::Timeout)
+        self.wait_at_most(deadline, |table, at_most| {
+            match table.try_accept(listener, &mut handler, at_most) {
+                Ok(accepted) => accepted.ok_or(nb::Error::WouldBlock),
+                Err(error) => Err(error),
+            }
+        })?
+        .ok_or(AcceptError::Timeout)
     }
 
-    fn try_accept(
+    /// [`accept`](Self::accept) and [`poll`](Self::poll) in one: waits until there is a new
+    /// WebSocket or something is the case for one of `items`, at most for `timeout`, and answers
+    /// requests for pages meanwhile. The loop of a server with one thread. Where nothing was found
+    /// in time, it returns [`Polled::default`].
+    ///
+    /// # Errors
+    /// See [`AcceptError`]; never `Timeout`.
+    pub fn poll_accept<'r>(
         &mut self,
         listener: &mut S::TcpSocket,
-        options: &AcceptOptions<'_>,
-    ) -> nb::Result<WebSocketId, AcceptError<S::Error>> {
-        while let Some(ws) = self.slots.take_free(true) {
-            match self.stack.accept(listener) {
-                Ok((socket, _)) => self.enter(ws, |entry, context| {
-                    entry.begin_server(socket, context);
-                }),
-                Err(error) => {
-                    // Nobody else has the id yet.
-                    let _ = self.slots.vacate(ws);
-                    match error {
-                        nb::Error::WouldBlock => break,
-                        error => return Err(error.map(AcceptError::Stack)),
+        mut handler: impl Handler<'r>,
+        items: &mut [PollItem],
+        timeout: impl Into<Timeout>,
+    ) -> Result<Polled, AcceptError<S::Error>> {
+        handler.check()?;
+        let deadline = self.deadline(timeout.into());
+        let polled = self.wait_at_most(deadline, |table, at_most| {
+            let accepted = match table.try_accept(listener, &mut handler, at_most) {
+                Ok(accepted) => accepted,
+                Err(error) => return Err(error),
+            };
+            let ready = table.look_at(items);
+            if accepted.is_none() && ready == 0 {
+                return Err(nb::Error::WouldBlock);
+            }
+            Ok(Polled { accepted, ready })
+        })?;
+        Ok(polled.unwrap_or_default())
+    }
+
+    /// Takes a TCP connection into a slot, for a program that has readiness from its operating
+    /// system and does not want to look at each connection each time: [`advance`](Self::advance)
+    /// goes on with it whenever there is a reason to. `None` where it was refused, since all slots
+    /// are taken. Does not wait.
+    ///
+    /// # Errors
+    /// `WouldBlock` when no connection waits; [`AcceptError::Stack`].
+    pub fn take_in<'r>(
+        &mut self,
+        listener: &mut S::TcpSocket,
+        handler: &mut impl Handler<'r>,
+    ) -> nb::Result<Option<WebSocketId>, AcceptError<S::Error>> {
+        let accepted = self.stack.accept(listener);
+        let (socket, _) = accepted.map_err(|error| error.map(AcceptError::Stack))?;
+        let free = match self.slots.take_free(true) {
+            None if self.evict(handler) => self.slots.take_free(true),
+            free => free,
+        };
+        let Some(ws) = free else {
+            self.refuse(socket);
+            return Ok(None);
+        };
+        self.enter(ws, |entry, context| entry.begin_server(socket, context));
+        handler.begin(ws);
+        Ok(Some(ws))
+    }
+
+    /// One step of [`accept`](Self::accept) or [`poll_accept`](Self::poll_accept).
+    fn try_accept<'r, H: Handler<'r>>(
+        &mut self,
+        listener: &mut S::TcpSocket,
+        handler: &mut H,
+        at_most: &mut u32,
+    ) -> nb::Result<Option<WebSocketId>, AcceptError<S::Error>> {
+        // Those that are there first: some may be over, and leave a slot to a newcomer.
+        let first = self.turn;
+        let mut behind = true;
+        let mut index = first;
+        loop {
+            match self.slots.taken(index) {
+                Ok(Some(ws)) if self.is_accepting(ws) => {
+                    if self.go_on(ws, handler, at_most) {
+                        self.turn = index + 1;
+                        return Ok(Some(ws));
                     }
                 }
+                Ok(_) => {}
+                Err(_) if behind => {
+                    behind = false;
+                    index = 0;
+                    continue;
+                }
+                Err(_) => break,
+            }
+            index += 1;
+            if !behind && index >= first {
+                break;
             }
         }
+        let mut refused = 0;
+        while refused < MAX_REFUSALS {
+            match self.take_in(listener, handler) {
+                Ok(Some(ws)) => {
+                    if self.go_on(ws, handler, at_most) {
+                        return Ok(Some(ws));
+                    }
+                }
+                Ok(None) => refused += 1,
+                Err(nb::Error::WouldBlock) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+        *at_most = 0;
+        Ok(None)
+    }
+
+    /// True if it is a WebSocket now.
+    fn go_on<'r, H: Handler<'r>>(
+        &mut self,
+        ws: WebSocketId,
+        handler: &mut H,
+        at_most: &mut u32,
+    ) -> bool {
+        match self.advance(ws, handler) {
+            Accepting::Pending(left) => *at_most = left.min(*at_most),
+            Accepting::Open => return true,
+            Accepting::Closed => {}
+        }
+        false
+    }
+
+    /// Closes a connection that is only kept for a next request, if there is one.
+    fn evict<'r>(&mut self, handler: &mut impl Handler<'r>) -> bool {
+        let config = self.config;
         let mut index = 0;
         while let Ok(taken) = self.slots.taken(index) {
             index += 1;
             let Some(ws) = taken else { continue };
-            if self.peek(ws, |entry| matches!(entry.state, State::Server { .. })) != Ok(true) {
-                continue;
-            }
-            let answered: nb::Result<bool, crate::HandleError> =
-                self.step(ws, |entry, context| match entry.server(context, options) {
-                    Ok(()) => Ok(true),
-                    Err(nb::Error::WouldBlock) => Err(nb::Error::WouldBlock),
-                    Err(nb::Error::Other(_)) => Ok(false),
-                });
-            match answered {
-                Ok(true) => return Ok(ws),
-                Ok(false) => {
-                    let _ = self.drop_connection(ws);
-                }
-                Err(_) => {}
+            if self.peek(ws, |entry| entry.is_idle(&config)) == Ok(true)
+                && self.drop_connection(ws).is_ok()
+            {
+                handler.end(ws);
+                return true;
             }
         }
-        Err(nb::Error::WouldBlock)
+        false
+    }
+
+    /// Says 503, if that goes out at once, and closes.
+    fn refuse(&mut self, mut socket: S::TcpSocket) {
+        debug!("refused with 503: no free slot");
+        let response = Response::Refuse {
+            status: 503,
+            headers: &[],
+        };
+        let mut scratch = [0; 64];
+        let count = ServerHandshake::new(0).fill(&response, &mut scratch);
+        let _ = self
+            .stack
+            .send(&mut socket, scratch.get(..count).unwrap_or_default());
+        let _ = self.stack.close(socket);
+    }
+}
+
+impl<'buf, S, P, L> Table<'buf, S, P, L>
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    /// Goes on with a connection that was [taken in](Self::take_in), as far as that goes without
+    /// waiting.
+    pub fn advance<'r>(&mut self, ws: WebSocketId, handler: &mut impl Handler<'r>) -> Accepting {
+        let stepped: nb::Result<Step, HandleError> = self.step(ws, |entry, context| {
+            match &entry.state {
+                State::Open { .. } => Ok(Step::Upgraded),
+                State::Server { .. } => Ok(entry.server(context, ws, handler)),
+                // Not one to be accepted, so not to be closed either.
+                _ => Err(nb::Error::Other(HandleError::Stale)),
+            }
+        });
+        match stepped {
+            Ok(Step::Blocked(left)) => Accepting::Pending(left),
+            Ok(Step::Again) => Accepting::Pending(0),
+            Ok(Step::Upgraded) => Accepting::Open,
+            Ok(Step::Over) => {
+                let _ = self.drop_connection(ws);
+                handler.end(ws);
+                Accepting::Closed
+            }
+            // Another task has it for the moment.
+            Err(nb::Error::WouldBlock) => Accepting::Pending(1),
+            Err(nb::Error::Other(_)) => Accepting::Closed,
+        }
+    }
+
+    /// Is the connection one that was accepted, and not a WebSocket yet?
+    pub fn is_accepting(&mut self, ws: WebSocketId) -> bool {
+        self.peek(ws, |entry| matches!(entry.state, State::Server { .. })) == Ok(true)
     }
 }

@@ -1,6 +1,7 @@
 //! The table: ids, and the calls on them.
 
 mod accept;
+mod broadcast;
 mod connect;
 mod disconnect;
 mod nal;
@@ -9,6 +10,8 @@ mod receive;
 mod register;
 mod send;
 
+pub use accept::{Accepting, Polled};
+pub use broadcast::{Progress, Recipient, SlowPolicy};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
@@ -52,6 +55,10 @@ where
     config: Config,
     stream: StreamOptions<'buf>,
     same: Option<Same<S::TcpSocket>>,
+    /// A step let others run although it could have gone on: no reason to wait.
+    unfinished: bool,
+    /// The slot whose request is the next to have its turn.
+    turn: usize,
     buffers: PhantomData<&'buf mut [u8]>,
 }
 
@@ -88,6 +95,8 @@ where
             config: Config::DEFAULT,
             stream: StreamOptions::DEFAULT,
             same: None,
+            unfinished: false,
+            turn: 0,
             buffers: PhantomData,
         }
     }
@@ -139,7 +148,7 @@ where
         (self.stack, self.platform)
     }
 
-    /// How many slots are taken: open connections and handshakes under way.
+    /// How many slots are taken: open connections, and handshakes and pages under way.
     pub fn in_use(&self) -> usize {
         self.ids_from(0).count()
     }
@@ -239,6 +248,7 @@ where
             stack,
             platform,
             config,
+            unfinished,
             ..
         } = self;
         match slots.with(ws, |entry| {
@@ -248,6 +258,7 @@ where
                     stack,
                     platform,
                     config,
+                    unfinished,
                 },
             )
         }) {
@@ -268,6 +279,7 @@ where
             stack,
             platform,
             config,
+            unfinished,
             ..
         } = self;
         let entered = slots.with(ws, |entry| {
@@ -277,6 +289,7 @@ where
                     stack,
                     platform,
                     config,
+                    unfinished,
                 },
             )
         });
@@ -294,17 +307,31 @@ where
         deadline: Deadline,
         mut step: impl FnMut(&mut Self) -> nb::Result<T, E>,
     ) -> Result<Option<T>, E> {
+        self.wait_at_most(deadline, |table, _| step(table))
+    }
+
+    /// [`wait_for`](Self::wait_for) for a step that may lower how many milliseconds it has time
+    /// until it has something to do without anything having happened.
+    fn wait_at_most<T, E>(
+        &mut self,
+        deadline: Deadline,
+        mut step: impl FnMut(&mut Self, &mut u32) -> nb::Result<T, E>,
+    ) -> Result<Option<T>, E> {
         loop {
             // Looked at before the step, so that the last step comes behind the last wait.
             let left = deadline.left(self.platform.now_ms());
-            match step(self) {
+            let mut at_most = left;
+            match step(self, &mut at_most) {
                 Ok(value) => return Ok(Some(value)),
                 Err(nb::Error::Other(error)) => return Err(error),
                 Err(nb::Error::WouldBlock) => {}
             }
-            self.platform.wait(&mut self.stack, left);
+            if core::mem::take(&mut self.unfinished) {
+                at_most = 0;
+            }
+            self.platform.wait(&mut self.stack, at_most);
             if left == 0 {
-                return match step(self) {
+                return match step(self, &mut at_most) {
                     Ok(value) => Ok(Some(value)),
                     Err(nb::Error::Other(error)) => Err(error),
                     Err(nb::Error::WouldBlock) => Ok(None),

@@ -69,23 +69,28 @@ where
     /// Waits until something that is waited for is the case for at least one of `items`, at most
     /// for `timeout`, and returns for how many. On the way Pings are answered and Pongs taken.
     ///
+    /// A server that waits for new connections too calls
+    /// [`poll_accept`](Self::poll_accept) instead.
+    ///
     /// Without a lent buffer, a payload under way counts as readable although its first byte may
     /// not be there yet.
     pub fn poll(&mut self, items: &mut [PollItem], timeout: impl Into<Timeout>) -> usize {
         let deadline = self.deadline(timeout.into());
-        let ready = self.wait_for(deadline, |table| {
-            let mut ready = 0;
-            for item in &mut *items {
-                item.revents = table.events(item.ws, item.events);
-                ready += usize::from(item.revents != Events(0));
-            }
-            if ready > 0 {
-                Ok(ready)
-            } else {
-                Err(nb::Error::<HandleError>::WouldBlock)
-            }
+        let ready = self.wait_for(deadline, |table| match table.look_at(items) {
+            0 => Err(nb::Error::<HandleError>::WouldBlock),
+            ready => Ok(ready),
         });
         ready.ok().flatten().unwrap_or(0)
+    }
+
+    /// Fills in what is the case, and says for how many something is.
+    pub(super) fn look_at(&mut self, items: &mut [PollItem]) -> usize {
+        let mut ready = 0;
+        for item in items {
+            item.revents = self.events(item.ws, item.events);
+            ready += usize::from(item.revents != Events(0));
+        }
+        ready
     }
 
     fn events(&mut self, ws: WebSocketId, wanted: Events) -> Events {

@@ -87,6 +87,7 @@ impl<'b> Server<'b> {
         let options = AcceptOptions {
             subprotocols: &[SUBPROTOCOL],
             headers: &[],
+            ..AcceptOptions::default()
         };
         if self.peers.iter().filter(|peer| !peer.over).count() < SLOTS {
             match self

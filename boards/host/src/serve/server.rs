@@ -199,6 +199,7 @@ impl Server {
             let options = AcceptOptions {
                 subprotocols: &subprotocols,
                 headers: &[],
+                ..AcceptOptions::default()
             };
             match self.table.accept(listener, &options, Timeout::NoWait) {
                 Ok(ws) => self.opened(ws, printer, now),

@@ -56,6 +56,7 @@ pub(crate) fn serve<R: Send + 'static>(
         let options = AcceptOptions {
             subprotocols: &["chat"],
             headers: &[],
+            ..AcceptOptions::default()
         };
         let ws = table.accept(&mut listener, &options, PATIENCE).unwrap();
         let result = script(&mut table, ws);
