@@ -3,6 +3,7 @@
 use super::{Command, UsageError};
 use lexopt::{Arg, Parser, ValueExt};
 use std::fmt::Display;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 use ws_socket::handshake::Response;
@@ -27,13 +28,19 @@ Options:
   --subprotocol P         support a subprotocol; again for more. Of what a client
                           offers, the first that is supported is agreed on
   --max-connections N     at most so many at a time (default and limit 16000);
-                          more are sent away
+                          more are refused with 503
   --max-message BYTES     longer messages end their connection with 1009
                           (default: no limit; no memory depends on it)
   --handshake-timeout MS  how long a request may take to arrive (default 10000)
   --idle-timeout MS       a peer that sends nothing for half of this gets a Ping,
                           one that sends nothing for all of it is closed with
                           1011 (default: never)
+  --origin O              let scripts of this origin connect, http://localhost:8080
+                          say, and of no other that is not given; again for more.
+                          Others get 403; who is no browser has no origin
+  --www DIR               answer ordinary requests with the files below DIR
+  --demo                  show live readings of a pretended device on the page /;
+                          other paths are as without
   --json                  print one JSON object a line
   -v                      say on standard error what happens
   -h, --help              this text
@@ -52,6 +59,9 @@ pub(crate) struct ServeOptions {
     pub(crate) max_message: usize,
     pub(crate) handshake_timeout: Duration,
     pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) origins: Vec<String>,
+    pub(crate) www: Option<PathBuf>,
+    pub(crate) demo: bool,
     pub(crate) json: bool,
 }
 
@@ -64,6 +74,9 @@ impl ServeOptions {
             max_message: usize::MAX,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             idle_timeout: None,
+            origins: Vec::new(),
+            www: None,
+            demo: false,
             json: false,
         }
     }
@@ -85,6 +98,9 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Short('v') => crate::logger::enable(),
             Arg::Long("echo") => {}
             Arg::Long("json") => options.json = true,
+            Arg::Long("demo") => options.demo = true,
+            Arg::Long("origin") => options.origins.push(value(parser)?),
+            Arg::Long("www") => options.www = Some(parser.value().map_err(text)?.into()),
             Arg::Long("subprotocol") => options.subprotocols.push(value(parser)?),
             Arg::Long("max-connections") => {
                 let most = 1..=MAX_CONNECTIONS;
@@ -158,8 +174,20 @@ fn check(options: &ServeOptions) -> Result<(), String> {
         .validate()
         .map_err(|error| format!("--subprotocol {subprotocol:?}: {error}"))?;
     }
-    if options.subprotocols.len() > 16 {
-        return Err("--subprotocol: at most 16 can be supported".to_owned());
+    // The library compares with no more; the demo has one of its own.
+    if options.subprotocols.len() + usize::from(options.demo) > 16 {
+        return Err("--subprotocol: at most 16 can be supported, 15 with --demo".to_owned());
+    }
+    for origin in &options.origins {
+        let host = origin.split_once("://").map(|(_, host)| host);
+        if origin != "null" && host.is_none_or(|host| host.is_empty() || host.contains('/')) {
+            return Err(format!(
+                "--origin {origin:?} is no origin; http://localhost:8080 is one, without a path"
+            ));
+        }
+    }
+    if options.origins.len() > 16 {
+        return Err("--origin: at most 16 can be compared with".to_owned());
     }
     Ok(())
 }
@@ -202,6 +230,11 @@ mod tests {
             "--idle-timeout",
             "800",
             "--json",
+            "--origin",
+            "https://o:1",
+            "--www",
+            "folder",
+            "--demo",
             "--subprotocol",
             "v2",
         ]);
@@ -213,6 +246,9 @@ mod tests {
                 max_message: 1000,
                 handshake_timeout: Duration::from_millis(700),
                 idle_timeout: Some(Duration::from_millis(800)),
+                origins: vec!["https://o:1".to_owned()],
+                www: Some("folder".into()),
+                demo: true,
                 json: true,
                 ..ServeOptions::new(ADDRESS.to_owned())
             })
@@ -242,6 +278,9 @@ mod tests {
             (&[ADDRESS, "--idle-timeout"], "--idle-timeout"),
             (&[ADDRESS, "--subprotocol", "a b"], "--subprotocol"),
             (&[ADDRESS, "--subprotocol", ""], "--subprotocol"),
+            (&[ADDRESS, "--origin", "localhost"], "--origin"),
+            (&[ADDRESS, "--origin", "http://o/path"], "--origin"),
+            (&[ADDRESS, "--www"], "--www"),
         ] {
             let message = options(arguments).unwrap_err();
             assert!(message.contains(named), "{arguments:?}: {message}");

@@ -1,8 +1,10 @@
 //! One connection: its echo, its end, and what is due when.
 
 use super::Table;
+use super::demo::{Demo, Live};
 use super::events::{Event, Printer, type_of};
 use crate::echo::{Echo, Step};
+use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use ws_socket::stack::StdError;
@@ -23,6 +25,8 @@ const STEPS: usize = 16;
 /// What the connections of a server have in common.
 pub(super) struct Shared<'a, W: Write> {
     pub(super) printer: &'a mut Printer<W>,
+    pub(super) demo: &'a mut Demo,
+    pub(super) idle_timeout: Option<Duration>,
     /// When this turn began.
     pub(super) now: Instant,
 }
@@ -40,18 +44,12 @@ pub(super) enum Turn {
 
 /// An open connection.
 pub(super) struct Connection {
-    pub(super) ws: WebSocketId,
-    pub(super) id: u64,
-    /// What the stack calls its socket.
-    pub(super) key: Option<usize>,
-    /// It stands in the queue.
-    pub(super) queued: bool,
-    /// When it wants to be looked at, as the server's clock knows it.
-    pub(super) scheduled: Option<Instant>,
-    echo: Echo<Vec<u8>>,
+    ws: WebSocketId,
+    id: u64,
+    traffic: Traffic,
     phase: Phase,
-    /// A control frame of ours on its way out.
-    sending: Option<Frame>,
+    /// Frames of our own on their way out.
+    sending: VecDeque<Frame>,
     /// Of the message that is coming in.
     length: u64,
     /// The payload of a Close that is coming in.
@@ -60,6 +58,14 @@ pub(super) struct Connection {
     alive: Instant,
     /// It was asked since.
     pinged: bool,
+}
+
+/// What a connection is for.
+enum Traffic {
+    /// What comes goes back.
+    Echo(Echo<Vec<u8>>),
+    /// The demo's readings.
+    Live(Box<Live>),
 }
 
 #[derive(Debug)]
@@ -99,21 +105,28 @@ struct Frame {
 }
 
 impl Connection {
-    pub(super) const fn new(ws: WebSocketId, id: u64, now: Instant) -> Self {
+    /// A connection whose messages come back.
+    pub(super) const fn echo(ws: WebSocketId, id: u64, now: Instant) -> Self {
         Self {
             ws,
             id,
-            key: None,
-            queued: false,
-            scheduled: None,
-            echo: Echo::new(Vec::new()),
+            traffic: Traffic::Echo(Echo::new(Vec::new())),
             phase: Phase::Open,
-            sending: None,
+            sending: VecDeque::new(),
             length: 0,
             close: Vec::new(),
             alive: now,
             pinged: false,
         }
+    }
+
+    /// A connection that gets the demo's readings.
+    pub(super) fn live(ws: WebSocketId, id: u64, demo: &mut Demo, now: Instant) -> Self {
+        let (live, hello) = Live::new(demo, now);
+        let mut connection = Self::echo(ws, id, now);
+        connection.traffic = Traffic::Live(Box::new(live));
+        connection.sending.push_back(Frame::new(hello));
+        connection
     }
 
     /// Has it closed by this end, as soon as it can be.
@@ -136,9 +149,10 @@ impl Connection {
         shared: &mut Shared<'_, W>,
         spare: &mut Vec<Vec<u8>>,
     ) -> Turn {
-        if !self.echo.holds_piece() {
-            let buffer = spare.pop().unwrap_or_else(|| vec![0; PIECE]);
-            self.echo.swap_buffer(buffer);
+        if let Traffic::Echo(echo) = &mut self.traffic
+            && !echo.holds_piece()
+        {
+            echo.swap_buffer(spare.pop().unwrap_or_else(|| vec![0; PIECE]));
         }
         let mut turn = Turn::More;
         for _ in 0..STEPS {
@@ -147,8 +161,10 @@ impl Connection {
                 break;
             }
         }
-        if turn == Turn::Over || !self.echo.holds_piece() {
-            spare.push(self.echo.swap_buffer(Vec::new()));
+        if let Traffic::Echo(echo) = &mut self.traffic
+            && (turn == Turn::Over || !echo.holds_piece())
+        {
+            spare.push(echo.swap_buffer(Vec::new()));
             spare.truncate(SPARE);
         }
         turn
@@ -163,42 +179,71 @@ impl Connection {
             reason,
             until,
         } = self.phase
-            && self.sending.is_none()
-            && !self.echo.is_sending()
+            && self.may_begin_frame()
         {
             let mut payload = [0; 125];
             let payload = write_close(code, reason, &mut payload).unwrap_or_default();
-            self.sending = Some(Frame::new(Opcode::Close, payload));
+            let frame = Frame::new((Opcode::Close, payload.to_vec()));
+            self.sending.push_back(frame);
             self.phase = Phase::Closing { until };
         }
-        if self.sending.is_some() {
+        if !self.sending.is_empty() {
             let turn = self.send(table);
             // A peer that does not read may have to be read from first.
             if turn == Turn::More || !matches!(self.phase, Phase::Closing { .. }) {
                 return turn;
             }
         }
-        match self.echo.step(table, self.ws, false) {
-            Ok(Step::Idle) if table.stack().is_blocked() => Turn::Wait,
-            Ok(Step::Idle) => Turn::More,
-            Ok(Step::Sent) => {
-                self.alive = shared.now;
-                Turn::More
-            }
-            Ok(Step::Received(piece, payload)) => {
-                self.alive = shared.now;
-                self.pinged = false;
-                if piece.opcode() == Opcode::Close {
-                    self.close.extend_from_slice(payload);
-                }
-                self.received(&piece, shared);
-                Turn::More
-            }
+        match self.receive(table, shared) {
+            Ok(turn) => turn,
             Err(error) => {
                 self.ended(end_of(error), shared.now);
                 Turn::More
             }
         }
+    }
+
+    /// May a frame be begun, as far as this end goes?
+    fn may_begin_frame(&self) -> bool {
+        let echoing = matches!(&self.traffic, Traffic::Echo(echo) if echo.is_sending());
+        !echoing && self.sending.is_empty()
+    }
+
+    /// Receives a piece, or has one go back.
+    fn receive<W: Write>(
+        &mut self,
+        table: &mut Table,
+        shared: &mut Shared<'_, W>,
+    ) -> Result<Turn, ReceiveError<StdError>> {
+        let open = matches!(self.phase, Phase::Open);
+        let mut small = [0; 512];
+        let (piece, payload, answer) = match &mut self.traffic {
+            Traffic::Echo(echo) => match echo.step(table, self.ws, false)? {
+                Step::Idle => return Ok(idle(table)),
+                Step::Sent => {
+                    self.alive = shared.now;
+                    return Ok(Turn::More);
+                }
+                Step::Received(piece, payload) => (piece, payload, None),
+            },
+            Traffic::Live(live) => {
+                let piece = match table.recv_msg(self.ws, &mut small, Timeout::NoWait) {
+                    Err(ReceiveError::Timeout) => return Ok(idle(table)),
+                    piece => piece?,
+                };
+                let payload = small.get(..piece.length).unwrap_or_default();
+                let answer = live.take(&piece, payload, shared.demo, shared.now);
+                (piece, payload, answer)
+            }
+        };
+        self.alive = shared.now;
+        self.pinged = false;
+        if piece.opcode() == Opcode::Close {
+            self.close.extend_from_slice(payload);
+        }
+        self.sending.extend(answer.filter(|_| open).map(Frame::new));
+        self.received(&piece, shared);
+        Ok(Turn::More)
     }
 
     fn received<W: Write>(&mut self, piece: &Received, shared: &mut Shared<'_, W>) {
@@ -225,8 +270,10 @@ impl Connection {
                     });
                     self.length = 0;
                 }
-                if matches!(self.phase, Phase::Closing { .. }) {
-                    self.echo.drop_piece();
+                if matches!(self.phase, Phase::Closing { .. })
+                    && let Traffic::Echo(echo) = &mut self.traffic
+                {
+                    echo.drop_piece();
                 }
             }
             _ => {}
@@ -238,9 +285,9 @@ impl Connection {
         self.phase = Phase::Ending { end, until };
     }
 
-    /// Sends what it can of the control frame that is on its way.
+    /// Sends what it can of the first frame that is on its way.
     fn send(&mut self, table: &mut Table) -> Turn {
-        let Some(frame) = &mut self.sending else {
+        let Some(frame) = self.sending.front_mut() else {
             return Turn::More;
         };
         let rest = frame.bytes.get(frame.at..).unwrap_or_default();
@@ -248,20 +295,20 @@ impl Connection {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {
-                    self.sending = None;
+                    self.sending.pop_front();
                 }
             }
             // A Ping can be done without: there is something to read already.
             Err(SendError::Timeout)
                 if frame.opcode == Opcode::Ping && table.open_frame(self.ws) == Ok(None) =>
             {
-                self.sending = None;
+                self.sending.pop_front();
             }
             Err(SendError::Timeout) => return Turn::Wait,
             // What to make of that, receiving tells.
             Err(error) => {
                 log::debug!("{}: sending: {error}", self.id);
-                self.sending = None;
+                self.sending.clear();
             }
         }
         Turn::More
@@ -331,17 +378,26 @@ impl Connection {
     }
 
     /// Does what is due now. A turn is to follow.
-    pub(super) fn on_time(&mut self, idle_timeout: Option<Duration>, now: Instant) {
+    pub(super) fn on_time<W: Write>(&mut self, shared: &mut Shared<'_, W>) {
+        let now = shared.now;
         match self.phase {
             Phase::Open => {
-                let Some(idle) = idle_timeout else { return };
+                let free = self.may_begin_frame();
+                if let Traffic::Live(live) = &mut self.traffic {
+                    let due = live.on_time(shared.demo, free, now);
+                    self.sending.extend(due.into_iter().map(Frame::new));
+                }
+                let Some(idle) = shared.idle_timeout else {
+                    return;
+                };
                 if now >= self.alive + idle {
                     self.leave(CloseCode::INTERNAL_ERROR, "no answer to a Ping", now);
                 } else if now >= self.alive + idle / 2 && !self.pinged {
                     self.pinged = true;
                     // Where a frame is on its way the peer has something to do.
-                    if self.sending.is_none() && !self.echo.is_sending() {
-                        self.sending = Some(Frame::new(Opcode::Ping, &[]));
+                    if self.may_begin_frame() {
+                        let frame = Frame::new((Opcode::Ping, Vec::new()));
+                        self.sending.push_back(frame);
                     }
                 }
             }
@@ -356,12 +412,16 @@ impl Connection {
     }
 
     /// When something is due next.
-    pub(super) fn due(&self, idle_timeout: Option<Duration>) -> Option<Instant> {
+    pub(super) fn due(&self, idle_timeout: Option<Duration>, demo: &Demo) -> Option<Instant> {
         match self.phase {
             Phase::Open => {
-                let idle = idle_timeout?;
-                let left = if self.pinged { idle } else { idle / 2 };
-                Some(self.alive + left)
+                let left = |idle: Duration| if self.pinged { idle } else { idle / 2 };
+                let idle = idle_timeout.map(|idle| self.alive + left(idle));
+                let live = match &self.traffic {
+                    Traffic::Live(live) => Some(live.due(demo)),
+                    Traffic::Echo(_) => None,
+                };
+                idle.into_iter().chain(live).min()
             }
             Phase::Leaving { until, .. }
             | Phase::Closing { until }
@@ -370,11 +430,20 @@ impl Connection {
     }
 }
 
+/// Nothing came: the system says when something has, if it was asked for that.
+fn idle(table: &mut Table) -> Turn {
+    if table.stack().is_blocked() {
+        Turn::Wait
+    } else {
+        Turn::More
+    }
+}
+
 impl Frame {
-    fn new(opcode: Opcode, bytes: &[u8]) -> Self {
+    fn new((opcode, bytes): (Opcode, Vec<u8>)) -> Self {
         Self {
             opcode,
-            bytes: bytes.to_vec(),
+            bytes,
             at: 0,
         }
     }

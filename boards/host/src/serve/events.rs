@@ -16,6 +16,8 @@ pub(super) enum Event<'a> {
         id: u64,
         /// Address and port of the peer, where it is still there to be asked for.
         peer: Option<SocketAddr>,
+        /// What was asked for: path and query.
+        target: &'a str,
         subprotocol: Option<&'a str>,
     },
     /// A message has come, whole.
@@ -155,11 +157,13 @@ mod tests {
         let open = Event::Open {
             id: 1,
             peer: Some(SocketAddr::from(([127, 0, 0, 1], 5))),
+            target: "/chat?room=1",
             subprotocol: Some("mqtt"),
         };
         assert_eq!(
             line(open),
-            "{\"event\":\"open\",\"id\":1,\"peer\":\"127.0.0.1:5\",\"subprotocol\":\"mqtt\"}\n"
+            "{\"event\":\"open\",\"id\":1,\"peer\":\"127.0.0.1:5\",\"target\":\"/chat?room=1\",\
+             \"subprotocol\":\"mqtt\"}\n"
         );
         let message = Event::Message {
             id: 2,

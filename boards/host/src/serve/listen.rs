@@ -15,7 +15,7 @@ pub(super) const FILES: usize = 300;
 /// The lent buffers: small frames and requests are read with one call, and Pings answered.
 const LENT: usize = 1024;
 /// How many connections are taken before those that are there have their turn.
-const ACCEPTS_AT_ONCE: usize = 64;
+const ACCEPTS_AT_ONCE: usize = 16;
 
 /// Listens. An error is a sentence that says what to do.
 pub(super) fn open(options: &ServeOptions) -> Result<(Box<Table>, OsSocket), String> {

@@ -2,16 +2,20 @@
 
 mod clock;
 mod connection;
+mod demo;
 mod events;
+mod files;
 mod listen;
 mod server;
 mod signals;
+mod site;
 
 use crate::arguments::ServeOptions;
 use crate::exit::Exit;
 use crate::os::WebSockets;
 use events::{Event, Printer};
 use server::Server;
+use site::Site;
 
 /// Slots of the table: open connections, and handshakes under way.
 const SLOTS: usize = 16_384;
@@ -57,6 +61,7 @@ fn serve(options: &ServeOptions) -> Exit {
 
 /// Opens the port. An error is a sentence that says what to do.
 fn start(options: &ServeOptions, printer: &mut Printer) -> Result<Server, String> {
+    let site = Site::new(options)?;
     let files = listen::raise_file_limit();
     let connections = options.max_connections.unwrap_or(0);
     if files.is_some_and(|files| files < connections + listen::FILES) {
@@ -75,5 +80,5 @@ fn start(options: &ServeOptions, printer: &mut Printer) -> Result<Server, String
         address: local.ip().to_string(),
         port: local.port(),
     });
-    Ok(Server::new(table, listener, signals, options))
+    Ok(Server::new(table, listener, signals, site, options))
 }

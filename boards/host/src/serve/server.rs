@@ -4,19 +4,19 @@
 use super::Table;
 use super::clock::Clock;
 use super::connection::{Connection, Shared, Turn};
+use super::demo::Demo;
 use super::events::{Event, Printer};
 use super::signals::Signals;
-use crate::arguments::{MAX_CONNECTIONS, ServeOptions};
+use super::site::Site;
+use crate::arguments::ServeOptions;
 use crate::exit::Exit;
 use crate::os::OsSocket;
 use embedded_nal::TcpClientStack;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use ws_socket::{AcceptError, AcceptOptions, CloseCode, Timeout, WebSocketId};
+use ws_socket::{Accepting, CloseCode, WebSocketId};
 
-/// 1013, "try again later", of IANA's registry.
-const TRY_AGAIN_LATER: CloseCode = CloseCode(1013);
 /// Until the system may have descriptors again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How often closed connections are looked after whose peers have not closed: for a few seconds at
@@ -24,6 +24,10 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 const SWEEP: Duration = Duration::from_millis(5);
 /// How long their peers may take to read why they were left, at the end.
 const LINGER: Duration = Duration::from_secs(1);
+/// How long answers that are not out yet may take, at the end.
+const ANSWERS: Duration = Duration::from_secs(2);
+/// How many requests have their turn before the open connections have theirs again.
+const REQUESTS_AT_ONCE: usize = 16;
 
 /// A listening server.
 pub(super) struct Server {
@@ -31,24 +35,40 @@ pub(super) struct Server {
     /// `None` once the end has begun.
     listener: Option<OsSocket>,
     signals: Signals,
-    subprotocols: Vec<String>,
-    max_connections: usize,
-    handshake_timeout: Duration,
+    site: Site,
+    demo: Demo,
     idle_timeout: Option<Duration>,
     /// By slot.
-    connections: Vec<Option<Box<Connection>>>,
+    places: Vec<Option<Box<Place>>>,
     open: usize,
     last_id: u64,
-    /// The slots of the connections, by what the stack calls their sockets.
+    /// Slots by what the stack calls their sockets.
     slots: Vec<Option<usize>>,
     /// Slots whose connections have something to do.
     queue: VecDeque<usize>,
+    /// The same for those that are no WebSockets yet.
+    requests: VecDeque<usize>,
     clock: Clock,
-    /// When the listener and the handshakes are to be looked at again.
+    /// When the listener is to be looked at again without being ready.
     accept_at: Option<Instant>,
     sweep_at: Option<Instant>,
+    /// Until when answers are waited for.
+    ends_at: Option<Instant>,
     /// Buffers for pieces that nobody needs now.
     spare: Vec<Vec<u8>>,
+}
+
+/// A slot that is taken.
+struct Place {
+    ws: WebSocketId,
+    /// What the stack calls its socket.
+    key: Option<usize>,
+    /// It stands in a queue.
+    queued: bool,
+    /// When the clock has it looked at.
+    scheduled: Option<Instant>,
+    /// `None` while it is a request.
+    connection: Option<Connection>,
 }
 
 impl Server {
@@ -56,24 +76,27 @@ impl Server {
         table: Box<Table>,
         listener: OsSocket,
         signals: Signals,
+        site: Site,
         options: &ServeOptions,
     ) -> Self {
+        let now = Instant::now();
         Self {
             table,
             listener: Some(listener),
             signals,
-            subprotocols: options.subprotocols.clone(),
-            max_connections: options.max_connections.unwrap_or(MAX_CONNECTIONS),
-            handshake_timeout: options.handshake_timeout,
+            site,
+            demo: Demo::new(now),
             idle_timeout: options.idle_timeout,
-            connections: Vec::new(),
+            places: Vec::new(),
             open: 0,
             last_id: 0,
             slots: Vec::new(),
             queue: VecDeque::new(),
+            requests: VecDeque::new(),
             clock: Clock::default(),
-            accept_at: Some(Instant::now()),
+            accept_at: Some(now),
             sweep_at: None,
+            ends_at: None,
             spare: Vec::new(),
         }
     }
@@ -83,12 +106,14 @@ impl Server {
         let mut ready = Vec::new();
         loop {
             let now = Instant::now();
-            self.on_time(now);
+            self.on_time(printer, now);
             if self.accept_at.is_some_and(|at| at <= now) {
                 self.accept(printer, now);
             }
+            self.request_turns(printer, now);
             self.turns(printer, now);
-            if self.listener.is_none() && self.open == 0 {
+            let answering = self.site.is_answering() && self.ends_at.is_some_and(|at| now < at);
+            if self.listener.is_none() && self.open == 0 && !answering {
                 break;
             }
             printer.flush();
@@ -104,11 +129,13 @@ impl Server {
 
     /// Sleeps until something is to be done, and queues whom it is for.
     fn wait(&mut self, ready: &mut Vec<usize>) {
-        let left = if self.queue.is_empty() {
-            let next = self.clock.next();
-            let next = next.into_iter().chain(self.accept_at).chain(self.sweep_at);
-            let next = next.min();
-            next.map(|next| next.saturating_duration_since(Instant::now()))
+        let left = if self.queue.is_empty() && self.requests.is_empty() {
+            let next = self.clock.next().into_iter();
+            let next = next.chain(self.accept_at).chain(self.sweep_at);
+            let now = Instant::now();
+            let ends_at = self.ends_at.filter(|at| *at > now);
+            let next = next.chain(ends_at).min();
+            next.map(|next| next.saturating_duration_since(now))
         } else {
             Some(Duration::ZERO)
         };
@@ -119,68 +146,140 @@ impl Server {
         for key in ready.drain(..) {
             match self.slots.get(key).copied().flatten() {
                 Some(slot) => self.enqueue(slot),
-                // The listener, or a handshake.
                 None => self.accept_at = Some(Instant::now()),
             }
         }
     }
 
-    fn connection(&mut self, slot: usize) -> Option<&mut Connection> {
-        self.connections.get_mut(slot)?.as_deref_mut()
+    fn place(&mut self, slot: usize) -> Option<&mut Place> {
+        self.places.get_mut(slot)?.as_deref_mut()
     }
 
     fn enqueue(&mut self, slot: usize) {
-        if let Some(connection) = self.connection(slot)
-            && !connection.queued
-        {
-            connection.queued = true;
+        let Some(place) = self.place(slot).filter(|place| !place.queued) else {
+            return;
+        };
+        place.queued = true;
+        if place.connection.is_some() {
             self.queue.push_back(slot);
+        } else {
+            self.requests.push_back(slot);
         }
     }
 
-    /// Everybody in the queue has a turn.
+    /// Every connection in the queue has a turn.
     fn turns<W: Write>(&mut self, printer: &mut Printer<W>, now: Instant) {
-        let mut shared = Shared { printer, now };
         for _ in 0..self.queue.len() {
             let Some(slot) = self.queue.pop_front() else {
                 return;
             };
-            let Some(place) = self.connections.get_mut(slot) else {
+            let Some(Some(place)) = self.places.get_mut(slot) else {
                 continue;
             };
-            let Some(connection) = place else { continue };
-            connection.queued = false;
+            let Some(connection) = &mut place.connection else {
+                continue;
+            };
+            let mut shared = Shared {
+                printer: &mut *printer,
+                demo: &mut self.demo,
+                idle_timeout: self.idle_timeout,
+                now,
+            };
             match connection.turn(&mut self.table, &mut shared, &mut self.spare) {
-                Turn::More => {
-                    connection.queued = true;
-                    self.queue.push_back(slot);
-                }
+                Turn::More => self.queue.push_back(slot),
                 Turn::Wait => {
-                    note_key(connection, &mut self.table, &mut self.slots);
-                    schedule(connection, &mut self.clock, self.idle_timeout);
+                    let due = connection.due(self.idle_timeout, &self.demo);
+                    self.rests(slot, due);
                 }
                 Turn::Over => {
-                    if let Some(place) = connection.key.and_then(|key| self.slots.get_mut(key)) {
-                        *place = None;
-                    }
-                    *place = None;
+                    self.free(slot, now);
                     self.open -= 1;
-                    self.sweep_at.get_or_insert(now + SWEEP);
+                    self.site.closed();
                 }
             }
         }
     }
 
-    fn on_time(&mut self, now: Instant) {
-        let idle_timeout = self.idle_timeout;
-        while let Some((at, slot)) = self.clock.take(now) {
-            if let Some(connection) = self.connection(slot)
-                && connection.scheduled == Some(at)
-            {
-                connection.scheduled = None;
-                connection.on_time(idle_timeout, now);
-                self.enqueue(slot);
+    /// Some requests in the queue have a turn.
+    fn request_turns<W: Write>(&mut self, printer: &mut Printer<W>, now: Instant) {
+        for _ in 0..self.requests.len().min(REQUESTS_AT_ONCE) {
+            let Some(slot) = self.requests.pop_front() else {
+                return;
+            };
+            let Some(ws) = self.place(slot).map(|place| place.ws) else {
+                continue;
+            };
+            match self.table.advance(ws, &mut self.site) {
+                Accepting::Pending(0) => self.requests.push_back(slot),
+                Accepting::Pending(left) => {
+                    let due = now + Duration::from_millis(left.into());
+                    self.rests(slot, Some(due));
+                }
+                Accepting::Open => self.opened(slot, printer, now),
+                Accepting::Closed => self.free(slot, now),
             }
+        }
+        if self.site.take_turned_away() {
+            let detail = "there are as many connections as there may be: more are refused with \
+                          503; --max-connections sets how many"
+                .to_owned();
+            let (id, kind) = (None, "full");
+            printer.event(&Event::Error { id, kind, detail });
+        }
+    }
+
+    /// There is nothing to do for it before its socket is ready or something is due.
+    fn rests(&mut self, slot: usize, due: Option<Instant>) {
+        let Some(Some(place)) = self.places.get_mut(slot) else {
+            return;
+        };
+        place.queued = false;
+        if place.key.is_none() {
+            let key = self.table.with_socket(place.ws, |_, socket| socket.key());
+            place.key = key.ok().flatten().flatten();
+            if let Some(key) = place.key {
+                if self.slots.len() <= key {
+                    self.slots.resize(key + 1, None);
+                }
+                if let Some(of_key) = self.slots.get_mut(key) {
+                    *of_key = Some(slot);
+                }
+            }
+        }
+        if let Some(due) = due
+            && place.scheduled.is_none_or(|at| due < at)
+        {
+            place.scheduled = Some(due);
+            self.clock.set(due, slot);
+        }
+    }
+
+    /// The connection is over.
+    fn free(&mut self, slot: usize, now: Instant) {
+        let place = self.places.get_mut(slot).and_then(Option::take);
+        let key = place.and_then(|place| place.key);
+        if let Some(of_key) = key.and_then(|key| self.slots.get_mut(key)) {
+            *of_key = None;
+        }
+        self.sweep_at.get_or_insert(now + SWEEP);
+    }
+
+    fn on_time<W: Write>(&mut self, printer: &mut Printer<W>, now: Instant) {
+        while let Some((at, slot)) = self.clock.take(now) {
+            let place = self.places.get_mut(slot).and_then(Option::as_mut);
+            let Some(place) = place.filter(|place| place.scheduled == Some(at)) else {
+                continue;
+            };
+            place.scheduled = None;
+            if let Some(connection) = &mut place.connection {
+                connection.on_time(&mut Shared {
+                    printer: &mut *printer,
+                    demo: &mut self.demo,
+                    idle_timeout: self.idle_timeout,
+                    now,
+                });
+            }
+            self.enqueue(slot);
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
             let left = self.table.stack().sweep();
@@ -188,23 +287,36 @@ impl Server {
         }
     }
 
-    /// Takes connections and goes on with their handshakes.
+    /// Takes connections in.
     fn accept<W: Write>(&mut self, printer: &mut Printer<W>, now: Instant) {
         self.accept_at = None;
         loop {
             let Some(listener) = &mut self.listener else {
                 return;
             };
-            let subprotocols: Vec<&str> = self.subprotocols.iter().map(String::as_str).collect();
-            let options = AcceptOptions {
-                subprotocols: &subprotocols,
-                headers: &[],
-                ..AcceptOptions::default()
-            };
-            match self.table.accept(listener, &options, Timeout::NoWait) {
-                Ok(ws) => self.opened(ws, printer, now),
-                Err(AcceptError::Timeout) => break,
-                Err(error) => {
+            match self.table.take_in(listener, &mut self.site) {
+                Ok(Some(ws)) => {
+                    let slot = ws.slot();
+                    if self.places.len() <= slot {
+                        self.places.resize_with(slot + 1, || None);
+                    }
+                    if let Some(place) = self.places.get_mut(slot) {
+                        *place = Some(Box::new(Place {
+                            ws,
+                            key: None,
+                            queued: false,
+                            scheduled: None,
+                            connection: None,
+                        }));
+                    }
+                    self.enqueue(slot);
+                }
+                // All slots are taken: it was told so.
+                Ok(None) => {
+                    self.sweep_at.get_or_insert(now + SWEEP);
+                }
+                Err(nb::Error::WouldBlock) => break,
+                Err(nb::Error::Other(error)) => {
                     let detail = format!(
                         "no connection can be accepted for now: {error}; if files are short, \
                          raise their limit (ulimit -n) or lower --max-connections"
@@ -216,71 +328,57 @@ impl Server {
                 }
             }
         }
-        // Handshakes may have been refused.
-        self.sweep_at.get_or_insert(now + SWEEP);
         if self.table.stack().has_more_to_accept() {
             self.accept_at = Some(now);
-        } else if self.table.in_use() > self.open {
-            // Handshakes end in time only where somebody looks at them.
-            let often = self.handshake_timeout / 4;
-            let often = often.clamp(Duration::from_millis(10), Duration::from_secs(1));
-            self.accept_at = Some(now + often);
         }
     }
 
-    fn opened<W: Write>(&mut self, ws: WebSocketId, printer: &mut Printer<W>, now: Instant) {
-        if self.open >= self.max_connections {
-            let detail = format!(
-                "one more than {} connections was sent away; --max-connections sets how many",
-                self.max_connections
-            );
-            let (id, kind) = (None, "full");
-            printer.event(&Event::Error { id, kind, detail });
-            let reason = "too many connections";
-            let left = self
-                .table
-                .disconnect_with(ws, TRY_AGAIN_LATER, reason, Timeout::NoWait);
-            log::debug!("sent away: {left:?}");
-            self.sweep_at.get_or_insert(now + SWEEP);
+    /// A request has become a WebSocket.
+    fn opened<W: Write>(&mut self, slot: usize, printer: &mut Printer<W>, now: Instant) {
+        let Some(Some(place)) = self.places.get_mut(slot) else {
             return;
-        }
+        };
+        let ws = place.ws;
+        let upgraded = self.site.upgraded(ws);
         self.last_id += 1;
         let id = self.last_id;
-        let chosen = self.table.subprotocol(ws).ok().flatten();
-        let chosen = chosen.and_then(|index| self.subprotocols.get(index));
         let peer = self.table.with_socket(ws, |_, socket| socket.remote_addr());
         printer.event(&Event::Open {
             id,
             peer: peer.ok().flatten().and_then(Result::ok),
-            subprotocol: chosen.map(String::as_str),
+            target: &upgraded.target,
+            subprotocol: upgraded.subprotocol,
         });
-        let slot = ws.slot();
-        if self.connections.len() <= slot {
-            self.connections.resize_with(slot + 1, || None);
+        let mut connection = if upgraded.readings {
+            Connection::live(ws, id, &mut self.demo, now)
+        } else {
+            Connection::echo(ws, id, now)
+        };
+        if self.listener.is_none() {
+            connection.leave(CloseCode::GOING_AWAY, GOES, now);
         }
-        let mut connection = Box::new(Connection::new(ws, id, now));
-        // In the handshake it may have been waited for already.
-        note_key(&mut connection, &mut self.table, &mut self.slots);
-        if let Some(place) = self.connections.get_mut(slot) {
-            *place = Some(connection);
-            self.open += 1;
-            // What came behind the request may be there.
-            self.enqueue(slot);
-        }
+        place.connection = Some(connection);
+        place.queued = false;
+        // What the request's time was is nobody's any more.
+        place.scheduled = None;
+        self.open += 1;
+        // What came behind the request may be there.
+        self.enqueue(slot);
     }
 
     /// Nobody new is taken; who is there is asked to go.
     fn begin_end(&mut self, now: Instant) {
         log::debug!("closing {} connections", self.open);
         self.accept_at = None;
+        self.ends_at = Some(now + ANSWERS);
         if let Some(listener) = self.listener.take()
             && let Err(error) = self.table.stack().close(listener)
         {
             log::debug!("closing the listener: {error}");
         }
-        for slot in 0..self.connections.len() {
-            if let Some(connection) = self.connection(slot) {
-                connection.leave(CloseCode::GOING_AWAY, "the server ends", now);
+        for slot in 0..self.places.len() {
+            if let Some(connection) = self.place(slot).and_then(|it| it.connection.as_mut()) {
+                connection.leave(CloseCode::GOING_AWAY, GOES, now);
                 self.enqueue(slot);
             }
         }
@@ -296,30 +394,5 @@ impl Server {
     }
 }
 
-/// Remembers whose socket it is that the stack will call ready.
-fn note_key(connection: &mut Connection, table: &mut Table, slots: &mut Vec<Option<usize>>) {
-    if connection.key.is_some() {
-        return;
-    }
-    let key = table.with_socket(connection.ws, |_, socket| socket.key());
-    let Some(key) = key.ok().flatten().flatten() else {
-        return;
-    };
-    connection.key = Some(key);
-    if slots.len() <= key {
-        slots.resize(key + 1, None);
-    }
-    if let Some(place) = slots.get_mut(key) {
-        *place = Some(connection.ws.slot());
-    }
-}
-
-/// Has the clock look at it when something is due.
-fn schedule(connection: &mut Connection, clock: &mut Clock, idle_timeout: Option<Duration>) {
-    if let Some(due) = connection.due(idle_timeout)
-        && connection.scheduled.is_none_or(|at| due < at)
-    {
-        connection.scheduled = Some(due);
-        clock.set(due, connection.ws.slot());
-    }
-}
+/// With 1001.
+const GOES: &str = "the server ends";

@@ -2,7 +2,7 @@
 //!
 //! | path | plain GET | WebSocket |
 //! | --- | --- | --- |
-//! | `/` | the page, [`page`] with [`HEADERS`] | as without `--demo` |
+//! | `/` | the page, [`page`] with [`headers`] | as without `--demo` |
 //! | [`PATH`] | 404 or 426 | [`SUBPROTOCOL`], described below |
 //! | any other | as without `--demo` | as without `--demo` |
 //!
@@ -54,21 +54,22 @@
 //! One file that needs no other, the same for firmware: with its compressed copy it is at most
 //! 12,000 bytes. After a change: `gzip -9nkf page.html`.
 
+mod live;
 mod readings;
 mod vitals;
 
-pub(crate) use readings::{Device, Message, Viewer, ping};
-pub(crate) use vitals::Meter;
+pub(super) use live::{Demo, Live};
 
 /// Where the page's WebSocket is.
-pub(crate) const PATH: &str = "/readings";
+pub(super) const PATH: &str = "/readings";
 
 /// What the page offers and the device speaks.
-pub(crate) const SUBPROTOCOL: &str = "readings.v1";
+pub(super) const SUBPROTOCOL: &str = "readings.v1";
 
-/// What goes with the page, besides its length and, for the compressed copy,
-/// `Content-Encoding: gzip`. Nothing is loaded from elsewhere, and no site can frame it.
-pub(crate) const HEADERS: &[(&str, &str)] = &[
+/// What goes with the page, besides its length. Nothing is loaded from elsewhere, and no site can
+/// frame it. The first is for the compressed copy alone.
+const HEADERS: &[(&str, &str)] = &[
+    ("Content-Encoding", "gzip"),
     ("Content-Type", "text/html; charset=utf-8"),
     ("Vary", "Accept-Encoding"),
     ("Cache-Control", "no-cache"),
@@ -79,16 +80,21 @@ pub(crate) const HEADERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The headers of the page, or of its compressed copy.
+pub(super) fn headers(gzip: bool) -> &'static [(&'static str, &'static str)] {
+    HEADERS.get(usize::from(!gzip)..).unwrap_or_default()
+}
+
 const PAGE: &[u8] = include_bytes!("page.html");
 const PAGE_GZ: &[u8] = include_bytes!("page.html.gz");
 
 /// The page, compressed if the browser takes that.
-pub(crate) fn page(gzip: bool) -> &'static [u8] {
+pub(super) fn page(gzip: bool) -> &'static [u8] {
     if gzip { PAGE_GZ } else { PAGE }
 }
 
 /// Does this value of `Accept-Encoding` take gzip?
-pub(crate) fn takes_gzip(accept_encoding: &str) -> bool {
+pub(super) fn takes_gzip(accept_encoding: &str) -> bool {
     accept_encoding.split(',').any(|coding| {
         let mut parts = coding.split(';').map(str::trim);
         let named = parts

@@ -40,9 +40,9 @@ impl Meter {
     }
 }
 
-/// Processor time of the main thread, which is the one that serves.
+/// Processor time of this thread, which is the one that serves.
 fn busy_ns() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/schedstat").ok()?;
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split_whitespace().next()?.parse().ok()
 }
 
