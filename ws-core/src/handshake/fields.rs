@@ -30,12 +30,12 @@ pub(super) const HOST: u8 = 6;
 pub(super) const METHOD: u8 = 8;
 /// Has no bit, but notes.
 pub(super) const ORIGIN: u8 = 9;
-/// No fields: what stands in the first line, and of the target what is behind its `?`.
-const TARGET: u8 = 17;
-pub(super) const FIRST: u8 = 18;
-const QUERY: u8 = 19;
-/// No candidate.
+/// No candidate. One more is the field of a header that is not looked for.
 pub(super) const NONE: u8 = 16;
+/// No fields: what stands in the first line, and of the target what is behind its `?`.
+const TARGET: u8 = NONE + 2;
+pub(super) const FIRST: u8 = NONE + 3;
+const QUERY: u8 = NONE + 4;
 
 /// `close` in Connection.
 pub(super) const CLOSE: u8 = 0x01;

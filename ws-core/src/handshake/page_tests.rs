@@ -73,6 +73,25 @@ fn rfc9112_3_2_targets() {
     }
 }
 
+/// A header that nobody looks at says nothing of the target, whatever its value. Chromium's
+/// Sec-CH-UA has a question mark in it.
+#[test]
+fn headers_do_not_touch_the_target() {
+    for value in [
+        "?",
+        "\"Not?A_Brand\";v=\"24\"",
+        "/index.html?",
+        "/index.html",
+        "a?/ws",
+    ] {
+        let more = format!("X-Other: {value}\r\n");
+        for more in [more.clone(), format!("{more}{UPGRADE}")] {
+            let target = asked(&get("/ws", &more)).unwrap().target();
+            assert_eq!(target, Some(1), "{value}");
+        }
+    }
+}
+
 /// RFC 9110 sections 4.2.3 and 7.2: Host as it is listed, in any case; 421 else.
 #[test]
 fn rfc9110_7_2_hosts() {
