@@ -1,5 +1,8 @@
 //! A server with pages and WebSockets on one port, over the scripted stack: every cut, every
 //! window, every way to waste its time.
+// clippy.toml lifts these only inside of test functions, not in what they share.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::cast_possible_truncation)]
 
 use ws_socket::{AcceptError, AcceptOptions, Accepting, Config, Events, Opcode, PollItem, Polled};
 use ws_tests::frames::{ACCEPT, frame, header, request};
