@@ -1,13 +1,5 @@
 //! What the tests share: a clock that is moved by hand, a stack that follows a script, smoltcp over
 //! a link with faults, frames made and read by hand.
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::cast_possible_truncation,
-    reason = "a test that is wrong should stop"
-)]
 
 pub mod frames;
 pub mod link;

@@ -7,7 +7,7 @@ use ws_socket::handshake::{ClientError, HeadPart, Host, Request};
 use ws_socket::{
     ConnectError, Flags, Opcode, ProtocolError, ReceiveError, StreamOptions, WebSocketRequest,
 };
-use ws_tests::frames::{frame, head, header, plain, switching};
+use ws_tests::frames::{frame, frames, head, header, plain, switching};
 use ws_tests::script::{Incoming, Line, ScriptStack};
 use ws_tests::table::{Scripted, client, lent, receive_all, server, table, upgrade};
 
@@ -396,4 +396,72 @@ fn zephyr_request_options() {
         assert_eq!(header(&seen, name), Some(value), "{name}");
     }
     assert_eq!(header(&seen, "Sec-WebSocket-Key").unwrap().len(), 24);
+}
+
+/// ws-framer masks with zeros where it has no source of randomness: here every frame has a fresh
+/// key from the platform, which cannot be left out (RFC 6455 section 5.3).
+#[test]
+fn ws_framer_masks_with_zeros() {
+    let keys = keys_of_fifty_frames();
+    let different: std::collections::BTreeSet<[u8; 4]> = keys.iter().copied().collect();
+    assert_eq!(different.len(), keys.len());
+    assert!(!different.contains(&[0; 4]));
+}
+
+/// picow-websocket stores all four bytes of the key in place 0: here each of the four varies, and
+/// what is masked with them is what arrives.
+#[test]
+fn picow_websocket_stores_the_key_in_place_0() {
+    let keys = keys_of_fifty_frames();
+    for place in 0..4 {
+        let different: std::collections::BTreeSet<u8> = keys.iter().map(|key| key[place]).collect();
+        assert!(different.len() > 25, "byte {place} of the key");
+    }
+}
+
+/// The keys of fifty frames of a client, whose payloads were looked at.
+fn keys_of_fifty_frames() -> Vec<[u8; 4]> {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = client(&mut table);
+    for _ in 0..50 {
+        table
+            .send_msg(ws, b"abcdefg", Opcode::Text, true, true, 3)
+            .unwrap();
+    }
+    let sent = stack.line(socket, Line::sent);
+    let (found, rest) = frames(&sent);
+    assert!(rest.is_empty() && found.iter().all(|found| found.payload == b"abcdefg"));
+    found.iter().map(|found| found.key.unwrap()).collect()
+}
+
+/// ws-framer moves its whole buffer per frame: here what was read stays where it is, so a buffer
+/// full of small frames costs one read and one look at each byte.
+#[test]
+fn ws_framer_moves_its_buffer() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 1125);
+    let (ws, socket) = client(&mut table);
+    stack.line(socket, |line| line.feed(&b"\x81\x03abc".repeat(200), 9999));
+    for _ in 0..200 {
+        let mut buffer = [0; 9];
+        assert_eq!(table.recv_msg(ws, &mut buffer, 0).unwrap().length, 3);
+        // One read took all of it.
+        stack.line(socket, |line| assert!(line.incoming.is_empty()));
+    }
+}
+
+/// A server masks nothing.
+#[test]
+fn rfc6455_5_1_a_server_masks_nothing() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = server(&mut table);
+    table
+        .send_msg(ws, b"abcd", Opcode::Text, false, true, 3)
+        .unwrap();
+    assert_eq!(
+        stack.line(socket, Line::sent),
+        frame(true, 1, false, b"abcd")
+    );
 }

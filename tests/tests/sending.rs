@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use ws_socket::{CloseCode, FrameError, HandleError, Opcode, SendError, StreamOptions, Timeout};
-use ws_tests::frames::{Found, frame, frames, plain};
+use ws_tests::frames::{frame, frames, plain};
 use ws_tests::script::{Line, ScriptStack};
 use ws_tests::table::{Scripted, client, server, table};
 
@@ -168,39 +168,6 @@ fn rfc6455_5_4_no_close_into_an_open_frame() {
     );
 }
 
-/// Every frame of a client has a fresh key from the platform, all four bytes of it: some send zeros
-/// without a source of randomness, some keep the last byte only.
-#[test]
-fn rfc6455_5_3_fresh_keys() {
-    let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
-    let (ws, socket) = client(&mut table);
-    for _ in 0..50 {
-        table
-            .send_msg(ws, b"abcd", Opcode::Text, true, true, 3)
-            .unwrap();
-    }
-    let sent = stack.line(socket, Line::sent);
-    let (found, rest) = frames(&sent);
-    assert!(rest.is_empty());
-    let keys: Vec<[u8; 4]> = found.iter().map(|Found { key, .. }| key.unwrap()).collect();
-    assert!(found.iter().all(|found| found.payload == b"abcd"));
-    for place in 0..4 {
-        let different: std::collections::BTreeSet<u8> = keys.iter().map(|k| k[place]).collect();
-        assert!(different.len() > 25, "byte {place} of the key");
-    }
-    // A server masks nothing.
-    table.disconnect(ws, 0).unwrap();
-    let (ws, socket) = server(&mut table);
-    table
-        .send_msg(ws, b"abcd", Opcode::Text, false, true, 3)
-        .unwrap();
-    assert_eq!(
-        stack.line(socket, Line::sent),
-        frame(true, 1, false, b"abcd")
-    );
-}
-
 /// A small message goes out in one piece: header and payload in one segment.
 #[test]
 fn one_write_a_small_message() {
@@ -304,5 +271,56 @@ proptest! {
         let sent = plain(&stack.line(socket, Line::sent));
         let expected: Vec<_> = messages.into_iter().map(|message| (true, 2, message)).collect();
         prop_assert_eq!(sent, expected);
+    }
+}
+
+/// A frame given in parts, whatever the wire takes of each: one frame, and nothing in between.
+#[test]
+fn a_frame_in_parts() {
+    let payload: Vec<u8> = (0..=255).cycle().take(1000).collect();
+    for is_client in [true, false] {
+        for part in [1, 7, 64, 999] {
+            for window in [1, 5, 300, usize::MAX] {
+                let stack = ScriptStack::new();
+                let mut table: Scripted<1> = table(&stack, 200);
+                let (ws, socket) = if is_client {
+                    client(&mut table)
+                } else {
+                    server(&mut table)
+                };
+                stack.line(socket, |line| line.window = 0);
+                stack.answer(move |line| line.window = window);
+                let mut taken = 0;
+                while taken < payload.len() {
+                    let rest = payload.len() - taken;
+                    let piece = &payload[taken..taken + part.min(rest)];
+                    let sent = table.send_part(ws, piece, rest, Opcode::Binary, is_client, true, 2);
+                    match sent {
+                        Ok(count) => taken += count,
+                        Err(error) => assert_eq!(error, SendError::Timeout),
+                    }
+                }
+                stack.line(socket, |line| line.window = usize::MAX);
+                table
+                    .send_part(ws, b"", 0, Opcode::Text, is_client, true, 2)
+                    .unwrap();
+                let sent = table.send_part(ws, b"", 1, Opcode::Text, is_client, true, 2);
+                assert_eq!((sent, table.open_frame(ws)), (Ok(0), Ok(Some(1))));
+                table
+                    .send_part(ws, b"x", 1, Opcode::Text, is_client, true, 2)
+                    .unwrap();
+                let refused = table.send_part(ws, b"ab", 1, Opcode::Text, is_client, true, 2);
+                assert_eq!(refused, Err(SendError::PartTooLong));
+                let sent = stack.line(socket, Line::sent);
+                assert_eq!(
+                    plain(&sent),
+                    [
+                        (true, 2, payload.clone()),
+                        (true, 1, vec![]),
+                        (true, 1, b"x".to_vec())
+                    ]
+                );
+            }
+        }
     }
 }

@@ -1,13 +1,13 @@
 //! The shared table: two threads on one connection, and how long interrupts are masked.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 use ws_socket::stack::{StdSocket, StdStack};
 use ws_socket::{
-    AcceptOptions, HandleError, Opcode, Platform, ReceiveError, SendError, SharedWebSockets,
-    WebSocketRequest, WebSockets,
+    AcceptOptions, CloseCode, HandleError, Opcode, Platform, ReceiveError, Role, SendError,
+    SharedWebSockets, SlotStore, Table, WebSocketId, WebSocketRequest, WebSockets,
 };
 
 /// The operating system's clock; it yields to wait.
@@ -34,6 +34,22 @@ fn host() -> Host {
     Host(Instant::now(), 1)
 }
 
+/// One message, which may come in pieces.
+fn message<P, L>(table: &mut Table<'static, StdStack, P, L>, ws: WebSocketId) -> Vec<u8>
+where
+    P: Platform<StdStack>,
+    L: SlotStore<'static, Socket = StdSocket>,
+{
+    let (mut message, mut buffer) = (Vec::new(), [0; 64]);
+    loop {
+        let piece = table.recv_msg(ws, &mut buffer, 10_000).unwrap();
+        message.extend_from_slice(&buffer[..piece.length]);
+        if piece.is_complete() {
+            return message;
+        }
+    }
+}
+
 /// One thread receives while another sends on the same connection, a third closes it: over real
 /// sockets, a thousand messages each way.
 #[test]
@@ -57,9 +73,7 @@ fn one_sends_while_another_receives() {
             .unwrap();
         let mut buffer = [0; 64];
         for _ in 0..MESSAGES {
-            let piece = table.recv_msg(ws, &mut buffer, 10_000).unwrap();
-            assert!(piece.is_complete());
-            let payload = &buffer[..piece.length];
+            let payload = &message(&mut table, ws);
             table
                 .send_msg(ws, payload, Opcode::Text, false, true, 10_000)
                 .unwrap();
@@ -77,8 +91,7 @@ fn one_sends_while_another_receives() {
         let mut table = SHARED.attach(StdStack::new(), host());
         let mut buffer = [0; 64];
         for number in 0..MESSAGES {
-            let piece = table.recv_msg(ws, &mut buffer, 10_000).unwrap();
-            assert_eq!(&buffer[..piece.length], number.to_string().as_bytes());
+            assert_eq!(message(&mut table, ws), number.to_string().as_bytes());
         }
         ENOUGH.store(true, Ordering::Release);
         // Waits on until the other closes: the id goes stale under it, or it sees the Close.
@@ -117,4 +130,89 @@ fn one_sends_while_another_receives() {
         gone.unwrap_err().errno(),
         SendError::<()>::Handle(HandleError::Stale).errno()
     );
+}
+
+/// A stack whose sockets are only counted.
+#[derive(Clone, Copy)]
+struct Counting;
+
+static OPENED: AtomicU32 = AtomicU32::new(0);
+static CLOSED: AtomicU32 = AtomicU32::new(0);
+
+impl TcpClientStack for Counting {
+    type TcpSocket = u32;
+    type Error = NeverFails;
+
+    fn socket(&mut self) -> Result<u32, NeverFails> {
+        Ok(OPENED.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn connect(&mut self, _: &mut u32, _: std::net::SocketAddr) -> nb::Result<(), NeverFails> {
+        Ok(())
+    }
+
+    fn send(&mut self, _: &mut u32, buffer: &[u8]) -> nb::Result<usize, NeverFails> {
+        Ok(buffer.len())
+    }
+
+    fn receive(&mut self, _: &mut u32, _: &mut [u8]) -> nb::Result<usize, NeverFails> {
+        std::thread::yield_now();
+        Err(nb::Error::WouldBlock)
+    }
+
+    fn close(&mut self, _: u32) -> Result<(), NeverFails> {
+        CLOSED.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+#[derive(Debug)]
+struct NeverFails;
+
+impl TcpError for NeverFails {
+    fn kind(&self) -> TcpErrorKind {
+        TcpErrorKind::Other
+    }
+}
+
+/// One thread receives on whatever is in the slot while another fills and empties it: every socket
+/// that was opened is closed, and once.
+#[test]
+fn no_socket_is_lost_between_two_threads() {
+    const ROUNDS: u32 = 4000;
+    static SHARED: SharedWebSockets<'static, u32, 1> = SharedWebSockets::new();
+    static CURRENT: AtomicU32 = AtomicU32::new(0);
+    static DONE: AtomicBool = AtomicBool::new(false);
+    let receiver = std::thread::spawn(|| {
+        let mut table = SHARED.attach(Counting, host());
+        while !DONE.load(Ordering::Acquire) {
+            let ws = WebSocketId::from_raw(CURRENT.load(Ordering::Acquire));
+            assert!(table.recv_msg(ws, &mut [0; 9], 0).is_err());
+        }
+    });
+    let mut table = SHARED.attach(Counting, host());
+    for round in 0..ROUNDS {
+        let socket = table.stack().socket().unwrap();
+        let ws = table.register(socket, Role::Client, None, 0).unwrap();
+        CURRENT.store(ws.to_raw(), Ordering::Release);
+        if round % 4 != 0 {
+            while table.abort(ws) == Err(HandleError::Busy) {
+                std::thread::yield_now();
+            }
+        } else {
+            let kept = loop {
+                match table.disconnect_keeping_socket(ws, CloseCode::NORMAL, "", 1) {
+                    Ok((_, kept)) => break kept,
+                    Err(error) => assert_eq!(error, HandleError::Busy.into()),
+                }
+            };
+            assert_eq!(kept, socket);
+            table.stack().close(kept).unwrap();
+        }
+    }
+    DONE.store(true, Ordering::Release);
+    receiver.join().unwrap();
+    let opened = OPENED.load(Ordering::Relaxed);
+    assert_eq!((opened, CLOSED.load(Ordering::Relaxed)), (ROUNDS, ROUNDS));
+    assert_eq!(table.in_use(), 0);
 }

@@ -78,6 +78,27 @@ pub fn parse_close(payload: &[u8]) -> Result<(CloseCode, &str), ProtocolError> {
     }
 }
 
+/// [`parse_close`] for what is about to be sent: the check alone.
+///
+/// # Errors
+/// As [`parse_close`].
+pub fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
+    if payload.len() == 1 {
+        return Err(ProtocolError::ClosePayload);
+    }
+    let (mut code, mut reason) = (CODE_EMPTY, Utf8::START);
+    ClosePayload {
+        code: &mut code,
+        reason: &mut reason,
+    }
+    .push(payload)?;
+    if reason.is_complete() {
+        Ok(())
+    } else {
+        Err(ProtocolError::InvalidUtf8)
+    }
+}
+
 /// Writes a Close payload into `out` and returns the part that holds it.
 ///
 /// [`CloseCode::NO_STATUS`] gives an empty payload. A reason longer than [`MAX_CLOSE_REASON`] is

@@ -3,30 +3,22 @@
 
 use crate::error::ProtocolError;
 
-/// Where in a character the stream stands: one byte of state.
+/// Where in a character the stream stands: one byte of state, 0 between two characters.
 ///
-/// The low two bits count the continuation bytes still due; the bits above say which range the
-/// next of them must be in, since the second byte of some characters is restricted (RFC 3629
-/// section 4: no overlong forms, no surrogates, nothing above U+10FFFF).
+/// The low two bits count the continuation bytes still due. The high four say which of them may
+/// come next, a bit for each value of their bits 4 and 5: 80–8F, 90–9F, A0–AF, B0–BF. The second
+/// byte of some characters is restricted (RFC 3629 section 4: no overlong forms, no surrogates,
+/// nothing above U+10FFFF).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Utf8(u8);
 
 const DUE: u8 = 0b11;
-const RANGE_SHIFT: u8 = 2;
-
-/// `(lowest, span)` of the next continuation byte, by range.
-const RANGES: [(u8, u8); 5] = [
-    (0x80, 0x3F),
-    (0xA0, 0x1F),
-    (0x80, 0x1F),
-    (0x90, 0x2F),
-    (0x80, 0x0F),
-];
-const ANY: u8 = 0;
-const AFTER_E0: u8 = 1 << RANGE_SHIFT;
-const AFTER_ED: u8 = 2 << RANGE_SHIFT;
-const AFTER_F0: u8 = 3 << RANGE_SHIFT;
-const AFTER_F4: u8 = 4 << RANGE_SHIFT;
+const NEXT_SHIFT: u8 = 4;
+const ANY: u8 = 0b1111 << NEXT_SHIFT;
+const FROM_90: u8 = 0b1110 << NEXT_SHIFT;
+const FROM_A0: u8 = 0b1100 << NEXT_SHIFT;
+const BELOW_90: u8 = 0b0001 << NEXT_SHIFT;
+const BELOW_A0: u8 = 0b0011 << NEXT_SHIFT;
 
 const WORD: usize = size_of::<usize>();
 const HIGH_BITS: usize = usize::from_ne_bytes([0x80; WORD]);
@@ -68,28 +60,39 @@ impl Utf8 {
 }
 
 /// The state behind the first byte of a character.
+#[inline(always)]
 const fn lead(byte: u8) -> Option<u8> {
-    Some(match byte {
-        0..=0x7F => 0,
-        0xC2..=0xDF => 1 | ANY,
-        0xE0 => 2 | AFTER_E0,
-        0xED => 2 | AFTER_ED,
-        0xE1..=0xEF => 2 | ANY,
-        0xF0 => 3 | AFTER_F0,
-        0xF1..=0xF3 => 3 | ANY,
-        0xF4 => 3 | AFTER_F4,
+    Some(match byte.leading_ones() {
+        0 => 0,
+        2 if byte >= 0xC2 => 1 | ANY,
+        3 => {
+            2 | match byte {
+                0xE0 => FROM_A0,
+                0xED => BELOW_A0,
+                _ => ANY,
+            }
+        }
+        4 if byte <= 0xF4 => {
+            3 | match byte {
+                0xF0 => FROM_90,
+                0xF4 => BELOW_90,
+                _ => ANY,
+            }
+        }
         _ => return None,
     })
 }
 
 /// The state behind a continuation byte.
-fn continuation(state: u8, byte: u8) -> Option<u8> {
-    let (lowest, span) = *RANGES.get(usize::from(state >> RANGE_SHIFT))?;
-    if byte.wrapping_sub(lowest) > span {
-        None
-    } else {
-        Some((state & DUE) - 1)
+#[inline(always)]
+const fn continuation(state: u8, byte: u8) -> Option<u8> {
+    if byte & 0xC0 != 0x80 || state >> NEXT_SHIFT >> (byte >> 4 & 3) & 1 == 0 {
+        return None;
     }
+    Some(match state & DUE {
+        1 => 0,
+        due => (due - 1) | ANY,
+    })
 }
 
 #[cfg(test)]

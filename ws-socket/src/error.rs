@@ -41,6 +41,26 @@ pub enum Errno {
     Enotconn = 128,
 }
 
+/// Each error's number, for callers that want no more than Zephyr's.
+macro_rules! into_errno {
+    ($($error:ident $(<$stack:ident>)?),*) => {
+        $(impl$(<$stack: Debug>)? From<$error$(<$stack>)?> for Errno {
+            fn from(error: $error$(<$stack>)?) -> Self {
+                error.errno()
+            }
+        })*
+    };
+}
+
+into_errno!(
+    ConnectError<E>,
+    SendError<E>,
+    ReceiveError<E>,
+    RegisterError,
+    DisconnectError,
+    AcceptError<E>
+);
+
 /// An id that cannot be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HandleError {
@@ -133,6 +153,9 @@ pub enum SendError<E: Debug> {
     /// A Close with a payload that is none (section 5.5.1): `EINVAL`.
     #[error("{0}")]
     Close(ProtocolError),
+    /// A part that is longer than the rest of its frame: `EINVAL`.
+    #[error("a part is longer than the rest of its frame")]
+    PartTooLong,
     /// `EBADF`, `ENOENT` where the table never gave the id out, `EBUSY`.
     #[error("{0}")]
     Handle(#[from] HandleError),
@@ -152,7 +175,7 @@ impl<E: Debug> SendError<E> {
     /// What Zephyr's `websocket_send_msg` returns for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::Frame(_) | Self::Mask | Self::Close(_) => Errno::Einval,
+            Self::Frame(_) | Self::Mask | Self::Close(_) | Self::PartTooLong => Errno::Einval,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Enoent),
             Self::Timeout => Errno::Etimedout,
             Self::NotConnected | Self::Stack(_) => Errno::Enotconn,

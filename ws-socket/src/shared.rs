@@ -88,8 +88,8 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         Ok(result)
     }
 
-    fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable> {
-        self.lock(|slots| slots.give_back(id))
+    fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
+        self.lock(|slots| slots.vacate(id))
     }
 
     fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError> {

@@ -39,14 +39,17 @@ impl From<Unavailable> for HandleError {
     }
 }
 
-/// Where slots live: in the table itself, or shared.
+/// Where slots live: in the table itself, or shared. It is a bound for what is generic over both,
+/// and not for others to implement or call: what it speaks of has no name outside of this crate.
 pub trait SlotStore<'buf> {
     /// The TCP stack's socket.
     type Socket;
 
+    #[doc(hidden)]
     /// Takes a free slot, preferably with a lent buffer or preferably without.
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId>;
 
+    #[doc(hidden)]
     /// Works on a slot.
     fn with<R>(
         &mut self,
@@ -54,15 +57,20 @@ pub trait SlotStore<'buf> {
         work: impl FnOnce(&mut Entry<'buf, Self::Socket>) -> R,
     ) -> Result<R, Unavailable>;
 
-    /// Gives a vacant slot back: its id is stale from here on.
-    fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable>;
+    #[doc(hidden)]
+    /// Empties a slot and gives it back: its id is stale from here on. Its socket, if it had one.
+    /// All at once, so that nobody has the slot in between.
+    fn vacate(&mut self, id: WebSocketId) -> Result<Option<Self::Socket>, Unavailable>;
 
+    #[doc(hidden)]
     /// Claims a direction for the length of a call.
     fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError>;
 
+    #[doc(hidden)]
     /// Ends a claim; nothing happens where the connection is gone.
     fn unclaim(&mut self, id: WebSocketId, direction: Direction);
 
+    #[doc(hidden)]
     /// The id in slot `index` if it is taken; an error beyond the last slot.
     fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError>;
 }
@@ -155,14 +163,13 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    pub(crate) fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable> {
+    pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
         let slot = self.get(id).map_err(Unavailable::Handle)?;
-        if slot.entry.is_none() {
-            return Err(Unavailable::CheckedOut);
-        }
+        let entry = slot.entry.as_mut().ok_or(Unavailable::CheckedOut)?;
+        let socket = entry.vacate();
         slot.taken = false;
         slot.generation = slot.generation.wrapping_add(1);
-        Ok(())
+        Ok(socket)
     }
 
     #[cfg(feature = "critical-section")]
@@ -212,8 +219,8 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         slot.entry.as_mut().map(work).ok_or(Unavailable::CheckedOut)
     }
 
-    fn give_back(&mut self, id: WebSocketId) -> Result<(), Unavailable> {
-        self.0.give_back(id)
+    fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
+        self.0.vacate(id)
     }
 
     // The table is borrowed for the whole call: nobody else can be in it.

@@ -1,9 +1,11 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod browser;
 mod features;
 mod interop;
 mod report;
 mod shell;
+mod size;
 mod targets;
 
 use std::process::ExitCode;
@@ -33,10 +35,22 @@ const TASKS: &[Task] = &[
         run: targets::run,
     },
     Task {
+        name: "size",
+        options: "[--require]",
+        about: "measure what the libraries cost in flash and RAM",
+        run: size::run,
+    },
+    Task {
         name: "interop",
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
         run: interop::run,
+    },
+    Task {
+        name: "browser",
+        options: browser::OPTIONS,
+        about: "the page of `ws serve --demo` in headless Chromium",
+        run: browser::run,
     },
 ];
 

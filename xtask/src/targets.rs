@@ -27,18 +27,7 @@ const BUILDS: &[(&str, &str)] = &[
 pub(crate) fn run(args: &[String]) -> Result {
     only_flags(args, &["--require"])?;
     let require = args.iter().any(|arg| arg == "--require");
-    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]))?;
-    let sysroot = PathBuf::from(sysroot.trim());
-    let missing = || TARGETS.iter().any(|target| !installed(&sysroot, target));
-    let installer = shell::root().join("../shared/embedded/install-targets");
-    if missing() && installer.exists() {
-        println!("installing targets with {}", installer.display());
-        shell::capture(
-            Command::new(&installer)
-                .args(TARGETS)
-                .current_dir(shell::root()),
-        )?;
-    }
+    let there = installed(TARGETS)?;
 
     let builds = || {
         TARGETS
@@ -50,7 +39,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         .collect();
     let mut table = Table::new(names.iter().map(String::as_str));
     for ((target, (package, features)), name) in builds().zip(&names) {
-        if !installed(&sysroot, target) {
+        if !there.contains(target) {
             let what = format!("the target is missing; run: rustup target add {target}");
             table.row(name, Duration::ZERO, Verdict::Skip(what));
             continue;
@@ -72,8 +61,25 @@ pub(crate) fn run(args: &[String]) -> Result {
     table.finish(require)
 }
 
+/// Has missing targets installed if there is an installer; those that are there afterwards.
+pub(crate) fn installed<'a>(targets: &[&'a str]) -> Result<Vec<&'a str>> {
+    let sysroot = shell::capture(Command::new("rustc").args(["--print", "sysroot"]))?;
+    let sysroot = PathBuf::from(sysroot.trim());
+    let installer = shell::root().join("../shared/embedded/install-targets");
+    if targets.iter().any(|target| !has_core(&sysroot, target)) && installer.exists() {
+        println!("installing targets with {}", installer.display());
+        shell::capture(
+            Command::new(&installer)
+                .args(targets)
+                .current_dir(shell::root()),
+        )?;
+    }
+    let there = targets.iter().filter(|target| has_core(&sysroot, target));
+    Ok(there.copied().collect())
+}
+
 /// Is there a compiled `core`, whoever installed it?
-fn installed(sysroot: &Path, target: &str) -> bool {
+fn has_core(sysroot: &Path, target: &str) -> bool {
     let folder = sysroot.join("lib/rustlib").join(target).join("lib");
     let Ok(entries) = std::fs::read_dir(folder) else {
         return false;

@@ -1,10 +1,18 @@
 //! Sending back what comes, piece by piece: as much memory as one piece, however long the message.
+//!
+//! A frame goes back as a frame of the same length, begun before all of it has come: a peer that
+//! reads nothing before it has sent all is not flooded with frames. Text is the exception, up to
+//! [`FRAGMENTED`] bytes: it goes back as a fragment a piece, because text that turns out not to be
+//! UTF-8 is answered with a Close, and that cannot go into an open frame.
 
 use std::ops::Range;
 use ws_socket::{
-    HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
+    Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
     WebSockets,
 };
+
+/// Text frames up to this length go back as fragments.
+const FRAGMENTED: usize = 64 * 1024;
 
 /// One connection's echo. While a piece is on its way back nothing more is received, so that a peer
 /// that does not read is not read from either.
@@ -12,14 +20,25 @@ use ws_socket::{
 pub(crate) struct Echo<B> {
     buffer: B,
     back: Option<Back>,
-    /// Did the message's first fragment go back already?
-    in_message: bool,
+    state: State,
 }
 
-/// A piece on its way back: a frame of its own.
-#[derive(Debug)]
+/// Where in a message the echo stands.
+#[derive(Debug, Default)]
+struct State {
+    /// The message's first frame has gone back, or is on its way.
+    in_message: bool,
+    /// The opcode of the frame that is on its way back and of which not all has come yet.
+    in_frame: Option<Opcode>,
+}
+
+/// A piece on its way back.
+#[derive(Debug, PartialEq)]
 struct Back {
+    /// Where it stands in the buffer.
     rest: Range<usize>,
+    /// Payload of its frame that comes behind it.
+    behind: usize,
     opcode: Opcode,
     fin: bool,
 }
@@ -41,13 +60,16 @@ impl<B: AsMut<[u8]>> Echo<B> {
         Self {
             buffer,
             back: None,
-            in_message: false,
+            state: State {
+                in_message: false,
+                in_frame: None,
+            },
         }
     }
 
-    /// Is a piece on its way back? No other frame may be begun then.
+    /// Is a frame on its way back? No other may be begun then.
     pub(crate) const fn is_sending(&self) -> bool {
-        self.back.is_some()
+        self.back.is_some() || self.state.in_frame.is_some()
     }
 
     /// Does one thing: goes on with the piece that is on its way, or receives one. `mask` as with
@@ -68,14 +90,16 @@ impl<B: AsMut<[u8]>> Echo<B> {
                 Err(ReceiveError::Timeout) => return Ok(Step::Idle),
                 result => result?,
             };
-            self.back = answer(&piece, &mut self.in_message);
+            self.back = self.state.answer(&piece);
             return Ok(Step::Received(
                 piece,
                 buffer.get(..piece.length).unwrap_or_default(),
             ));
         };
-        let rest = buffer.get_mut(back.rest.clone()).unwrap_or_default();
-        match table.send_msg_mut(ws, rest, back.opcode, mask, back.fin, Timeout::NoWait) {
+        let part = buffer.get(back.rest.clone()).unwrap_or_default();
+        let rest = part.len() + back.behind;
+        let timeout = Timeout::NoWait;
+        match table.send_part(ws, part, rest, back.opcode, mask, back.fin, timeout) {
             Ok(sent) => back.rest.start += sent,
             Err(SendError::Timeout) => return Ok(Step::Idle),
             Err(SendError::Handle(error @ HandleError::Busy)) => return Err(error.into()),
@@ -92,47 +116,57 @@ impl<B: AsMut<[u8]>> Echo<B> {
     }
 }
 
-/// The frame that goes back for a piece.
-fn answer(piece: &Received, in_message: &mut bool) -> Option<Back> {
-    let opcode = piece.opcode();
-    let fin = piece.is_complete();
-    // A fragment without anything in it says nothing, unless it is the last.
-    if opcode.is_control() || piece.length == 0 && !fin {
-        return None;
+impl State {
+    /// What goes back for a piece.
+    fn answer(&mut self, piece: &Received) -> Option<Back> {
+        if piece.opcode().is_control() {
+            return None;
+        }
+        let whole = piece.length + piece.remaining;
+        let opcode = match self.in_frame {
+            Some(opcode) => opcode,
+            None if self.in_message => Opcode::Continuation,
+            None => piece.opcode(),
+        };
+        let fragment =
+            self.in_frame.is_none() && piece.opcode() == Opcode::Text && whole <= FRAGMENTED;
+        let fin = piece.flags.contains(Flags::FINAL);
+        let (behind, fin) = if fragment {
+            (0, piece.is_complete())
+        } else {
+            (piece.remaining, fin)
+        };
+        self.in_frame = (behind > 0).then_some(opcode);
+        self.in_message = behind > 0 && self.in_message || behind == 0 && !fin;
+        Some(Back {
+            rest: 0..piece.length,
+            behind,
+            opcode,
+            fin,
+        })
     }
-    let opcode = if *in_message {
-        Opcode::Continuation
-    } else {
-        opcode
-    };
-    *in_message = !fin;
-    Some(Back {
-        rest: 0..piece.length,
-        opcode,
-        fin,
-    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ws_socket::Flags;
 
-    fn answers(pieces: &[(usize, Flags, usize)]) -> Vec<Option<(usize, Opcode, bool)>> {
-        let mut in_message = false;
+    /// What goes back for pieces: length, what is behind it, opcode, FIN.
+    fn answers(pieces: &[(usize, Flags, usize)]) -> Vec<Option<(usize, usize, Opcode, bool)>> {
+        let mut state = State::default();
         let pieces = pieces.iter().map(|&(length, flags, remaining)| Received {
             length,
             flags,
             remaining,
         });
         pieces
-            .map(|piece| answer(&piece, &mut in_message))
-            .map(|back| back.map(|back| (back.rest.end, back.opcode, back.fin)))
+            .map(|piece| state.answer(&piece))
+            .map(|back| back.map(|back| (back.rest.end, back.behind, back.opcode, back.fin)))
             .collect()
     }
 
     #[test]
-    fn a_piece_goes_back_as_a_fragment_with_the_type_in_front() {
+    fn a_piece_of_text_goes_back_as_a_fragment_with_the_type_in_front() {
         let text = Flags::TEXT | Flags::FINAL;
         let found = answers(&[
             (5, text, 0),
@@ -140,26 +174,48 @@ mod tests {
             (0, Flags::PING | Flags::FINAL, 0),
             (7, text, 0),
             (0, text, 0),
-            (3, Flags::BINARY, 0),
-            (0, Flags::BINARY, 0),
-            (0, Flags::BINARY | Flags::FINAL, 0),
+            (0, Flags::TEXT, 0),
+            (2, text, 0),
         ]);
         let expected = [
-            Some((5, Opcode::Text, true)),
-            Some((5, Opcode::Text, false)),
+            Some((5, 0, Opcode::Text, true)),
+            Some((5, 0, Opcode::Text, false)),
             None,
-            Some((7, Opcode::Continuation, true)),
-            Some((0, Opcode::Text, true)),
-            Some((3, Opcode::Binary, false)),
-            None,
-            Some((0, Opcode::Continuation, true)),
+            Some((7, 0, Opcode::Continuation, true)),
+            Some((0, 0, Opcode::Text, true)),
+            Some((0, 0, Opcode::Text, false)),
+            Some((2, 0, Opcode::Continuation, true)),
         ];
         assert_eq!(found, expected);
     }
 
     #[test]
-    fn an_empty_first_fragment_leaves_the_type_to_the_next() {
-        let found = answers(&[(0, Flags::TEXT, 0), (2, Flags::TEXT | Flags::FINAL, 0)]);
-        assert_eq!(found, [None, Some((2, Opcode::Text, true))]);
+    fn other_frames_go_back_as_frames() {
+        let (binary, text) = (Flags::BINARY, Flags::TEXT | Flags::FINAL);
+        let found = answers(&[
+            (3, binary, 0),
+            (4, binary, 6),
+            (6, binary, 0),
+            (0, binary | Flags::FINAL, 0),
+            (1, binary | Flags::FINAL, 5),
+            (5, binary | Flags::FINAL, 0),
+            (1000, text, FRAGMENTED),
+            (FRAGMENTED - 5, text, 5),
+            (5, text, 0),
+            (1, text, 0),
+        ]);
+        let expected = [
+            Some((3, 0, Opcode::Binary, false)),
+            Some((4, 6, Opcode::Continuation, false)),
+            Some((6, 0, Opcode::Continuation, false)),
+            Some((0, 0, Opcode::Continuation, true)),
+            Some((1, 5, Opcode::Binary, true)),
+            Some((5, 0, Opcode::Binary, true)),
+            Some((1000, FRAGMENTED, Opcode::Text, true)),
+            Some((FRAGMENTED - 5, 5, Opcode::Text, true)),
+            Some((5, 0, Opcode::Text, true)),
+            Some((1, 0, Opcode::Text, true)),
+        ];
+        assert_eq!(found, expected);
     }
 }

@@ -1,7 +1,7 @@
 //! Sending: as much of a frame as the wire takes.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{FrameError, Opcode, parse_close};
+use ws_core::{FrameError, Opcode, check_close};
 
 use super::{Context, Entry, SEND_SCRATCH};
 use crate::Platform;
@@ -27,6 +27,9 @@ impl Payload<'_> {
 pub(crate) struct Outgoing {
     pub(crate) opcode: Opcode,
     pub(crate) fin: bool,
+    /// How much of the frame's payload is still to go out, where the caller says so: what it gives
+    /// is a part of that.
+    pub(crate) rest: Option<usize>,
     /// What the caller says of masking; `None` on the stream face, where the role alone decides.
     pub(crate) mask: Option<bool>,
 }
@@ -61,7 +64,7 @@ impl<T> Entry<'_, T> {
         if !context.flush(socket, endpoint).map_err(stack_error)? {
             return Err(nb::Error::WouldBlock);
         }
-        let length = payload.bytes().len();
+        let length = frame.rest.unwrap_or(payload.bytes().len());
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
             let continued = tx.opcode() == Some(frame.opcode) && tx.remaining() == length;
@@ -70,7 +73,7 @@ impl<T> Entry<'_, T> {
             }
         } else {
             if frame.opcode == Opcode::Close {
-                parse_close(payload.bytes())
+                check_close(payload.bytes())
                     .map_err(|error| nb::Error::Other(SendError::Close(error)))?;
             }
             endpoint
@@ -91,7 +94,7 @@ impl<T> Entry<'_, T> {
                 let count = endpoint.fill(rest, &mut scratch);
                 scratch.get(..count).unwrap_or_default()
             };
-            // On the stream face the payload may end before the frame does.
+            // The payload may end before the frame does, where the caller gives it in parts.
             if bytes.is_empty() {
                 break;
             }
@@ -101,7 +104,8 @@ impl<T> Entry<'_, T> {
                 Err(nb::Error::Other(error)) => return Err(stack_error(error)),
             }
         }
-        if taken > 0 || !endpoint.frame_open() {
+        let all = taken == payload.bytes().len() && endpoint.connection().tx.header_due() == 0;
+        if taken > 0 || all {
             return Ok(taken);
         }
         if let Payload::Mask(bytes) = &mut payload

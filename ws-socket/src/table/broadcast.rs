@@ -146,6 +146,7 @@ where
             let frame = Outgoing {
                 opcode,
                 fin: true,
+                rest: None,
                 mask,
             };
             let rest = payload.get(taken..).unwrap_or_default();

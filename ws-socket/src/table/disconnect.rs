@@ -92,7 +92,7 @@ where
         let deadline = self.deadline(timeout.into());
         let closing = self.closing_handshake(ws, code, reason, false, deadline)?;
         let socket = self
-            .wait_for::<_, HandleError>(deadline, |table| Ok(table.vacate(ws)?))?
+            .wait_for::<_, HandleError>(deadline, |table| Ok(table.slots.vacate(ws)?))?
             .ok_or(HandleError::Busy)?
             .ok_or(HandleError::Stale)?;
         Ok((closing.into(), socket))
@@ -139,6 +139,7 @@ where
                 let frame = Outgoing {
                     opcode: Opcode::Close,
                     fin: true,
+                    rest: None,
                     mask: Some(masks),
                 };
                 taken += table.try_send(ws, frame, Payload::Keep(rest))?;

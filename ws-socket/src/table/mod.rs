@@ -36,7 +36,7 @@ type Same<T> = fn(&T, &T) -> bool;
 
 /// WebSockets over a TCP stack `S`, with a platform `P`; `L` is where their slots live: in the
 /// table itself ([`WebSockets`]) or shared between tasks
-/// ([`SharedWebSockets`](crate::SharedWebSockets)).
+/// (`SharedWebSockets`, feature `critical-section`).
 ///
 /// The calls of Zephyr are methods here, and functions of the same names in the crate root. Each
 /// blocks at most for its timeout; while it waits, the platform's [`wait`](Platform::wait) runs.
@@ -343,16 +343,9 @@ where
         result
     }
 
-    /// Frees a slot: its socket, if it had one.
-    fn vacate(&mut self, ws: WebSocketId) -> Result<Option<S::TcpSocket>, Unavailable> {
-        let socket = self.slots.with(ws, Entry::vacate)?;
-        self.slots.give_back(ws)?;
-        Ok(socket)
-    }
-
     /// Frees a slot and closes its socket.
     fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
-        if let Some(socket) = self.vacate(ws)? {
+        if let Some(socket) = self.slots.vacate(ws)? {
             // Nothing is left to do with a socket that will not close.
             let _ = self.stack.close(socket);
         }

@@ -59,7 +59,7 @@ where
                 Ok(ws)
             }
             Err(error) => {
-                let _ = self.slots.give_back(ws);
+                let _ = self.slots.vacate(ws);
                 Err(ConnectError::Stack(error).into())
             }
         }

@@ -42,6 +42,7 @@ where
         let frame = Outgoing {
             opcode,
             fin,
+            rest: None,
             mask: Some(mask),
         };
         let deadline = self.deadline(timeout.into());
@@ -70,12 +71,51 @@ where
         let frame = Outgoing {
             opcode,
             fin,
+            rest: None,
             mask: Some(mask),
         };
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, payload.len(), |table, taken| {
             let rest = payload.get_mut(taken..).unwrap_or_default();
             table.try_send(ws, frame, Payload::Mask(rest))
+        })
+    }
+
+    /// Sends a part of a frame whose payload is not all at hand: a message passed on while it is
+    /// still coming in, a file read in pieces. `rest` is how many bytes of the frame's payload have
+    /// not gone out yet, `part` the first of them; the first call opens a frame of `rest` bytes,
+    /// the others go on with it. Otherwise as [`send_msg`](Self::send_msg), which is this with
+    /// all of the rest.
+    ///
+    /// # Errors
+    /// As [`send_msg`](Self::send_msg); `PartTooLong` where `part` is longer than `rest`.
+    #[allow(clippy::too_many_arguments)] // send_msg's and one
+    pub fn send_part(
+        &mut self,
+        ws: WebSocketId,
+        part: &[u8],
+        rest: usize,
+        opcode: Opcode,
+        mask: bool,
+        fin: bool,
+        timeout: impl Into<Timeout>,
+    ) -> Result<usize, SendError<S::Error>> {
+        if part.len() > rest {
+            return Err(SendError::PartTooLong);
+        }
+        let deadline = self.deadline(timeout.into());
+        self.send_all(ws, deadline, part.len(), |table, taken| {
+            let frame = Outgoing {
+                opcode,
+                fin,
+                rest: Some(rest - taken),
+                mask: Some(mask),
+            };
+            table.try_send(
+                ws,
+                frame,
+                Payload::Keep(part.get(taken..).unwrap_or_default()),
+            )
         })
     }
 
@@ -107,6 +147,7 @@ where
         let frame = Outgoing {
             opcode: self.stream.opcode,
             fin: true,
+            rest: None,
             mask: None,
         };
         if payload.is_empty() {

@@ -1,0 +1,31 @@
+//! Sizes of types, as the lengths of symbols.
+#![no_std]
+#![no_main]
+
+use ws_core::handshake::{ClientHandshake, ServerHandshake};
+use ws_core::{Connection, Endpoint, Receiver, Transmitter};
+use ws_probes::stack::Table;
+
+macro_rules! sizes {
+    ($($name:ident = $bytes:expr;)*) => {
+        $(
+            #[used]
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = ".sizes")]
+            static $name: [u8; $bytes] = [0; $bytes];
+        )*
+    };
+}
+
+sizes! {
+    receiver = size_of::<Receiver>();
+    transmitter = size_of::<Transmitter>();
+    connection = size_of::<Connection>();
+    endpoint = size_of::<Endpoint<'static>>();
+    client_handshake = size_of::<ClientHandshake>();
+    server_handshake = size_of::<ServerHandshake>();
+    slot = size_of::<Table<2>>() - size_of::<Table<1>>();
+    table = 2 * size_of::<Table<1>>() - size_of::<Table<2>>();
+}
+
+ws_probes::firmware!({});

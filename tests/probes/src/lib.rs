@@ -1,0 +1,79 @@
+//! What the probes share: inputs nobody can foresee, and a place for results. So nothing of what
+//! is measured is computed by the compiler or left out by it.
+#![no_std]
+
+pub mod frames;
+pub mod handshake;
+pub mod stack;
+
+use core::hint::black_box;
+
+/// The register of a device that is not there.
+const REGISTER: *mut usize = 0x4000_0000 as *mut usize;
+
+/// A number.
+#[inline(never)]
+pub fn word() -> usize {
+    // SAFETY: never run; on a chip it would be a device's register.
+    unsafe { REGISTER.read_volatile() }
+}
+
+/// Bytes at an address and of a length that nobody knows.
+#[inline(never)]
+pub fn bytes<'a>() -> &'a mut [u8] {
+    // SAFETY: never run.
+    unsafe { core::slice::from_raw_parts_mut(word() as *mut u8, word()) }
+}
+
+/// An array that nobody knows.
+pub fn array<'a, const N: usize>() -> &'a mut [u8; N] {
+    // SAFETY: never run.
+    unsafe { &mut *(word() as *mut [u8; N]) }
+}
+
+/// Text that nobody knows.
+pub fn text<'a>() -> &'a str {
+    // SAFETY: never run.
+    unsafe { core::str::from_utf8_unchecked(bytes()) }
+}
+
+/// A yes or no.
+pub fn flag() -> bool {
+    word() & 1 != 0
+}
+
+/// Something has come of it.
+#[inline(never)]
+pub fn done(result: usize) {
+    // SAFETY: as in `word`.
+    unsafe { REGISTER.write_volatile(result) }
+}
+
+/// Something has come of it that is more than a number.
+pub fn keep<T>(result: T) {
+    black_box(&result);
+}
+
+/// What every probe has besides what it measures, and the empty one has nothing but.
+pub fn baseline() {
+    done(bytes().len());
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    loop {}
+}
+
+/// The entry of a firmware that does `$work` for ever.
+#[macro_export]
+macro_rules! firmware {
+    ($work:expr) => {
+        #[unsafe(no_mangle)]
+        extern "C" fn _start() -> ! {
+            loop {
+                $crate::baseline();
+                $work
+            }
+        }
+    };
+}

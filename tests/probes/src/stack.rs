@@ -1,0 +1,93 @@
+//! The least TCP stack and platform there can be: registers.
+
+use core::net::SocketAddr;
+
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
+use ws_socket::{Platform, WebSockets};
+
+use crate::{bytes, done, flag, word};
+
+/// A stack whose socket is a number.
+pub struct Registers;
+
+/// Its one error.
+#[derive(Debug)]
+pub struct Broken;
+
+impl TcpError for Broken {
+    fn kind(&self) -> TcpErrorKind {
+        TcpErrorKind::PipeClosed
+    }
+}
+
+fn count() -> nb::Result<usize, Broken> {
+    if flag() {
+        return Err(nb::Error::WouldBlock);
+    }
+    if flag() {
+        Ok(word())
+    } else {
+        Err(Broken.into())
+    }
+}
+
+impl TcpClientStack for Registers {
+    type TcpSocket = u32;
+    type Error = Broken;
+
+    #[inline(never)]
+    fn socket(&mut self) -> Result<u32, Broken> {
+        Ok(word() as u32)
+    }
+
+    #[inline(never)]
+    fn connect(&mut self, _: &mut u32, _: SocketAddr) -> nb::Result<(), Broken> {
+        count().map(done)
+    }
+
+    #[inline(never)]
+    fn send(&mut self, _: &mut u32, buffer: &[u8]) -> nb::Result<usize, Broken> {
+        done(buffer.as_ptr() as usize + buffer.len());
+        count()
+    }
+
+    #[inline(never)]
+    fn receive(&mut self, _: &mut u32, buffer: &mut [u8]) -> nb::Result<usize, Broken> {
+        done(buffer.as_mut_ptr() as usize + buffer.len());
+        count()
+    }
+
+    #[inline(never)]
+    fn close(&mut self, socket: u32) -> Result<(), Broken> {
+        done(socket as usize);
+        Ok(())
+    }
+}
+
+/// A clock, a source of randomness.
+pub struct Chip;
+
+impl Platform<Registers> for Chip {
+    fn now_ms(&mut self) -> u32 {
+        word() as u32
+    }
+
+    #[inline(never)]
+    fn fill_random(&mut self, out: &mut [u8]) {
+        for byte in out {
+            *byte = word() as u8;
+        }
+    }
+
+    fn wait(&mut self, _: &mut Registers, at_most_ms: u32) {
+        done(at_most_ms as usize);
+    }
+}
+
+/// A table of `N` slots.
+pub type Table<const N: usize> = WebSockets<'static, Registers, Chip, N>;
+
+/// A table of two slots, with buffers.
+pub fn table() -> Table<2> {
+    WebSockets::new(Registers, Chip).with_buffers([bytes(), bytes()])
+}

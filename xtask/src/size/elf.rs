@@ -1,0 +1,107 @@
+//! What a linked firmware holds, by its section and symbol tables.
+
+use crate::Result;
+use object::{Object, ObjectSection, ObjectSymbol, SectionKind, SymbolKind};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What lies in flash, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flash {
+    /// Code, constants and initial values.
+    pub(super) total: u64,
+    /// The part of it that comes with the compiler and that a firmware usually has anyway:
+    /// `memcpy` and its kin, 64-bit division.
+    pub(super) runtime: u64,
+}
+
+/// What lies in flash of the firmware `file`.
+pub(super) fn flash(file: &Path) -> Result<Flash> {
+    read(file, |elf| {
+        let in_flash = |kind| {
+            matches!(
+                kind,
+                SectionKind::Text
+                    | SectionKind::ReadOnlyData
+                    | SectionKind::ReadOnlyString
+                    | SectionKind::Data
+            )
+        };
+        let sections = elf.sections().filter(|section| in_flash(section.kind()));
+        // Several names can stand for one function.
+        let mut runtime = BTreeMap::new();
+        for symbol in elf.symbols() {
+            if symbol.kind() == SymbolKind::Text && symbol.name().is_ok_and(is_runtime) {
+                let size = runtime.entry(symbol.address()).or_insert(0);
+                *size = symbol.size().max(*size);
+            }
+        }
+        Ok(Flash {
+            total: sections.map(|section| section.size()).sum(),
+            runtime: runtime.values().sum(),
+        })
+    })
+}
+
+/// The lengths of the symbols of the section `.sizes`, by name.
+pub(super) fn sizes(file: &Path) -> Result<BTreeMap<String, u64>> {
+    read(file, |elf| {
+        let section = elf
+            .section_by_name(".sizes")
+            .ok_or_else(|| format!("{} has no section .sizes", file.display()))?;
+        let symbols = elf
+            .symbols()
+            .filter(|symbol| symbol.section_index() == Some(section.index()));
+        Ok(symbols
+            .filter_map(|symbol| Some((symbol.name().ok()?.to_owned(), symbol.size())))
+            .filter(|(name, _)| !name.is_empty())
+            .collect())
+    })
+}
+
+/// Does the function come with the compiler?
+fn is_runtime(name: &str) -> bool {
+    name.starts_with("__")
+        || name.contains("compiler_builtins")
+        || matches!(name, "memcpy" | "memmove" | "memset" | "memcmp" | "bcmp")
+}
+
+fn read<T>(file: &Path, look: impl FnOnce(&object::File<'_>) -> Result<T>) -> Result<T> {
+    let bytes = std::fs::read(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let elf = object::File::parse(bytes.as_slice())
+        .map_err(|error| format!("{}: {error}", file.display()))?;
+    look(&elf)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runtime_functions_are_known_by_name() {
+        for name in [
+            "memcpy",
+            "__aeabi_memclr4",
+            "__aeabi_uldivmod",
+            "_RNvNtCskCJJMqjyIPQ_17compiler_builtins3mem6memcpy",
+        ] {
+            assert!(is_runtime(name), "{name}");
+        }
+        for name in ["_start", "_ZN7ws_core4utf84Utf84push17hd3e93c8d016271ffE"] {
+            assert!(!is_runtime(name), "{name}");
+        }
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_program_has_sections() {
+        let flash = flash(&std::env::current_exe().unwrap()).unwrap();
+        assert!(flash.total > flash.runtime);
+    }
+
+    #[test]
+    fn what_is_no_firmware_is_said() {
+        let error = sizes(Path::new(file!())).unwrap_err();
+        assert!(error.contains("elf.rs"), "{error}");
+    }
+}
