@@ -1,7 +1,7 @@
 //! The examples of servers run, and do what they say.
 // clippy.toml lifts these only inside of test functions, not in what they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
-#![allow(clippy::cast_possible_truncation)]
+#![allow(clippy::cast_possible_truncation, clippy::duplicate_mod)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
