@@ -284,3 +284,30 @@ fn rfc6455_5_5_1_nothing_goes_out_behind_a_close() {
     assert!(closed.clean && closed.code == CloseCode(4000));
     assert!(!stack.is_open(socket));
 }
+
+/// A peer that floods with what is not for the user: the call lets others run now and then, but it
+/// does not wait while there is still something to read.
+#[test]
+fn a_flood_of_control_frames_is_no_reason_to_wait() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 130);
+    let (ws, socket) = client(&mut table);
+    let flood = frame(true, 10, false, b"").repeat(1000);
+    stack.line(socket, |line| {
+        line.feed(&flood, 1);
+        line.feed(&frame(true, 1, false, b"last"), 99);
+    });
+    let began = table.platform().clock.get();
+    let mut buffer = [0; 9];
+    let piece = table.recv_msg(ws, &mut buffer, 1000).unwrap();
+    assert!(piece.length > 0 && b"last".starts_with(&buffer[..piece.length]));
+    while table.recv_msg(ws, &mut buffer, 0).is_ok() {}
+    assert_eq!(table.platform().clock.get(), began, "it waited");
+    // Empty frames on the socket face.
+    stack.line(socket, |line| {
+        line.feed(&frame(true, 1, false, b"").repeat(1000), 9999);
+        line.feed(&frame(true, 1, false, b"again"), 99);
+    });
+    assert!(table.recv(ws, &mut buffer, 1000).unwrap() > 0);
+    assert_eq!(table.platform().clock.get(), began, "it waited");
+}

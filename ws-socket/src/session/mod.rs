@@ -128,6 +128,8 @@ pub(crate) struct Context<'a, S, P> {
     pub(crate) stack: &'a mut S,
     pub(crate) platform: &'a mut P,
     pub(crate) config: &'a Config,
+    /// Set by a step that would block without the stack having said so.
+    pub(crate) unfinished: &'a mut bool,
 }
 
 impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {

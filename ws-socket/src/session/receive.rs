@@ -88,7 +88,10 @@ impl<T> Entry<'_, T> {
                         None => ReceiveError::Lost,
                     }));
                 }
-                Next::Read if reads == MAX_READS => return Err(nb::Error::WouldBlock),
+                Next::Read if reads == MAX_READS => {
+                    *context.unfinished = true;
+                    return Err(nb::Error::WouldBlock);
+                }
                 Next::Read => {
                     reads += 1;
                     let buffer = endpoint.read_buffer(face, out, &mut scratch);

@@ -55,6 +55,8 @@ where
     config: Config,
     stream: StreamOptions<'buf>,
     same: Option<Same<S::TcpSocket>>,
+    /// A step let others run although it could have gone on: no reason to wait.
+    unfinished: bool,
     /// The slot whose request is the next to have its turn.
     turn: usize,
     buffers: PhantomData<&'buf mut [u8]>,
@@ -93,6 +95,7 @@ where
             config: Config::DEFAULT,
             stream: StreamOptions::DEFAULT,
             same: None,
+            unfinished: false,
             turn: 0,
             buffers: PhantomData,
         }
@@ -245,6 +248,7 @@ where
             stack,
             platform,
             config,
+            unfinished,
             ..
         } = self;
         match slots.with(ws, |entry| {
@@ -254,6 +258,7 @@ where
                     stack,
                     platform,
                     config,
+                    unfinished,
                 },
             )
         }) {
@@ -274,6 +279,7 @@ where
             stack,
             platform,
             config,
+            unfinished,
             ..
         } = self;
         let entered = slots.with(ws, |entry| {
@@ -283,6 +289,7 @@ where
                     stack,
                     platform,
                     config,
+                    unfinished,
                 },
             )
         });
@@ -318,6 +325,9 @@ where
                 Ok(value) => return Ok(Some(value)),
                 Err(nb::Error::Other(error)) => return Err(error),
                 Err(nb::Error::WouldBlock) => {}
+            }
+            if core::mem::take(&mut self.unfinished) {
+                at_most = 0;
             }
             self.platform.wait(&mut self.stack, at_most);
             if left == 0 {

@@ -85,6 +85,7 @@ where
                     return Ok(piece.length);
                 }
             }
+            *context.unfinished = true;
             Err(nb::Error::WouldBlock)
         })
     }
