@@ -15,6 +15,7 @@ use ws_socket::{AcceptOptions, Timeout, WebSocketId, WebSocketRequest, WebSocket
 
 use crate::link::{Faults, Link, LinkDevice};
 use crate::platform::{Clock, HandPlatform, Polled};
+use crate::site::Site;
 
 /// A stack of the tests.
 pub type Stack<const T: usize> = SmoltcpStack<'static, LinkDevice, T>;
@@ -80,6 +81,8 @@ pub struct Server<const T: usize, const N: usize> {
     pub listener: SmoltcpSocket,
     /// What it has accepted.
     pub accepted: Vec<WebSocketId>,
+    /// What it answers requests with; without, it accepts all.
+    pub site: Option<Rc<RefCell<Site>>>,
     /// What it does with them.
     pub behaviour: Option<Behaviour<T, N>>,
 }
@@ -126,6 +129,7 @@ impl<const T: usize, const N: usize> Net<T, N> {
             table,
             listener,
             accepted: Vec::new(),
+            site: None,
             behaviour: Some(behaviour),
         };
         let server = Rc::new(RefCell::new(server));
@@ -172,10 +176,13 @@ impl<const T: usize, const N: usize> Server<T, N> {
             subprotocols: &["chat", "mqtt"],
             ..Default::default()
         };
-        while let Ok(ws) = self
-            .table
-            .accept(&mut self.listener, &options, Timeout::NoWait)
-        {
+        let (table, listener) = (&mut self.table, &mut self.listener);
+        loop {
+            let accepted = match &self.site {
+                Some(site) => table.accept(listener, &mut *site.borrow_mut(), Timeout::NoWait),
+                None => table.accept(listener, &options, Timeout::NoWait),
+            };
+            let Ok(ws) = accepted else { break };
             self.accepted.push(ws);
         }
         if let Some(mut behaviour) = self.behaviour.take() {

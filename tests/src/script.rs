@@ -122,7 +122,11 @@ impl ScriptStack {
     /// A connected socket.
     pub fn connected(&self) -> u8 {
         let mut inner = self.0.borrow_mut();
-        inner.next += 1;
+        // Numbers of closed sockets come round.
+        inner.next = (1..=u8::MAX)
+            .map(|step| inner.next.wrapping_add(step))
+            .find(|number| !inner.lines.contains_key(number))
+            .expect("256 connections at once");
         inner.opened += 1;
         let socket = inner.next;
         inner.lines.insert(socket, Line::default());

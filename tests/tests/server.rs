@@ -1,6 +1,10 @@
 //! A server with pages and WebSockets on one port, over the scripted stack: every cut, every
 //! window, every way to waste its time.
+// clippy.toml lifts these only inside of test functions, not in what they share.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+#![allow(clippy::cast_possible_truncation)]
 
+use proptest::prelude::*;
 use ws_socket::{AcceptError, AcceptOptions, Accepting, Config, Events, Opcode, PollItem, Polled};
 use ws_tests::frames::{ACCEPT, frame, header, request};
 use ws_tests::script::{Incoming, Line, ScriptStack};
@@ -486,5 +490,111 @@ fn a_page_cut_off() {
         assert_eq!((table.in_use(), stack.is_open(socket)), (0, false));
         assert_eq!(sent.borrow().len(), window);
         assert_eq!((site.began, site.ended), (1, 1));
+    }
+}
+
+/// Ten thousand connections that never finish their requests: an echo that is established goes on,
+/// in no more time, and each of the others is told 503 or ends when its time is up.
+#[test]
+fn a_flood_of_half_open_handshakes() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<8> = table(&stack, 200);
+    let mut listener = stack.connected();
+    let mut site = Site::default();
+    let socket = stack.arrive();
+    stack.line(socket, |line| line.feed(upgrade("/ws", "").as_bytes(), 99));
+    let ws = table.accept(&mut listener, &mut site, 5).unwrap();
+    let mut items = [PollItem::new(ws, Events::IN)];
+    let begin = table.platform().clock.get();
+    for round in 0..1250 {
+        for _ in 0..8 {
+            let half = stack.arrive();
+            stack.line(half, |line| line.feed(b"GET /ws HTTP/1.1\r\nHost", 9));
+        }
+        stack.line(socket, |line| {
+            line.sent();
+            line.feed(&frame(true, 1, true, b"x"), 99);
+        });
+        let found = table.poll_accept(&mut listener, &mut site, &mut items, 100);
+        assert_eq!(found.unwrap().ready, 1, "{round}");
+        assert_eq!(table.recv_msg(ws, &mut [0; 9], 0).unwrap().length, 1);
+        assert_eq!(
+            table.send_msg(ws, b"x", Opcode::Text, false, true, 0),
+            Ok(1)
+        );
+    }
+    assert_eq!(table.platform().clock.get(), begin, "never waited");
+    run(&mut table, &mut listener, &mut site, 11_000);
+    assert_eq!(
+        (table.in_use(), stack.open()),
+        (1, 2),
+        "the echo, the listener"
+    );
+}
+
+/// A list that would not be looked at to its end is an error of the program's.
+#[test]
+fn too_many_rules() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 0);
+    let mut listener = stack.connected();
+    let options = AcceptOptions {
+        origins: &["http://a"; 17],
+        ..AcceptOptions::default()
+    };
+    let error = table.accept(&mut listener, &options, 0).unwrap_err();
+    assert_eq!(error.errno(), ws_socket::Errno::Enospc);
+    let error = table
+        .poll_accept(&mut listener, &options, &mut [], 0)
+        .unwrap_err();
+    assert_eq!(error.errno(), ws_socket::Errno::Enospc);
+}
+
+proptest! {
+    /// Whatever comes, in whatever pieces and through whatever windows: whole answers go out, in
+    /// order, and the slot is free again in its time.
+    #[test]
+    fn arbitrary_requests(
+        parts in prop::collection::vec(prop::sample::select(vec![
+            "GET ", "HEAD ", "POST ", "/", "/log", "/numbers", "/ws", "?", " HTTP/1.1\r\n",
+            "Host: x\r\n", "\r\n", "\n", ": ", "Connection: close\r\n", "Content-Length: 0\r\n",
+            "Content-Length: 9\r\n", "Transfer-Encoding: chunked\r\n", "\0", "a",
+            "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET /log HTTP/1.1\r\nHost: x\r\n\r\n",
+            "HEAD /numbers HTTP/1.1\r\nHost: x\r\n\r\n",
+        ]), 0..20),
+        piece in 1..60_usize,
+        window in 1..500_usize,
+        lent in 0..400_usize,
+    ) {
+        let stack = ScriptStack::new();
+        let config = Config { handshake_timeout: 50, answer_timeout: 3000, ..Config::DEFAULT };
+        let mut table: Scripted<1> = with_config(&stack, lent, config);
+        let mut listener = stack.connected();
+        let socket = stack.arrive();
+        let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
+        stack.line(socket, |line| {
+            line.feed(parts.concat().as_bytes(), piece);
+            line.copy = Some(sent.clone());
+            line.piece = window;
+        });
+        let mut site = Site::default();
+        run(&mut table, &mut listener, &mut site, 100);
+        prop_assert_eq!((table.in_use(), stack.open()), (0, 1));
+        prop_assert_eq!(site.began, site.ended);
+        // Each part is whole: what is no head here is a HEAD's missing body.
+        let sent = sent.borrow();
+        let mut rest = &sent[..];
+        let mut last = false;
+        while !rest.is_empty() {
+            prop_assert!(!last, "nothing behind the one that closes");
+            let (found, behind) = match answer(rest, false) {
+                Some((found, behind)) if behind.is_empty() || behind.starts_with(b"HTTP") => {
+                    (found, behind)
+                }
+                _ => answer(rest, true).unwrap(),
+            };
+            last = header(&found.head, "Connection") == Some("close");
+            rest = behind;
+        }
     }
 }

@@ -18,6 +18,7 @@ live.onmessage = event => document.querySelector('h1').textContent = event.data
 
 /// What the device has to show.
 pub struct Site {
+    /// The last three.
     pub readings: [u32; 3],
 }
 

@@ -284,7 +284,8 @@ impl DisconnectError {
 /// Why no connection was accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AcceptError<E: Debug> {
-    /// A header or subprotocol that cannot be sent as it is: `EINVAL`.
+    /// A header or subprotocol that cannot be sent as it is: `EINVAL`. A list with more than 16
+    /// entries: `ENOSPC`.
     #[error("{0}")]
     Response(#[from] ResponseError),
     /// Nobody was upgraded in time; half-done handshakes go on with the next call: `EAGAIN`.
@@ -299,6 +300,7 @@ impl<E: Debug> AcceptError<E> {
     /// The error number for this.
     pub const fn errno(&self) -> Errno {
         match self {
+            Self::Response(ResponseError::TooManyRules) => Errno::Enospc,
             Self::Response(_) => Errno::Einval,
             Self::Timeout => Errno::Eagain,
             Self::Stack(_) => Errno::Eio,

@@ -44,7 +44,8 @@ use crate::WebSocketId;
 /// }
 /// ```
 pub trait Handler<'r> {
-    /// What requests are compared with. Has to stay the same while there are requests.
+    /// What requests are compared with, at most 16 entries to a list. Has to stay the same while
+    /// there are requests.
     fn rules(&self) -> Rules<'r> {
         Rules::NONE
     }
@@ -85,7 +86,8 @@ pub trait Handler<'r> {
     }
 
     /// The request on `ws` is over, and no WebSocket came of it: the answer is out, or the
-    /// connection lost. What was kept for it can go.
+    /// connection lost. What was kept for it can go. Not called where the application itself closes
+    /// the connection by its id.
     fn end(&mut self, ws: WebSocketId) {
         let _ = ws;
     }

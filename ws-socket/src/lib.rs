@@ -134,8 +134,11 @@
 //! # Servers
 //!
 //! [`websocket_accept`] takes TCP connections from a listening socket of the stack, does their
-//! handshakes side by side, each in a slot, and returns ids as they are open. Who does the handshake
-//! elsewhere uses [`websocket_register`].
+//! handshakes side by side, each in a slot, and returns ids as they are open. [`AcceptOptions`]
+//! takes everyone, or the hosts and origins it lists; a [`Handler`] decides by the request, and
+//! answers ordinary ones with pages on the same port. [`websocket_poll_accept`] waits for new
+//! connections and for messages in one call, [`Table::broadcast`] sends one message to many. Who
+//! does the handshake elsewhere uses [`websocket_register`].
 //!
 //! # The table as a TCP stack
 //!

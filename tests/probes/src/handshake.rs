@@ -1,7 +1,7 @@
 //! Both opening handshakes, with all that a request and a response can have.
 
 use ws_core::handshake::{
-    ClientHandshake, HeadPart, Host, Request, Response, ServerHandshake, SoftSha1,
+    ClientHandshake, HeadPart, Host, Request, Response, Rules, ServerHandshake, SoftSha1,
 };
 
 use crate::{array, bytes, done, flag, keep, text, word};
@@ -47,11 +47,15 @@ pub fn client() {
 /// A server's.
 pub fn server() {
     let supported = [text(), text()];
+    let rules = Rules {
+        subprotocols: &supported,
+        ..Rules::NONE
+    };
     let headers = [(text(), text())];
     let mut handshake = ServerHandshake::new(4096);
     let response = loop {
         let seen = &mut |part: HeadPart<'_>| keep(part);
-        match handshake.receive(&supported, &mut SoftSha1, bytes(), seen) {
+        match handshake.receive(&rules, &mut SoftSha1, bytes(), seen) {
             Ok((taken, None)) => done(taken),
             Ok((taken, Some(requested))) => {
                 done(taken);

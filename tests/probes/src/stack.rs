@@ -1,8 +1,8 @@
 //! The least TCP stack and platform there can be: registers.
 
-use core::net::SocketAddr;
+use core::net::{Ipv4Addr, SocketAddr};
 
-use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 use ws_socket::{Platform, WebSockets};
 
 use crate::{bytes, done, flag, word};
@@ -61,6 +61,22 @@ impl TcpClientStack for Registers {
     fn close(&mut self, socket: u32) -> Result<(), Broken> {
         done(socket as usize);
         Ok(())
+    }
+}
+
+impl TcpFullStack for Registers {
+    fn bind(&mut self, _: &mut u32, _: u16) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    fn listen(&mut self, _: &mut u32) -> Result<(), Broken> {
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn accept(&mut self, _: &mut u32) -> nb::Result<(u32, SocketAddr), Broken> {
+        let socket = count()? as u32;
+        Ok((socket, (Ipv4Addr::LOCALHOST, 80).into()))
     }
 }
 

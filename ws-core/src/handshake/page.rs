@@ -66,15 +66,14 @@ impl<'a> Page<'a> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Transfer {
     offset: usize,
-    /// How much of the chunk that begins at `offset` is out.
+    /// How much of the chunk that begins at `offset` is out, [`DONE`] behind the last one.
     sent: u16,
     /// How many bytes of the body that chunk has.
     chunk: u16,
-    done: bool,
 }
 
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Transfer>() <= 12);
+const _: () = assert!(size_of::<Transfer>() <= 8);
 
 /// A body that cannot go on as it began: the connection has to be closed, for the client to see
 /// that the page is not whole (RFC 9112 section 8).
@@ -91,6 +90,8 @@ pub enum BodyError {
 /// The size of a chunk in four digits and a line break, which makes it as long for each.
 const BEFORE: usize = 6;
 const AFTER: usize = 2;
+/// No chunk is that long, framing included.
+const DONE: u16 = u16::MAX;
 
 impl Transfer {
     /// Nothing is out.
@@ -99,7 +100,6 @@ impl Transfer {
             offset: 0,
             sent: 0,
             chunk: 0,
-            done: false,
         }
     }
 
@@ -114,7 +114,7 @@ impl Transfer {
     pub fn room<'o>(&self, length: Option<usize>, out: &'o mut [u8]) -> &'o mut [u8] {
         let (start, end) = match length {
             Some(length) => (0, out.len().min(length.saturating_sub(self.offset))),
-            None => (BEFORE, out.len().min(0xFFFF).saturating_sub(AFTER)),
+            None => (BEFORE, out.len().min(0xFFFE).saturating_sub(AFTER)),
         };
         out.get_mut(start..end).unwrap_or_default()
     }
@@ -141,10 +141,11 @@ impl Transfer {
     }
 
     fn chunk(&mut self, count: usize, out: &mut [u8]) -> Result<Range<usize>, BodyError> {
-        if self.done {
+        if self.sent == DONE {
             return Ok(0..0);
         }
-        let size = u16::try_from(count).unwrap_or(u16::MAX);
+        let most = self.room(None, out).len();
+        let size = u16::try_from(count.min(most)).unwrap_or_default();
         if self.sent > 0 && self.chunk != size {
             return Err(BodyError::Changed);
         }
@@ -176,9 +177,8 @@ impl Transfer {
         }
         self.sent = self.sent.saturating_add(count as u16);
         if usize::from(self.sent) >= BEFORE + usize::from(self.chunk) + AFTER {
-            self.sent = 0;
+            self.sent = if self.chunk == 0 { DONE } else { 0 };
             self.offset = self.offset.saturating_add(self.chunk.into());
-            self.done = self.chunk == 0;
         }
     }
 }

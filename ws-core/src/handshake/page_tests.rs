@@ -169,6 +169,37 @@ fn rfc6455_10_2_origins() {
     assert!(asked_with(&listed, &null).is_ok());
 }
 
+/// What would not be looked at is refused.
+#[test]
+fn at_most_sixteen_rules() {
+    let list = &["a"; 17];
+    assert_eq!(RULES.validate(), Ok(()));
+    for count in 0..=17 {
+        let some = &list[..count];
+        let none = Rules::NONE;
+        for rules in [
+            Rules {
+                subprotocols: some,
+                ..none
+            },
+            Rules {
+                targets: some,
+                ..none
+            },
+            Rules {
+                hosts: some,
+                ..none
+            },
+            Rules {
+                origins: some,
+                ..none
+            },
+        ] {
+            assert_eq!(rules.validate().is_ok(), count <= 16);
+        }
+    }
+}
+
 /// RFC 9112 section 9.3, RFC 9110 section 9.3.2: keep-alive and HEAD.
 #[test]
 fn rfc9112_9_3_keep_alive_and_head() {

@@ -47,6 +47,9 @@ pub enum ResponseError {
     /// Sec-WebSocket-*, Content-Length, Transfer-Encoding.
     #[error("header belongs to the handshake")]
     OwnedHeader,
+    /// A list of [`Rules`](super::Rules) has more than 16 entries.
+    #[error("more than 16 entries in a list of rules")]
+    TooManyRules,
 }
 
 impl From<HeaderFault> for ResponseError {

@@ -5,7 +5,7 @@ use super::fields::{
     Role, SECRET, UPGRADE, bit,
 };
 use super::head::{Head, HeadError, HeadPart};
-use super::response::Response;
+use super::response::{Response, ResponseError};
 use super::{Sha1, accept_value};
 
 const VERSION: u8 = 5;
@@ -86,7 +86,8 @@ pub struct Rules<'a> {
     /// The subprotocols that are supported (RFC 6455 section 1.9).
     pub subprotocols: &'a [&'a str],
     /// Paths: [`Asked::target`] says which of them the request is for. The query, from the `?` on,
-    /// is not compared; case counts.
+    /// is not compared; case counts, and so does how it is escaped. A target that is a whole URL,
+    /// as for a proxy, is none of them.
     pub targets: &'a [&'a str],
     /// The names this server goes by, as they stand in Host: with the port, unless it is the
     /// default one. Another Host is refused with 421, which keeps DNS rebinding out. Case does not
@@ -107,6 +108,22 @@ impl Rules<'_> {
         hosts: &[],
         origins: &[],
     };
+
+    /// Whether all of it is looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`ResponseError::TooManyRules`].
+    pub const fn validate(&self) -> Result<(), ResponseError> {
+        if self.subprotocols.len() > 16
+            || self.targets.len() > 16
+            || self.hosts.len() > 16
+            || self.origins.len() > 16
+        {
+            return Err(ResponseError::TooManyRules);
+        }
+        Ok(())
+    }
 }
 
 /// A request that is in order: what it asks for.

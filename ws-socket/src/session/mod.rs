@@ -57,6 +57,10 @@ pub(crate) enum State<'buf, T> {
     Failed { socket: T },
 }
 
+// A request or a page under way takes little more than an open connection.
+#[cfg(target_pointer_width = "32")]
+const _: () = assert!(size_of::<State<'static, u32>>() <= 76);
+
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
         Self {

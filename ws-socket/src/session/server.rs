@@ -165,9 +165,8 @@ impl<T> Entry<'_, T> {
                 *handshake = ServerHandshake::new(context.config.max_handshake);
                 *stage = Stage::Reading { kept: true };
                 handler.begin(ws);
-                if buffered.0 == buffered.1 {
-                    return Step::Again;
-                }
+                // Also where the next request is in the buffer already.
+                return Step::Again;
             }
         }
     }

@@ -65,6 +65,7 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, AcceptError<S::Error>> {
         handler.check()?;
+        handler.rules().validate()?;
         let deadline = self.deadline(timeout.into());
         self.wait_at_most(deadline, |table, at_most| {
             match table.try_accept(listener, &mut handler, at_most) {
@@ -90,6 +91,7 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<Polled, AcceptError<S::Error>> {
         handler.check()?;
+        handler.rules().validate()?;
         let deadline = self.deadline(timeout.into());
         let polled = self.wait_at_most(deadline, |table, at_most| {
             let accepted = match table.try_accept(listener, &mut handler, at_most) {

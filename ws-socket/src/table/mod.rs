@@ -237,31 +237,28 @@ where
         Ok(self.slots.with(ws, |entry| look(entry))?)
     }
 
-    /// One step on a slot, with the stack and the platform.
+    /// Works on a slot with the stack and the platform.
+    fn at<R>(
+        &mut self,
+        ws: WebSocketId,
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>) -> R,
+    ) -> Result<R, Unavailable> {
+        let mut context = Context {
+            stack: &mut self.stack,
+            platform: &mut self.platform,
+            config: &self.config,
+            unfinished: &mut self.unfinished,
+        };
+        self.slots.with(ws, |entry| work(entry, &mut context))
+    }
+
+    /// One step on a slot. One that is checked out is as good as one that would block.
     fn step<T, E: From<HandleError>>(
         &mut self,
         ws: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>) -> nb::Result<T, E>,
     ) -> nb::Result<T, E> {
-        let Self {
-            slots,
-            stack,
-            platform,
-            config,
-            unfinished,
-            ..
-        } = self;
-        match slots.with(ws, |entry| {
-            work(
-                entry,
-                &mut Context {
-                    stack,
-                    platform,
-                    config,
-                    unfinished,
-                },
-            )
-        }) {
+        match self.at(ws, work) {
             Ok(result) => result,
             Err(Unavailable::CheckedOut) => Err(nb::Error::WouldBlock),
             Err(Unavailable::Handle(error)) => Err(nb::Error::Other(error.into())),
@@ -274,25 +271,7 @@ where
         ws: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>),
     ) {
-        let Self {
-            slots,
-            stack,
-            platform,
-            config,
-            unfinished,
-            ..
-        } = self;
-        let entered = slots.with(ws, |entry| {
-            work(
-                entry,
-                &mut Context {
-                    stack,
-                    platform,
-                    config,
-                    unfinished,
-                },
-            )
-        });
+        let entered = self.at(ws, work);
         debug_assert!(entered.is_ok());
     }
 

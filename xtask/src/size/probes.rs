@@ -24,6 +24,8 @@ pub(super) const PACKAGES: &[Package] = &[Package {
         ("server", "frames and the server's handshake"),
         ("client-server", "frames and both handshakes"),
         ("table", "the table as a blocking client"),
+        ("table-accept", "the table as a server"),
+        ("table-pages", "the table as a server with pages"),
     ],
     sizes: Some("sizes"),
 }];
