@@ -63,9 +63,9 @@ fn serve(options: &ServeOptions) -> Exit {
 fn start(options: &ServeOptions, printer: &mut Printer) -> Result<Server, String> {
     let site = Site::new(options)?;
     let files = listen::raise_file_limit();
-    let connections = options.max_connections.unwrap_or(0);
-    if files.is_some_and(|files| files < connections + listen::FILES) {
-        let files = files.unwrap_or_default();
+    if let (Some(files), Some(connections)) = (files, options.max_connections)
+        && files < connections + listen::FILES
+    {
         eprintln!(
             "ws: the system allows {files} open files, too few for {connections} connections; \
              raise the limit: ulimit -n {}",

@@ -15,7 +15,7 @@ use embedded_nal::TcpClientStack;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use ws_socket::{Accepting, CloseCode, WebSocketId};
+use ws_socket::{AcceptError, Accepting, CloseCode, WebSocketId};
 
 /// Until the system may have descriptors again.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
@@ -51,6 +51,8 @@ pub(super) struct Server {
     clock: Clock,
     /// When the listener is to be looked at again without being ready.
     accept_at: Option<Instant>,
+    /// It was said that it fails.
+    accept_fails: bool,
     sweep_at: Option<Instant>,
     /// Until when answers are waited for.
     ends_at: Option<Instant>,
@@ -95,6 +97,7 @@ impl Server {
             requests: VecDeque::new(),
             clock: Clock::default(),
             accept_at: Some(now),
+            accept_fails: false,
             sweep_at: None,
             ends_at: None,
             spare: Vec::new(),
@@ -296,6 +299,7 @@ impl Server {
             };
             match self.table.take_in(listener, &mut self.site) {
                 Ok(Some(ws)) => {
+                    self.accept_fails = false;
                     let slot = ws.slot();
                     if self.places.len() <= slot {
                         self.places.resize_with(slot + 1, || None);
@@ -317,13 +321,20 @@ impl Server {
                 }
                 Err(nb::Error::WouldBlock) => break,
                 Err(nb::Error::Other(error)) => {
-                    let detail = format!(
-                        "no connection can be accepted for now: {error}; if files are short, \
-                         raise their limit (ulimit -n) or lower --max-connections"
-                    );
-                    let (id, kind) = (None, "accept");
-                    printer.event(&Event::Error { id, kind, detail });
                     self.accept_at = Some(now + ACCEPT_AGAIN);
+                    // Once is enough, until it works again.
+                    if !std::mem::replace(&mut self.accept_fails, true) {
+                        let error = match error {
+                            AcceptError::Stack(error) => error.to_string(),
+                            error => error.to_string(),
+                        };
+                        let detail = format!(
+                            "no connection can be accepted for now: {error}; if files are short, \
+                             raise their limit (ulimit -n) or lower --max-connections"
+                        );
+                        let (id, kind) = (None, "accept");
+                        printer.event(&Event::Error { id, kind, detail });
+                    }
                     return;
                 }
             }
