@@ -85,6 +85,14 @@ impl Server {
     }
 }
 
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Both fail only for one that has ended and was waited for already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 /// A WebSocket client that writes its frames by hand, so that it can write wrong ones.
 struct Client {
     stream: TcpStream,
@@ -500,9 +508,13 @@ fn for_people_it_says_where_it_listens() {
 
 #[test]
 fn output_that_nobody_reads_ends_it() {
-    let server = Server::start(&[]);
-    let Server { child, out, port } = server;
+    let mut child = start(&["serve", "127.0.0.1:0", "--json"]);
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    out.read_line(&mut line).unwrap();
     drop(out);
+    let listening: Value = serde_json::from_str(&line).unwrap();
+    let port = u16::try_from(listening["port"].as_u64().unwrap()).unwrap();
     let (mut client, _) = Client::upgraded(port, "");
     assert_eq!(client.closed().0, 1001);
     let run = finish(child);
