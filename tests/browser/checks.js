@@ -156,15 +156,16 @@ async function refused({ page, host }) {
 async function echoes({ page, host }) {
   const messages = ['héllo 🦀', '', 0, 1, 125, 126, 65535, 65536, 'x'.repeat(70000), 1 << 20]
   const seen = await talk(page, `ws://${host}/echo`, [], messages, [3001, 'bye é'])
-  assert.deepEqual(seen, { opened: true, protocol: '', got: messages, code: 3001, reason: 'bye é', wasClean: true })
+  assert.deepEqual(seen, { opened: true, protocol: '', got: messages, code: 3001, reason: '', wasClean: true })
 }
 
+// The server answers a Close with the page's code (RFC 6455 section 5.5.1), without its reason.
 async function closeCodes({ page, host }) {
   for (const [close, code, reason] of [
     [[], 1005, ''],
     [[1000], 1000, ''],
-    [[1000, 'done'], 1000, 'done'],
-    [[4999, 'r'.repeat(123)], 4999, 'r'.repeat(123)],
+    [[1000, 'done'], 1000, ''],
+    [[4999, 'r'.repeat(123)], 4999, ''],
   ]) {
     const seen = await talk(page, `ws://${host}/echo`, [], ['x'], close)
     assert.deepEqual(seen, { opened: true, protocol: '', got: ['x'], code, reason, wasClean: true })
@@ -186,10 +187,10 @@ async function subprotocol({ page, host, watch }) {
 
 async function button({ page }) {
   await page.getByRole('button', { name: 'Disconnect' }).click()
-  await until(page, 'state', /^Closed, 1000 bye$/)
+  await until(page, 'state', /^Closed, 1000 ?$/)
   assert.ok(await led(page).isDisabled())
   await sleep(1500)
-  assert.equal(await text(page, 'state'), 'Closed, 1000 bye', 'it came back by itself')
+  assert.equal(await text(page, 'state'), 'Closed, 1000 ', 'it came back by itself')
   await page.getByRole('button', { name: 'Connect', exact: true }).click()
   await until(page, 'state', /^Open/)
   await led(page).click()

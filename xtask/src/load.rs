@@ -43,7 +43,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     }
     let ws = match ws {
         Some(ws) => ws,
-        None => interop::build_ws(true)?,
+        None => shell::build_ws(true)?,
     };
     idle_and_active(&Served::start(&ws, &[], true)?)?;
     let options = ["--handshake-timeout", HANDSHAKE_TIMEOUT];

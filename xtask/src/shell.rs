@@ -82,6 +82,22 @@ fn shown(command: &Command) -> String {
         .join(" ")
 }
 
+/// Builds the program and says where cargo put it.
+pub(crate) fn build_ws(release: bool) -> Result<PathBuf> {
+    println!("building ws");
+    let mut build = cargo(&["build", "--locked", "-p", "ws", "--bin", "ws"]);
+    build.arg("--message-format=json-render-diagnostics");
+    if release {
+        build.arg("--release");
+    }
+    let out = capture(build.stderr(Stdio::inherit()))?;
+    let executable = out.lines().find_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        Some(PathBuf::from(message.get("executable")?.as_str()?))
+    });
+    executable.ok_or_else(|| "cargo built no program `ws`".to_owned())
+}
+
 /// A child that is ended and reaped when this goes out of scope, also on failure.
 pub(crate) struct Running(pub(crate) Child);
 

@@ -35,7 +35,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     };
     let program = match program {
         Some(program) => program,
-        None => build_ws()?,
+        None => serve_demo()?,
     };
     let folder = shell::cache().join("browser");
     let mut server = Server::new(program, &folder.join("server.log"))?;
@@ -66,17 +66,9 @@ fn parse(args: &[String]) -> Result<(bool, Option<Vec<String>>)> {
     Ok((require, None))
 }
 
-/// Builds the program; the command that serves the page.
-fn build_ws() -> Result<Vec<String>> {
-    println!("building ws");
-    let mut build = shell::cargo(&["build", "--locked", "-p", "ws", "--bin", "ws"]);
-    build.arg("--message-format=json-render-diagnostics");
-    let out = shell::capture(build.stderr(Stdio::inherit()))?;
-    let executable = out.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        Some(message.get("executable")?.as_str()?.to_owned())
-    });
-    let ws = executable.ok_or_else(|| "cargo built no program `ws`".to_owned())?;
+/// The command that serves the page.
+fn serve_demo() -> Result<Vec<String>> {
+    let ws = shell::build_ws(false)?.to_string_lossy().into_owned();
     Ok([&ws, "serve", "--demo", "--json"].map(str::to_owned).into())
 }
 

@@ -19,7 +19,6 @@ use scenario::{Place, Scenario};
 use serde_json::Value;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// For the help text.
@@ -55,7 +54,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     };
     let ws = match &options.ws {
         Some(path) => path.clone(),
-        None => build_ws(options.release)?,
+        None => shell::build_ws(options.release)?,
     };
     let mut table = Table::new(names);
     if !scenarios.is_empty() {
@@ -176,22 +175,6 @@ fn chosen(
     scenarios.retain(|it| wanted(it.name));
     checks.retain(|it| wanted(it));
     Ok((scenarios, checks))
-}
-
-/// Builds the program and says where cargo put it.
-pub(crate) fn build_ws(release: bool) -> Result<PathBuf> {
-    println!("building ws");
-    let mut build = shell::cargo(&["build", "--locked", "-p", "ws", "--bin", "ws"]);
-    build.arg("--message-format=json-render-diagnostics");
-    if release {
-        build.arg("--release");
-    }
-    let out = shell::capture(build.stderr(Stdio::inherit()))?;
-    let executable = out.lines().find_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        Some(PathBuf::from(message.get("executable")?.as_str()?))
-    });
-    executable.ok_or_else(|| "cargo built no program `ws`".to_owned())
 }
 
 #[cfg(test)]
