@@ -2,10 +2,10 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
+use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 
 use crate::platform::{Clock, Polled};
 
@@ -373,5 +373,18 @@ impl TcpFullStack for ScriptStack {
         }
         let socket = inner.waiting.pop_front().ok_or(nb::Error::WouldBlock)?;
         Ok((socket, SocketAddr::from(([10, 0, 0, 9], 9))))
+    }
+}
+
+/// Every name is 10.0.0.1.
+impl Dns for ScriptStack {
+    type Error = ScriptError;
+
+    fn get_host_by_name(&mut self, _: &str, _: AddrType) -> nb::Result<IpAddr, ScriptError> {
+        Ok(IpAddr::from([10, 0, 0, 1]))
+    }
+
+    fn get_host_by_address(&mut self, _: IpAddr, _: &mut [u8]) -> nb::Result<usize, ScriptError> {
+        Err(nb::Error::Other(ScriptError::Refused))
     }
 }
