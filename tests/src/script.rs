@@ -2,18 +2,20 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 
-use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
+use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 
-use crate::platform::Polled;
+use crate::platform::{Clock, Polled};
 
 /// What comes in on a connection.
 #[derive(Debug, Clone)]
 pub enum Incoming {
     /// Bytes; one `receive` returns at most one of these.
     Bytes(Vec<u8>),
+    /// Bytes over and over, as many as are asked for, without end.
+    Endless(VecDeque<u8>),
     /// "Nothing yet", once.
     Nothing,
     /// The end of the stream, for good.
@@ -68,6 +70,12 @@ impl Line {
         );
     }
 
+    /// `bytes` come in over and over, without end.
+    pub fn flood(&mut self, bytes: &[u8]) {
+        let bytes = bytes.iter().copied().collect();
+        self.incoming.push_back(Incoming::Endless(bytes));
+    }
+
     /// What was sent so far, and is not looked at again.
     pub fn sent(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.outgoing)
@@ -85,6 +93,49 @@ struct Inner {
     refuse_sockets: bool,
     waiting: VecDeque<u8>,
     answerer: Option<Answerer>,
+    crowd: Option<Vec<u8>>,
+    cost: Option<(Clock, usize)>,
+    calls: Calls,
+}
+
+/// How often the stack was called.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Calls {
+    /// `receive`.
+    pub reads: usize,
+    /// `send`.
+    pub writes: usize,
+    /// `accept`.
+    pub accepts: usize,
+}
+
+/// More calls than any test has a use for: what makes them would go on for ever.
+const TOO_MANY: usize = 1_000_000;
+
+impl Inner {
+    /// Counts a call, which takes its time.
+    fn called(&mut self, count: impl FnOnce(&mut Calls) -> &mut usize) {
+        let count = count(&mut self.calls);
+        *count += 1;
+        assert!(*count < TOO_MANY, "work without bounds");
+        let all = self.calls.reads + self.calls.writes + self.calls.accepts;
+        if let Some((clock, calls)) = &self.cost
+            && all.is_multiple_of(*calls)
+        {
+            clock.set(clock.get() + 1);
+        }
+    }
+
+    fn connected(&mut self) -> u8 {
+        // Numbers of closed sockets come round.
+        self.next = (1..=u8::MAX)
+            .map(|step| self.next.wrapping_add(step))
+            .find(|number| !self.lines.contains_key(number))
+            .expect("256 connections at once");
+        self.opened += 1;
+        self.lines.insert(self.next, Line::default());
+        self.next
+    }
 }
 
 /// The stack; its clones are the same stack. Sockets are numbers, which can be copied.
@@ -121,16 +172,7 @@ impl ScriptStack {
 
     /// A connected socket.
     pub fn connected(&self) -> u8 {
-        let mut inner = self.0.borrow_mut();
-        // Numbers of closed sockets come round.
-        inner.next = (1..=u8::MAX)
-            .map(|step| inner.next.wrapping_add(step))
-            .find(|number| !inner.lines.contains_key(number))
-            .expect("256 connections at once");
-        inner.opened += 1;
-        let socket = inner.next;
-        inner.lines.insert(socket, Line::default());
-        socket
+        self.0.borrow_mut().connected()
     }
 
     /// A peer connects; `accept` will find it.
@@ -175,6 +217,21 @@ impl ScriptStack {
     /// `socket` fails from here on.
     pub fn refuse_sockets(&self) {
         self.0.borrow_mut().refuse_sockets = true;
+    }
+
+    /// A crowd of peers without end connects, each sends `bytes`.
+    pub fn crowd(&self, bytes: &[u8]) {
+        self.0.borrow_mut().crowd = Some(bytes.to_vec());
+    }
+
+    /// So many calls of the stack take a millisecond; without this time stands still in them.
+    pub fn cost(&self, clock: &Clock, calls_per_ms: usize) {
+        self.0.borrow_mut().cost = Some((clock.clone(), calls_per_ms));
+    }
+
+    /// How often the stack was called since this was asked last.
+    pub fn calls(&self) -> Calls {
+        std::mem::take(&mut self.0.borrow_mut().calls)
     }
 
     /// Has `answer` see each connection whenever the stack is polled.
@@ -223,6 +280,7 @@ impl TcpClientStack for ScriptStack {
 
     fn send(&mut self, socket: &mut u8, buffer: &[u8]) -> nb::Result<usize, ScriptError> {
         let mut inner = self.0.borrow_mut();
+        inner.called(|calls| &mut calls.writes);
         let line = inner.lines.get_mut(socket).ok_or(ScriptError::NoSocket)?;
         if line.reset {
             return Err(nb::Error::Other(ScriptError::Reset));
@@ -241,6 +299,7 @@ impl TcpClientStack for ScriptStack {
 
     fn receive(&mut self, socket: &mut u8, buffer: &mut [u8]) -> nb::Result<usize, ScriptError> {
         let mut inner = self.0.borrow_mut();
+        inner.called(|calls| &mut calls.reads);
         let line = inner.lines.get_mut(socket).ok_or(ScriptError::NoSocket)?;
         assert!(
             !buffer.is_empty(),
@@ -265,6 +324,13 @@ impl TcpClientStack for ScriptStack {
                     line.incoming.pop_front();
                 }
                 Ok(count)
+            }
+            Some(Incoming::Endless(bytes)) => {
+                for place in &mut *buffer {
+                    *place = bytes[0];
+                    bytes.rotate_left(1);
+                }
+                Ok(buffer.len())
             }
             Some(Incoming::Eof) if line.zero_is_nothing => {
                 Err(nb::Error::Other(ScriptError::Closed))
@@ -294,10 +360,31 @@ impl TcpFullStack for ScriptStack {
 
     fn accept(&mut self, listener: &mut u8) -> nb::Result<(u8, SocketAddr), ScriptError> {
         let mut inner = self.0.borrow_mut();
+        inner.called(|calls| &mut calls.accepts);
         if inner.lines.get(listener).is_none_or(|line| line.reset) {
             return Err(nb::Error::Other(ScriptError::Reset));
         }
+        if let Some(bytes) = inner.crowd.clone().filter(|_| inner.waiting.is_empty()) {
+            let socket = inner.connected();
+            inner.waiting.push_back(socket);
+            if let Some(line) = inner.lines.get_mut(&socket) {
+                line.feed(&bytes, usize::MAX);
+            }
+        }
         let socket = inner.waiting.pop_front().ok_or(nb::Error::WouldBlock)?;
         Ok((socket, SocketAddr::from(([10, 0, 0, 9], 9))))
+    }
+}
+
+/// Every name is 10.0.0.1.
+impl Dns for ScriptStack {
+    type Error = ScriptError;
+
+    fn get_host_by_name(&mut self, _: &str, _: AddrType) -> nb::Result<IpAddr, ScriptError> {
+        Ok(IpAddr::from([10, 0, 0, 1]))
+    }
+
+    fn get_host_by_address(&mut self, _: IpAddr, _: &mut [u8]) -> nb::Result<usize, ScriptError> {
+        Err(nb::Error::Other(ScriptError::Refused))
     }
 }

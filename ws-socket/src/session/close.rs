@@ -7,6 +7,10 @@ use super::{Context, Entry, State};
 use crate::Platform;
 use crate::error::{HandleError, ReceiveError};
 
+/// How much a step drops at most, in pieces, before it lets others run: a peer that sends without
+/// end does not hold it beyond its deadline.
+const MAX_DROPPED: usize = 64;
+
 /// How far a closing handshake has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Closing {
@@ -60,7 +64,13 @@ impl<T> Entry<'_, T> {
         P: Platform<S>,
     {
         let mut dropped = [0; 64];
+        let mut count = 0;
         loop {
+            if count == MAX_DROPPED {
+                *context.unfinished = true;
+                return Err(nb::Error::WouldBlock);
+            }
+            count += 1;
             match self.receive(context, Face::Stream, &mut dropped) {
                 Ok(_) => {}
                 Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
@@ -80,13 +90,15 @@ impl<T> Entry<'_, T> {
         if !until_eof || !endpoint.connection().tx.masks() || endpoint.is_eof() {
             return Ok(());
         }
-        loop {
+        for _ in 0..MAX_DROPPED {
             match context.read(socket, &mut dropped) {
                 Ok(Some(_)) => {}
                 Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
                 Ok(None) | Err(nb::Error::Other(_)) => return Ok(()),
             }
         }
+        *context.unfinished = true;
+        Err(nb::Error::WouldBlock)
     }
 
     /// Nothing more will be received. Where that is because the peer broke the protocol, the Close

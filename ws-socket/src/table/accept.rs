@@ -10,8 +10,9 @@ use crate::session::{State, Step};
 use crate::slots::SlotStore;
 use crate::{Handler, Platform, PollItem, Timeout, WebSocketId};
 
-/// How many connections a step refuses at most, for want of slots, before it lets others run.
-const MAX_REFUSALS: usize = 8;
+/// How many connections a step takes from the listening socket at most before it lets others run:
+/// a crowd that is refused, or over as soon as it is there, does not hold it.
+const MAX_ARRIVALS: usize = 16;
 
 /// What [`Table::poll_accept`] found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -166,15 +167,14 @@ where
                 break;
             }
         }
-        let mut refused = 0;
-        while refused < MAX_REFUSALS {
+        for _ in 0..MAX_ARRIVALS {
             match self.take_in(listener, handler) {
                 Ok(Some(ws)) => {
                     if self.go_on(ws, handler, at_most) {
                         return Ok(Some(ws));
                     }
                 }
-                Ok(None) => refused += 1,
+                Ok(None) => {}
                 Err(nb::Error::WouldBlock) => return Ok(None),
                 Err(error) => return Err(error),
             }
