@@ -150,7 +150,10 @@ const CHECKS = {
   async 'too-big'(url) {
     const ws = await opened(url);
     ws.send(Buffer.alloc(21 * MIB), () => {});
-    expect('the close code', (await ws.closed).code, 1009);
+    const { code } = await ws.closed;
+    // nginx hangs up on a client that is still sending when the server has closed: now and then
+    // before it has passed the Close on.
+    if (!(process.env.THROUGH_PROXY && code === 1006)) expect('the close code', code, 1009);
   },
   async 'not-utf8'(url) {
     const ws = await opened(url);

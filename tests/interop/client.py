@@ -128,7 +128,10 @@ async def too_big(url):
     except ConnectionClosed:
         pass
     await ws.wait_closed()
-    expect("the close code", ws.close_code, 1009)
+    # nginx hangs up on a client that is still sending when the server has closed: now and then
+    # before it has passed the Close on.
+    if not (os.environ.get("THROUGH_PROXY") and ws.close_code == 1006):
+        expect("the close code", ws.close_code, 1009)
 
 
 async def not_utf8(url):

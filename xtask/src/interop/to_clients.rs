@@ -180,6 +180,9 @@ impl Round<'_> {
             command.arg("-B").arg(scripts.join("client.py"));
             command
         };
+        if client.proxied {
+            command.env("THROUGH_PROXY", "1");
+        }
         let child = command
             .arg(&self.url)
             .args(checks)
