@@ -1,5 +1,6 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod autobahn;
 mod browser;
 mod features;
 mod interop;
@@ -46,6 +47,12 @@ const TASKS: &[Task] = &[
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
         run: interop::run,
+    },
+    Task {
+        name: "autobahn",
+        options: autobahn::OPTIONS,
+        about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
+        run: autobahn::run,
     },
     Task {
         name: "load",
