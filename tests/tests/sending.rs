@@ -324,3 +324,25 @@ fn a_frame_in_parts() {
         }
     }
 }
+
+/// The rest of a frame is sent as what the frame was begun as: another FIN would silently not be.
+#[test]
+fn the_rest_of_a_frame_keeps_its_fin() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = client(&mut table);
+    stack.line(socket, |line| line.window = 8);
+    assert_eq!(
+        table.send_msg(ws, b"abcd", Opcode::Text, true, false, 0),
+        Ok(2)
+    );
+    stack.line(socket, |line| line.window = usize::MAX);
+    let refused = table.send_msg(ws, b"cd", Opcode::Text, true, true, 0);
+    assert_eq!(refused, Err(SendError::Frame(FrameError::FrameOpen)));
+    assert_eq!(
+        table.send_msg(ws, b"cd", Opcode::Text, true, false, 0),
+        Ok(2)
+    );
+    let sent = plain(&stack.line(socket, Line::sent));
+    assert_eq!(sent, [(false, 1, b"abcd".to_vec())]);
+}

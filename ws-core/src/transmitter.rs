@@ -129,6 +129,11 @@ impl Transmitter {
         }
     }
 
+    /// Is the open frame the last (or only) one of its message?
+    pub const fn fin(&self) -> bool {
+        self.is_open() && self.head & FIN != 0
+    }
+
     /// Payload bytes of the open frame that are not on the wire yet.
     pub const fn remaining(&self) -> usize {
         self.remaining

@@ -34,6 +34,18 @@ pub(crate) struct Outgoing {
     pub(crate) mask: Option<bool>,
 }
 
+impl Outgoing {
+    /// A frame all of whose payload, or the rest of it, is at hand.
+    pub(crate) const fn whole(opcode: Opcode, fin: bool, mask: Option<bool>) -> Self {
+        Self {
+            opcode,
+            fin,
+            rest: None,
+            mask,
+        }
+    }
+}
+
 impl<T> Entry<'_, T> {
     /// Begins a frame, or goes on with the one that is open, and returns how many bytes of the
     /// payload went out: of a frame that went out whole, all of them. A frame of which not even
@@ -67,7 +79,9 @@ impl<T> Entry<'_, T> {
         let length = frame.rest.unwrap_or(payload.bytes().len());
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            let continued = tx.opcode() == Some(frame.opcode) && tx.remaining() == length;
+            let continued = tx.opcode() == Some(frame.opcode)
+                && tx.fin() == frame.fin
+                && tx.remaining() == length;
             if frame.mask.is_some() && !continued {
                 return Err(nb::Error::Other(FrameError::FrameOpen.into()));
             }

@@ -71,7 +71,7 @@ struct Exchange<'a, T, H> {
 }
 
 impl<T> Entry<'_, T> {
-    /// A TCP connection was accepted, or an answer is out: a request may begin.
+    /// A TCP connection was accepted: its first request may begin.
     pub(crate) fn begin_server<S, P>(&mut self, socket: T, context: &mut Context<'_, S, P>)
     where
         S: TcpClientStack<TcpSocket = T>,

@@ -201,18 +201,14 @@ where
     /// Closes a connection that is only kept for a next request, if there is one.
     fn evict<'r>(&mut self, handler: &mut impl Handler<'r>) -> bool {
         let config = self.config;
-        let mut index = 0;
-        while let Ok(taken) = self.slots.taken(index) {
-            index += 1;
-            let Some(ws) = taken else { continue };
-            if self.peek(ws, |entry| entry.is_idle(&config)) == Ok(true)
-                && self.drop_connection(ws).is_ok()
-            {
-                handler.end(ws);
-                return true;
-            }
+        let Some(ws) = self.find(|entry| entry.is_idle(&config)) else {
+            return false;
+        };
+        let evicted = self.drop_connection(ws).is_ok();
+        if evicted {
+            handler.end(ws);
         }
-        false
+        evicted
     }
 
     /// Says 503, if that goes out at once, and closes.

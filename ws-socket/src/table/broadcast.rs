@@ -143,12 +143,7 @@ where
             let mask = table.peek(to.ws, |entry| {
                 entry.endpoint().map(|open| open.connection().tx.masks())
             })?;
-            let frame = Outgoing {
-                opcode,
-                fin: true,
-                rest: None,
-                mask,
-            };
+            let frame = Outgoing::whole(opcode, true, mask);
             let rest = payload.get(taken..).unwrap_or_default();
             let (count, sent) = match table.try_send(to.ws, frame, Payload::Keep(rest)) {
                 Ok(count) => (count, true),

@@ -136,12 +136,7 @@ where
             // Where this fails there is a Close without a reason, or none: see below.
             let _ = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
                 let rest = payload.get(taken..).unwrap_or_default();
-                let frame = Outgoing {
-                    opcode: Opcode::Close,
-                    fin: true,
-                    rest: None,
-                    mask: Some(masks),
-                };
+                let frame = Outgoing::whole(Opcode::Close, true, Some(masks));
                 taken += table.try_send(ws, frame, Payload::Keep(rest))?;
                 if taken < length {
                     Err(nb::Error::WouldBlock)

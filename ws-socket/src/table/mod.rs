@@ -237,6 +237,23 @@ where
         Ok(self.slots.with(ws, |entry| look(entry))?)
     }
 
+    /// The first slot that is as wanted.
+    fn find(
+        &mut self,
+        mut wanted: impl FnMut(&Entry<'buf, S::TcpSocket>) -> bool,
+    ) -> Option<WebSocketId> {
+        let mut index = 0;
+        while let Ok(taken) = self.slots.taken(index) {
+            index += 1;
+            if let Some(ws) = taken
+                && self.peek(ws, &mut wanted) == Ok(true)
+            {
+                return Some(ws);
+            }
+        }
+        None
+    }
+
     /// Works on a slot with the stack and the platform.
     fn at<R>(
         &mut self,

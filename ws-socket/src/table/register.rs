@@ -64,17 +64,7 @@ where
     /// Is the socket in the table already, as far as that can be told?
     pub(super) fn has(&mut self, socket: &S::TcpSocket) -> bool {
         let Some(same) = self.same else { return false };
-        let mut index = 0;
-        while let Ok(taken) = self.slots.taken(index) {
-            index += 1;
-            let Some(ws) = taken else { continue };
-            if self.peek(ws, |entry| {
-                entry.socket().is_some_and(|other| same(other, socket))
-            }) == Ok(true)
-            {
-                return true;
-            }
-        }
-        false
+        self.find(|entry| entry.socket().is_some_and(|other| same(other, socket)))
+            .is_some()
     }
 }

@@ -39,12 +39,7 @@ where
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let frame = Outgoing {
-            opcode,
-            fin,
-            rest: None,
-            mask: Some(mask),
-        };
+        let frame = Outgoing::whole(opcode, fin, Some(mask));
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, payload.len(), |table, taken| {
             let rest = payload.get(taken..).unwrap_or_default();
@@ -68,12 +63,7 @@ where
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let frame = Outgoing {
-            opcode,
-            fin,
-            rest: None,
-            mask: Some(mask),
-        };
+        let frame = Outgoing::whole(opcode, fin, Some(mask));
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, payload.len(), |table, taken| {
             let rest = payload.get_mut(taken..).unwrap_or_default();
@@ -144,12 +134,7 @@ where
         ws: WebSocketId,
         payload: &[u8],
     ) -> nb::Result<usize, SendError<S::Error>> {
-        let frame = Outgoing {
-            opcode: self.stream.opcode,
-            fin: true,
-            rest: None,
-            mask: None,
-        };
+        let frame = Outgoing::whole(self.stream.opcode, true, None);
         if payload.is_empty() {
             return self.step(ws, |_, _| Ok(0));
         }
