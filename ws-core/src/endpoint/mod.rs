@@ -1,18 +1,21 @@
 //! An open connection between a byte stream and its user: what drivers loop around.
 
+mod lent;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
 
+pub use lent::{Lent, ReadInto};
+
 use core::ops::Range;
 
-use crate::close::{CloseCode, MAX_CONTROL_PAYLOAD};
+use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::ProtocolError;
 use crate::opcode::{Opcode, Role};
 
-/// One open WebSocket, without its TCP socket: the protocol state, the lent buffer and the control
+/// One open WebSocket, without its TCP socket and its buffer: the protocol state and the control
 /// frames that are due.
 ///
 /// Blocking, async and C drivers are the same loop around it. To receive:
@@ -32,20 +35,21 @@ use crate::opcode::{Opcode, Role};
 ///
 /// # The lent buffer
 ///
-/// Any length works, none at all too. Longer than 125 bytes, its last 125 are reserved for the
-/// payload of a Ping until its Pong is out, and Pings are answered here. Up to 125 bytes all of it
-/// buffers what is read; then a Ping is handed to the user of the message face to answer, and on
-/// the stream face its payload is relayed into the Pong byte by byte.
+/// Each call that needs it is given the connection's [`Lent`] buffer: always the same, with the
+/// content that the calls before left there. Any length works, none at all too. Longer than 125
+/// bytes, its last 125 are reserved for the payload of a Ping until its Pong is out, and Pings are
+/// answered here. Up to 125 bytes all of it buffers what is read; then a Ping is handed to the user
+/// of the message face to answer, and on the stream face its payload is relayed into the Pong byte
+/// by byte.
 ///
 /// # When the peer breaks the protocol
 ///
 /// What came before is handed out first. Then `take` reports the error, once; the Close frame with
 /// the fitting code becomes due, and whatever follows is discarded (RFC 6455 section 7.1.7).
 #[derive(Debug)]
-pub struct Endpoint<'buf> {
+pub struct Endpoint {
     connection: Connection,
-    lent: &'buf mut [u8],
-    /// What has been read and not been taken yet: `lent[start..end]`.
+    /// What has been read and not been taken yet: `start..end` in the lent buffer.
     start: usize,
     end: usize,
     /// The longest message to accept.
@@ -114,18 +118,17 @@ pub struct Piece {
 /// with fewer bytes they work too, in more steps.
 pub const SCRATCH: usize = 16;
 
-impl<'buf> Endpoint<'buf> {
-    /// An endpoint behind the opening handshake. What stands at `buffered` in `lent` came behind it
-    /// in the same segment: the first frames, within the [`read_capacity`](Self::read_capacity).
-    /// `limit` is the longest message to accept, in bytes;
+impl Endpoint {
+    /// An endpoint behind the opening handshake. What stands at `buffered` in the lent buffer came
+    /// behind it in the same segment: the first frames, within the
+    /// [`read_capacity`](Lent::read_capacity). `limit` is the longest message to accept, in bytes;
     /// a longer one fails the connection with 1009.
-    pub fn new(role: Role, lent: &'buf mut [u8], buffered: Range<usize>, limit: usize) -> Self {
-        let end = buffered.end.min(Self::read_capacity(lent.len()));
+    pub fn new(role: Role, lent: &Lent<'_>, buffered: Range<usize>, limit: usize) -> Self {
+        let end = buffered.end.min(lent.read.len());
         Self {
             connection: Connection::new(role),
             start: buffered.start.min(end),
             end,
-            lent,
             limit,
             failure: None,
             close_code: 0,
@@ -145,11 +148,6 @@ impl<'buf> Endpoint<'buf> {
     /// The protocol state, to look at.
     pub const fn connection(&self) -> &Connection {
         &self.connection
-    }
-
-    /// The lent buffer back; what it held is lost.
-    pub fn into_lent(self) -> &'buf mut [u8] {
-        self.lent
     }
 
     /// The code of the peer's Close frame once it has arrived whole, [`CloseCode::NO_STATUS`] for
@@ -208,28 +206,5 @@ impl<'buf> Endpoint<'buf> {
         } else {
             self.flags & !flag
         };
-    }
-
-    /// Where in the lent buffer the reserve for a Ping's payload begins: its end where there is
-    /// none.
-    const fn reserve(&self) -> usize {
-        if self.has_reserve() {
-            self.lent.len() - MAX_CONTROL_PAYLOAD
-        } else {
-            self.lent.len()
-        }
-    }
-
-    /// How much of a lent buffer of `length` bytes is read into: all but the reserve.
-    pub const fn read_capacity(length: usize) -> usize {
-        if length > MAX_CONTROL_PAYLOAD {
-            length - MAX_CONTROL_PAYLOAD
-        } else {
-            length
-        }
-    }
-
-    const fn has_reserve(&self) -> bool {
-        self.lent.len() > MAX_CONTROL_PAYLOAD
     }
 }

@@ -1,11 +1,11 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
 
-impl Endpoint<'_> {
+impl Endpoint {
     /// Can a control frame that is due be written now? It cannot while a frame of the user's is
     /// open: nothing gets into the middle of a frame (RFC 6455 section 5.4).
     pub const fn control_ready(&self) -> bool {
@@ -20,7 +20,12 @@ impl Endpoint<'_> {
     /// Writes what is due of a control frame into `out` and returns how many bytes; 0 where nothing
     /// can be written now. `key` is asked for when a frame begins (not on a server). To be reported
     /// with [`control_sent`](Self::control_sent).
-    pub fn control(&mut self, key: impl FnOnce() -> [u8; 4], out: &mut [u8]) -> usize {
+    pub fn control(
+        &mut self,
+        lent: &Lent<'_>,
+        key: impl FnOnce() -> [u8; 4],
+        out: &mut [u8],
+    ) -> usize {
         if !self.control_ready() || !self.is(CONTROL_OPEN) && !self.begin_control(key) {
             return 0;
         }
@@ -32,10 +37,8 @@ impl Endpoint<'_> {
         } else if self.is(RELAYING) {
             relayed.get(..usize::from(self.kept)).unwrap_or_default()
         } else {
-            let reserve = self.reserve();
-            self.lent
-                .get(reserve..reserve + usize::from(self.kept))
-                .unwrap_or_default()
+            let kept = lent.reserve.get(..self.kept.into());
+            kept.unwrap_or_default()
         };
         // Of what is there, what is not on the wire yet.
         let rest = payload
