@@ -61,20 +61,24 @@ pub struct Endpoint {
     /// Bytes of Ping payload that are kept for the Pong: in the reserve, or in `relayed`.
     kept: u8,
     relayed: u8,
-    flags: u8,
+    flags: u16,
 }
 
 /// A Ping was received whole, its Pong is due.
-const PONG_DUE: u8 = 0x01;
-const CLOSE_DUE: u8 = 0x02;
-/// The open frame is a Pong or Close of ours, not the user's.
-const CONTROL_OPEN: u8 = 0x04;
+const PONG_DUE: u16 = 0x01;
+const CLOSE_DUE: u16 = 0x02;
+/// The open frame is a control frame of ours, not the user's.
+const CONTROL_OPEN: u16 = 0x04;
 /// The open Pong is fed by the Ping that is being received.
-const RELAYING: u8 = 0x08;
-const EOF: u8 = 0x10;
-const REPORT_PINGS: u8 = 0x20;
-const REPORT_PONGS: u8 = 0x40;
-const FAILED: u8 = 0x80;
+const RELAYING: u16 = 0x08;
+const EOF: u16 = 0x10;
+const REPORT_PINGS: u16 = 0x20;
+const REPORT_PONGS: u16 = 0x40;
+const FAILED: u16 = 0x80;
+/// A Ping of ours is due.
+const PING_DUE: u16 = 0x100;
+/// The open control frame is that Ping.
+const PINGING: u16 = 0x200;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -185,6 +189,11 @@ impl Endpoint {
         self.is(EOF) && self.start == self.end || self.connection.rx.has_ended()
     }
 
+    /// Is a Ping of ours due, and not out?
+    pub const fn ping_due(&self) -> bool {
+        self.is(PING_DUE)
+    }
+
     /// May the user send: no Close has begun, and no control frame has to go out first?
     pub const fn is_writable(&self) -> bool {
         !self.closing() && !self.connection.rx.has_ended() && !self.control_ready()
@@ -196,11 +205,11 @@ impl Endpoint {
         self.is(CLOSE_DUE) || tx.is_closed() || matches!(tx.opcode(), Some(Opcode::Close))
     }
 
-    const fn is(&self, flag: u8) -> bool {
+    const fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    const fn set(&mut self, flag: u8, on: bool) {
+    const fn set(&mut self, flag: u16, on: bool) {
         self.flags = if on {
             self.flags | flag
         } else {

@@ -1,8 +1,8 @@
 //! The receiving half: what is read becomes pieces of messages, control frames are dealt with.
 
 use super::{
-    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PONG_DUE, Piece, RELAYING,
-    REPORT_PINGS, REPORT_PONGS, ReadInto,
+    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
+    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
@@ -322,14 +322,14 @@ impl Endpoint {
         self.close_with(error.close_code().0);
     }
 
-    /// Makes a Close due, unless one is already. A Pong that has not begun is dropped: nothing is
+    /// Makes a Close due, unless one is already. A Pong or Ping that has not begun is dropped: nothing is
     /// sent behind a Close.
     pub(super) const fn close_with(&mut self, code: u16) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);
             self.close_code = code;
             if !self.is(CONTROL_OPEN) {
-                self.set(PONG_DUE, false);
+                self.set(PONG_DUE | PING_DUE, false);
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PINGING, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
@@ -13,7 +13,7 @@ impl Endpoint {
         if self.is(CONTROL_OPEN) {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
-            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING)
+            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
         }
     }
 
@@ -59,11 +59,14 @@ impl Endpoint {
                     2
                 },
             )
-        } else {
+        } else if self.is(PONG_DUE) {
             (Opcode::Pong, usize::from(self.kept))
+        } else {
+            (Opcode::Ping, 0)
         };
         let begun = self.begin_frame(opcode, true, length, key).is_ok();
         self.set(CONTROL_OPEN, begun);
+        self.set(PINGING, begun && opcode == Opcode::Ping);
         if !begun {
             self.control_done();
         }
@@ -89,7 +92,7 @@ impl Endpoint {
     pub fn control_sent(&mut self, count: usize) {
         if count == 0 && self.is(CONTROL_OPEN) && self.connection.tx.rollback() {
             // Still due, but a later Ping may take its place.
-            self.set(CONTROL_OPEN, false);
+            self.set(CONTROL_OPEN | PINGING, false);
             return;
         }
         let payload = self.connection.tx.sent(count);
@@ -102,14 +105,28 @@ impl Endpoint {
     }
 
     const fn control_done(&mut self) {
+        // It leaves alone what has come of a Ping meanwhile.
+        if self.is(PINGING) {
+            self.set(CONTROL_OPEN | PINGING | PING_DUE, false);
+            return;
+        }
         // A Close may have become due while a Pong was going out.
         let due = if self.connection.tx.is_closed() {
             0
         } else {
-            self.flags & CLOSE_DUE
+            self.flags & (CLOSE_DUE | PING_DUE)
         };
-        self.flags = self.flags & !(PONG_DUE | CLOSE_DUE | CONTROL_OPEN | RELAYING) | due;
+        self.flags =
+            self.flags & !(PONG_DUE | CLOSE_DUE | PING_DUE | CONTROL_OPEN | RELAYING) | due;
         self.kept = 0;
+    }
+
+    /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
+    /// None is sent once a Close is due.
+    pub const fn ping(&mut self) {
+        if !self.closing() {
+            self.set(PING_DUE, true);
+        }
     }
 
     /// Asks for the closing handshake: a Close with `code` (none for [`CloseCode::NO_STATUS`]) is

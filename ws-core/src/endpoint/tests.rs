@@ -422,6 +422,55 @@ fn rfc6455_5_5_1_one_close_each_way() {
     assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::NORMAL));
 }
 
+/// A Ping of ours goes out between whatever else is due, and a Ping of the peer's that is half here
+/// is answered with all of its payload.
+#[test]
+fn rfc6455_5_5_2_a_ping_of_ours() {
+    let theirs = frame(true, 9, KEY, b"half and half");
+    for cut in 0..theirs.len() {
+        for takes in [vec![1], vec![0, 1, 0, 3], vec![100]] {
+            let mut lent = [0; 200];
+            let wire = Wire::cycling(&theirs, &[cut.max(1), 100], &takes);
+            let mut driver = Driver::new(Role::Server, &mut lent, wire);
+            let mut scratch = [0; SCRATCH];
+            // What has come of it when ours becomes due.
+            if cut > 0 && driver.advance(9) == Next::Read {
+                let Driver {
+                    endpoint,
+                    lent,
+                    wire,
+                    ..
+                } = &mut driver;
+                let buffer = endpoint.read_buffer(lent, Face::Messages, &mut [], &mut scratch);
+                let count = wire.read(buffer).unwrap();
+                endpoint
+                    .received(lent, Face::Messages, &mut [], &mut scratch, count)
+                    .unwrap();
+                driver.advance(9);
+            }
+            driver.endpoint.ping();
+            assert!(driver.endpoint.ping_due());
+            for _ in 0..40 {
+                driver.run(Face::Messages, 9);
+                driver.flush();
+            }
+            assert!(!driver.endpoint.ping_due());
+            let mut written = driver.written();
+            written.sort();
+            let pong = (true, 10, b"half and half".to_vec());
+            assert_eq!(written, [(true, 9, Vec::new()), pong], "cut at {cut}");
+        }
+    }
+    // Nothing behind a Close.
+    let mut lent = [0; 200];
+    let mut driver = Driver::new(Role::Client, &mut lent, Wire::new(&[]));
+    driver.endpoint.ping();
+    driver.endpoint.close(CloseCode::NORMAL);
+    driver.endpoint.ping();
+    driver.run(Face::Messages, 9);
+    assert_eq!(driver.written(), [(true, 8, vec![3, 0xE8])]);
+}
+
 /// With an empty buffer the type and the length of a frame are told and nothing is taken.
 #[test]
 fn an_empty_buffer_peeks() {
