@@ -10,6 +10,7 @@ mod poll;
 mod receive;
 mod request;
 mod send;
+mod split;
 mod stream;
 mod table;
 mod upgrade;
@@ -26,6 +27,7 @@ pub use platform::{Clock, Platform};
 #[cfg(feature = "embassy-time")]
 pub use platform::{Embassy, EmbassyClock};
 pub use request::WebSocketRequest;
+pub use split::{Halves, Receiver, Sender};
 pub use stream::Framing;
 pub use table::WebSockets;
 pub use websocket::WebSocket;
