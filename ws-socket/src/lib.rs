@@ -204,7 +204,7 @@ pub use request::WebSocketRequest;
 pub use shared::SharedWebSockets;
 pub use slots::SlotStore;
 pub use table::{
-    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy,
+    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy, Stream,
     StreamOptions, Table, WebSockets,
 };
 pub use timeout::Timeout;
