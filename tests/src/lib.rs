@@ -1,10 +1,14 @@
 //! What the tests share: a clock that is moved by hand, a stack that follows a script, smoltcp over
 //! a link with faults, frames made and read by hand.
 
+pub mod counting;
+pub mod drops;
 pub mod frames;
+pub mod hand;
 pub mod link;
 pub mod net;
 pub mod platform;
 pub mod script;
 pub mod site;
 pub mod table;
+pub mod wire;
