@@ -360,7 +360,7 @@ fn socket_face(d: &mut Dropper, script: &Script, role: Role, lent: usize, until_
             assert!(!ws.in_message());
         }
     }
-    let data = [&"Grüßeonetwo".as_bytes()[..], &[b'b'; 130]].concat();
+    let data = ["Grüßeonetwo".as_bytes(), &[b'b'; 130]].concat();
     assert_eq!(found, data);
     assert!(
         d.insist(async || ws.disconnect(FOREVER).await)
@@ -505,7 +505,7 @@ fn polling() {
                         }
                     }
                     assert_eq!(table.in_use(), 0);
-                    let data = [&"Grüßeonetwo".as_bytes()[..], &[b'b'; 130]].concat();
+                    let data = ["Grüßeonetwo".as_bytes(), &[b'b'; 130]].concat();
                     assert_eq!(found, [data.clone(), data]);
                     for script in &lines {
                         let pongs: &[_] = match lent {
@@ -531,7 +531,7 @@ impl TcpConnect for Stack<'_> {
     where
         Self: 'a;
 
-    async fn connect<'a>(&'a self, _: std::net::SocketAddr) -> Result<Wire, Reset> {
+    async fn connect(&self, _: std::net::SocketAddr) -> Result<Wire, Reset> {
         let script = (self.0)();
         let mut wire = script.wire();
         // TCP takes a while, too.
