@@ -128,6 +128,7 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
+mod address;
 mod close;
 mod connection;
 mod endpoint;
