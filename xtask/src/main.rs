@@ -5,6 +5,7 @@ mod browser;
 mod features;
 mod interop;
 mod load;
+mod panics;
 mod report;
 mod shell;
 mod size;
@@ -41,6 +42,12 @@ const TASKS: &[Task] = &[
         options: "[--require]",
         about: "measure what the libraries cost in flash and RAM",
         run: size::run,
+    },
+    Task {
+        name: "panics",
+        options: "[--require]",
+        about: "show that no panic is left in linked firmwares",
+        run: panics::run,
     },
     Task {
         name: "interop",
