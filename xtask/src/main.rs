@@ -58,7 +58,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "autobahn",
         options: autobahn::OPTIONS,
-        about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
+        about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
     },
     Task {
