@@ -149,7 +149,7 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `crates-hash` (default) | accept value by the crates `sha1` and `base64ct` |
+//! | `crates-hash` (default) | accept value by the crate `sha1` |
 //! | `compact` | accept value by `ws-core`'s own code, 3 kB of flash less; wins if both are on |
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
