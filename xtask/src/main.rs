@@ -1,5 +1,6 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod apt;
 mod autobahn;
 mod browser;
 mod features;

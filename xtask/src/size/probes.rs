@@ -68,7 +68,9 @@ impl Package {
     pub(super) fn build(&self, build: &Build) -> Result<PathBuf> {
         let folder = shell::root().join(self.folder);
         // A folder for each way, so that none is built twice.
-        let target = target_folder().join(format!("{}-{}", build.features, build.level));
+        let target = shell::target_folder()
+            .join("probes")
+            .join(format!("{}-{}", build.features, build.level));
         let script = folder.join("link.x");
         let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
         command
@@ -100,12 +102,6 @@ impl Package {
         };
         self.probes.iter().map(|(name, _)| measure(name)).collect()
     }
-}
-
-fn target_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| PathBuf::from("target"));
-    shell::root().join(target).join("probes")
 }
 
 /// Has the target installed if it is missing and there is an installer; says whether it is there.
