@@ -117,7 +117,11 @@ fn wanted(request: &Request<'_>, nonce: &[u8; 16], limit: u16, bytes: &[u8]) -> 
         let mut part = |part: ws_core::handshake::HeadPart<'_>| parts.part(part);
         match handshake.receive(request, &mut SoftSha1, read, &mut part) {
             Ok((consumed, upgraded)) => {
-                assert_eq!(consumed, read.len(), "it wanted more than there is of the head");
+                assert_eq!(
+                    consumed,
+                    read.len(),
+                    "it wanted more than there is of the head"
+                );
                 result = upgraded.map(Ok);
             }
             Err(error) => result = Some(Err(error)),
@@ -167,11 +171,17 @@ fn check(request: &Request<'_>, accept: &str, bytes: &[u8], outcome: &Outcome) {
     assert!(lines.0 == b"HTTP/1.1 101" || lines.0.starts_with(b"HTTP/1.1 101 "));
     let all = |name| head::values(&lines, name);
     assert_eq!(all("Sec-WebSocket-Accept"), [accept.as_bytes()]);
-    assert!(all("Upgrade").iter().all(|value| value.eq_ignore_ascii_case(b"websocket")));
+    assert!(
+        all("Upgrade")
+            .iter()
+            .all(|value| value.eq_ignore_ascii_case(b"websocket"))
+    );
     assert!(!all("Upgrade").is_empty());
     assert!(head::lists(&all("Connection"), "upgrade"));
     assert!(all("Sec-WebSocket-Extensions").is_empty());
-    let chosen = upgraded.subprotocol.map(|index| request.subprotocols[usize::from(index)]);
+    let chosen = upgraded
+        .subprotocol
+        .map(|index| request.subprotocols[usize::from(index)]);
     let chosen: Vec<&[u8]> = chosen.iter().map(|name| name.as_bytes()).collect();
     assert_eq!(all("Sec-WebSocket-Protocol"), chosen);
     let headers = &outcome.parts.headers()[outcome.parts.headers().len() - lines.1.len()..];

@@ -35,7 +35,11 @@ impl Parts {
             HeadPart::Value(piece) => self.value.extend(piece),
             HeadPart::HeaderEnd => {
                 // White space behind a value is handed out only where it was cut there.
-                while self.value.last().is_some_and(|byte| matches!(byte, b' ' | b'\t')) {
+                while self
+                    .value
+                    .last()
+                    .is_some_and(|byte| matches!(byte, b' ' | b'\t'))
+                {
                     self.value.pop();
                 }
                 let name = std::mem::take(&mut self.name);
@@ -70,7 +74,9 @@ pub(crate) type Lines<'a> = (&'a [u8], Vec<(&'a [u8], &'a [u8])>);
 
 /// A head, with its blank line, read another way.
 pub(crate) fn read(head: &[u8]) -> Lines<'_> {
-    let head = head.strip_suffix(b"\r\n\r\n").expect("a blank line at the end");
+    let head = head
+        .strip_suffix(b"\r\n\r\n")
+        .expect("a blank line at the end");
     let mut lines = Vec::new();
     let mut rest = head;
     while let Some(at) = rest.windows(2).position(|two| two == b"\r\n") {
@@ -99,6 +105,8 @@ pub(crate) fn values<'a>(lines: &Lines<'a>, name: &str) -> Vec<&'a [u8]> {
 
 /// Is `element` in one of the lists?
 pub(crate) fn lists(values: &[&[u8]], element: &str) -> bool {
-    let mut elements = values.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let mut elements = values
+        .iter()
+        .flat_map(|value| value.split(|byte| *byte == b','));
     elements.any(|found| found.trim_ascii().eq_ignore_ascii_case(element.as_bytes()))
 }

@@ -20,21 +20,40 @@ pub(crate) fn assert_frames(client: bool, bytes: &[u8], payload: impl Fn(u8) -> 
             8..=10 => {
                 assert!(found.fin && found.payload.len() <= 125, "a control frame");
                 closed = found.opcode == 8;
-                assert!(!closed || is_close(found), "the payload of a Close");
+                assert!(
+                    !closed || is_close(found),
+                    "the payload of a Close: {found:x?}"
+                );
                 continue;
             }
             opcode => panic!("bits or an opcode that are reserved: {opcode:#x}"),
         }
         in_message = !found.fin;
-        assert!(found.payload.iter().all(|byte| payload(*byte)), "broken into: {found:?}");
+        assert!(
+            found.payload.iter().all(|byte| payload(*byte)),
+            "broken into: {found:?}"
+        );
     }
-    assert_eq!(length + cut.len(), bytes.len(), "a length not in its shortest form");
+    assert_eq!(
+        length + cut.len(),
+        bytes.len(),
+        "a length not in its shortest form"
+    );
     assert!(!closed || cut.is_empty(), "something follows the Close");
     if let [first, rest @ ..] = cut {
-        assert!(matches!(first & 0x7F, 0..=2 | 8..=10), "a cut frame's opcode");
+        assert!(
+            matches!(first & 0x7F, 0..=2 | 8..=10),
+            "a cut frame's opcode"
+        );
         let data = (first & 0x7F) <= 2;
-        assert!(!data || in_message == (first & 0x0F == 0), "a cut frame's place");
-        assert!(rest.first().is_none_or(|second| (second & 0x80 != 0) == client));
+        assert!(
+            !data || in_message == (first & 0x0F == 0),
+            "a cut frame's place"
+        );
+        assert!(
+            rest.first()
+                .is_none_or(|second| (second & 0x80 != 0) == client)
+        );
     }
 }
 

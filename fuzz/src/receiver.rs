@@ -83,7 +83,11 @@ fn decoded(role: Role, limit: usize, bytes: &[u8], ends: &[usize]) -> Said {
             assert!(consumed <= given && decoded.payload.len() <= consumed);
             if over {
                 assert_eq!((consumed, decoded.payload.len()), (given, 0));
-                assert_eq!((decoded.frame, decoded.end), (None, false), "behind the end");
+                assert_eq!(
+                    (decoded.frame, decoded.end),
+                    (None, false),
+                    "behind the end"
+                );
                 break;
             }
             match decoded.frame {
@@ -107,7 +111,9 @@ fn wanted(role: Role, limit: usize, bytes: &[u8], cuts: &Cuts) -> Said {
     let mut said = Said::default();
     let mut rest = bytes;
     let ends = cuts.ends(bytes.len());
-    let lengths = ends.iter().scan(0, |last, end| Some(end - std::mem::replace(last, *end)));
+    let lengths = ends
+        .iter()
+        .scan(0, |last, end| Some(end - std::mem::replace(last, *end)));
     let mut lengths: Vec<usize> = lengths.filter(|length| *length > 0).collect();
     lengths.push(usize::MAX);
     let mut lengths = lengths.iter().cycle();
@@ -123,7 +129,9 @@ fn wanted(role: Role, limit: usize, bytes: &[u8], cuts: &Cuts) -> Said {
         let mut read = read.to_vec();
         let result = if receiver.in_payload() {
             let frame = receiver.frame().expect("the header is complete");
-            receiver.payload(&mut read).inspect(|(_, end)| said.piece(frame, &read, *end))
+            receiver
+                .payload(&mut read)
+                .inspect(|(_, end)| said.piece(frame, &read, *end))
         } else {
             receiver.header(&read, limit).map(|count| (count, false))
         };

@@ -33,18 +33,40 @@ pub fn run(data: &[u8]) {
         })
         .collect();
     let supported: Vec<&str> = supported.iter().map(String::as_str).collect();
-    let upgrade = |name| Response::Upgrade { subprotocol: Some(name), headers: &[] };
-    let tokens = supported.iter().all(|name| upgrade(name).validate().is_ok());
+    let upgrade = |name| Response::Upgrade {
+        subprotocol: Some(name),
+        headers: &[],
+    };
+    let tokens = supported
+        .iter()
+        .all(|name| upgrade(name).validate().is_ok());
     let rules = Rules {
-        subprotocols: if tokens { &supported } else { &["chat", "mqtt", "chat2"] },
+        subprotocols: if tokens {
+            &supported
+        } else {
+            &["chat", "mqtt", "chat2"]
+        },
         targets: TARGETS,
-        hosts: if lists & 1 != 0 { &["h", "server.example.com"] } else { &[] },
+        hosts: if lists & 1 != 0 {
+            &["h", "server.example.com"]
+        } else {
+            &[]
+        },
         origins: if lists & 2 != 0 { &["http://h"] } else { &[] },
     };
     let bytes = input.rest();
 
-    let once = received(&rules, limit, bytes, &[bytes.len()], &Input::new(&[]).cuts());
-    assert_eq!(once, received(&rules, limit, bytes, &cuts.ends(bytes.len()), &cuts));
+    let once = received(
+        &rules,
+        limit,
+        bytes,
+        &[bytes.len()],
+        &Input::new(&[]).cuts(),
+    );
+    assert_eq!(
+        once,
+        received(&rules, limit, bytes, &cuts.ends(bytes.len()), &cuts)
+    );
     assert_eq!(once, wanted(&rules, limit, bytes, &cuts));
     check(&rules, bytes, &once);
 }
@@ -85,7 +107,11 @@ fn wanted(rules: &Rules<'_>, limit: u16, bytes: &[u8], room: &Cuts) -> Outcome {
         let mut part = |part: HeadPart<'_>| parts.part(part);
         match handshake.receive(rules, &mut SoftSha1, read, &mut part) {
             Ok((consumed, requested)) => {
-                assert_eq!(consumed, read.len(), "it wanted more than there is of the head");
+                assert_eq!(
+                    consumed,
+                    read.len(),
+                    "it wanted more than there is of the head"
+                );
                 result = requested.map(Ok);
             }
             Err(error) => result = Some(Err(error)),
@@ -110,21 +136,30 @@ fn outcome(
                 assert!(asked.upgrade());
                 assert_eq!(asked.subprotocol(), requested.subprotocol.map(usize::from));
                 Response::Upgrade {
-                    subprotocol: requested.subprotocol.map(|at| rules.subprotocols[usize::from(at)]),
+                    subprotocol: requested
+                        .subprotocol
+                        .map(|at| rules.subprotocols[usize::from(at)]),
                     headers: &[("X-More", "yes")],
                 }
             }
             Err(error) => {
-                assert!(handshake.asked(Err(error)).is_ok_and(|asked| !asked.upgrade())
-                    || handshake.asked(Err(error)).is_err());
-                Response::Refuse { status: error.status(), headers: &[] }
+                assert!(
+                    handshake
+                        .asked(Err(error))
+                        .is_ok_and(|asked| !asked.upgrade())
+                        || handshake.asked(Err(error)).is_err()
+                );
+                Response::Refuse {
+                    status: error.status(),
+                    headers: &[],
+                }
             }
         };
         assert_eq!(response.validate(), Ok(()));
         let ends = room.ends(512);
-        let mut lengths = ends.iter().scan(0, |last, end| {
-            Some(end - std::mem::replace(last, *end))
-        });
+        let mut lengths = ends
+            .iter()
+            .scan(0, |last, end| Some(end - std::mem::replace(last, *end)));
         loop {
             let mut piece = vec![0; lengths.next().unwrap_or(512).max(1)];
             let count = handshake.fill(&response, &mut piece);
@@ -163,11 +198,18 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
         }
     };
     let end = head.windows(4).position(|four| four == b"\r\n\r\n");
-    assert_eq!(end.map(|end| end + 4), Some(head.len()), "past the blank line");
+    assert_eq!(
+        end.map(|end| end + 4),
+        Some(head.len()),
+        "past the blank line"
+    );
     let lines = head::read(head);
     let all = |name| head::values(&lines, name);
     let words: Vec<&[u8]> = lines.0.split(|byte| *byte == b' ').collect();
-    assert_eq!((words.len(), words[0], words[2]), (3, &b"GET"[..], &b"HTTP/1.1"[..]));
+    assert_eq!(
+        (words.len(), words[0], words[2]),
+        (3, &b"GET"[..], &b"HTTP/1.1"[..])
+    );
     assert_eq!(outcome.parts.first_line(), (words[0], words[1]));
     assert!(head::lists(&all("Upgrade"), "websocket"));
     assert!(head::lists(&all("Connection"), "upgrade"));
@@ -175,7 +217,10 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
     let hosts = all("Host");
     assert_eq!(hosts.len(), 1);
     let is = |names: &[&str], value: &[u8]| {
-        names.is_empty() || names.iter().any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
+        names.is_empty()
+            || names
+                .iter()
+                .any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
     };
     assert!(is(rules.hosts, hosts[0]));
     assert!(all("Origin").iter().all(|origin| is(rules.origins, origin)));
@@ -190,13 +235,24 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
     let answer = head::read(&outcome.answer);
     assert_eq!(answer.0, b"HTTP/1.1 101 Switching Protocols");
     let accept = head::accept(std::str::from_utf8(key).expect("it is ASCII"));
-    assert_eq!(head::values(&answer, "Sec-WebSocket-Accept"), [accept.as_bytes()]);
-    let chosen = requested.subprotocol.map(|at| rules.subprotocols[usize::from(at)]);
+    assert_eq!(
+        head::values(&answer, "Sec-WebSocket-Accept"),
+        [accept.as_bytes()]
+    );
+    let chosen = requested
+        .subprotocol
+        .map(|at| rules.subprotocols[usize::from(at)]);
     let offered = all("Sec-WebSocket-Protocol");
-    let mut offered = offered.iter().flat_map(|value| value.split(|byte| *byte == b','));
+    let mut offered = offered
+        .iter()
+        .flat_map(|value| value.split(|byte| *byte == b','));
     let first = offered.find_map(|name| {
         let name = name.trim_ascii();
-        rules.subprotocols.iter().copied().find(|supported| supported.as_bytes() == name)
+        rules
+            .subprotocols
+            .iter()
+            .copied()
+            .find(|supported| supported.as_bytes() == name)
     });
     assert_eq!(chosen, first);
     let chosen: Vec<&[u8]> = chosen.iter().map(|name| name.as_bytes()).collect();

@@ -16,12 +16,16 @@ pub fn run(data: &[u8]) {
     // It is made of parts of the text.
     let (scheme, rest) = text.split_once("://").expect("a scheme");
     assert_eq!(ours.secure, scheme.eq_ignore_ascii_case("wss"));
-    let authority = rest.strip_suffix(ours.target).expect("the target ends the text");
+    let authority = rest
+        .strip_suffix(ours.target)
+        .expect("the target ends the text");
     assert!(!authority.contains(['/', '?', '#', '@', '\\']));
     let default = if ours.secure { 443 } else { 80 };
     if authority != header {
         assert_eq!(ours.port, default);
-        let port = authority.strip_prefix(header).and_then(|port| port.strip_prefix(':'));
+        let port = authority
+            .strip_prefix(header)
+            .and_then(|port| port.strip_prefix(':'));
         let port = port.expect("host and port");
         assert!(port.is_empty() || port.parse() == Ok(default));
     } else if ours.port != default {
@@ -34,7 +38,10 @@ pub fn run(data: &[u8]) {
         UrlHost::Ip(IpAddr::V6(_)) => assert!(header.starts_with('[')),
     }
     // It can be asked for, and read again.
-    assert_eq!(Request::new(ours.host_header(), ours.target).validate(), Ok(()));
+    assert_eq!(
+        Request::new(ours.host_header(), ours.target).validate(),
+        Ok(())
+    );
     let again = format!("{scheme}://{header}{}", ours.target);
     assert_eq!(Url::parse(&again), Ok(ours));
 
@@ -63,18 +70,26 @@ fn compare(ours: &Url<'_>, theirs: &url::Url) {
         }
         (UrlHost::Name(name), url::Host::Ipv4(_)) => {
             let last = name.strip_suffix('.').unwrap_or(name).rsplit('.').next();
-            assert!(last.is_some_and(|last| last.starts_with(|digit: char| digit.is_ascii_digit())));
+            assert!(
+                last.is_some_and(|last| last.starts_with(|digit: char| digit.is_ascii_digit()))
+            );
         }
         (UrlHost::Ip(IpAddr::V4(ip)), url::Host::Ipv4(other)) => assert_eq!(ip, other),
         (UrlHost::Ip(IpAddr::V6(ip)), url::Host::Ipv6(other)) => assert_eq!(ip, other),
         (host, other) => panic!("{host:?} is {other:?} to others"),
     }
-    if !ours.target.contains(['.', '\\', '%', '"', '<', '>', '`', '{', '}', '^', '\'', '|']) {
+    if !ours
+        .target
+        .contains(['.', '\\', '%', '"', '<', '>', '`', '{', '}', '^', '\'', '|'])
+    {
         let target = match ours.target {
             target if target.starts_with('/') => target.to_owned(),
             target => format!("/{target}"),
         };
-        let query = theirs.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let query = theirs
+            .query()
+            .map(|query| format!("?{query}"))
+            .unwrap_or_default();
         assert_eq!(target, format!("{}{query}", theirs.path()));
     }
 }

@@ -4,6 +4,7 @@ mod apt;
 mod autobahn;
 mod browser;
 mod features;
+mod fuzz;
 mod interop;
 mod load;
 mod report;
@@ -54,6 +55,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
         run: autobahn::run,
+    },
+    Task {
+        name: "fuzz",
+        options: fuzz::OPTIONS,
+        about: "run the fuzz targets in fuzz/ for some seconds together",
+        run: fuzz::run,
     },
     Task {
         name: "load",

@@ -24,7 +24,11 @@ impl World<'_> {
     /// One of the ids, most often one of the latest.
     pub(super) fn an_id(&mut self, input: &mut Input<'_>) -> Option<WebSocketId> {
         let back = usize::from(input.byte() & 3);
-        let at = self.ids.len().checked_sub(1 + back).or(self.ids.len().checked_sub(1))?;
+        let at = self
+            .ids
+            .len()
+            .checked_sub(1 + back)
+            .or(self.ids.len().checked_sub(1))?;
         self.ids.get(at).copied()
     }
 
@@ -46,7 +50,12 @@ impl World<'_> {
             }
             3 => self.poll_accept(timeout),
             4 => {
-                let Self { table, listener, site, .. } = self;
+                let Self {
+                    table,
+                    listener,
+                    site,
+                    ..
+                } = self;
                 let taken = table.take_in(listener, &mut &mut *site).ok().flatten();
                 self.opened(taken);
             }
@@ -76,30 +85,40 @@ impl World<'_> {
                 let received = self.timed(timeout, |world| {
                     world.table.recv_msg(ws, &mut buffer, timeout)
                 });
-                assert!(received.is_ok_and(|piece| piece.length <= buffer.len()) || received.is_err());
+                assert!(
+                    received.is_ok_and(|piece| piece.length <= buffer.len()) || received.is_err()
+                );
             }
             16 => {
                 let mut buffer = vec![0; input.up_to(300)];
-                let received = self.timed(timeout, |world| {
-                    world.table.recv(ws, &mut buffer, timeout)
-                });
+                let received =
+                    self.timed(timeout, |world| world.table.recv(ws, &mut buffer, timeout));
                 assert!(received.is_ok_and(|count| count <= buffer.len()) || received.is_err());
             }
             17 => {
                 let mut items = [PollItem::new(ws, Events(input.byte().into())); 2];
                 let ready = self.timed(timeout, |world| world.table.poll(&mut items, timeout));
-                assert_eq!(ready, items.iter().filter(|item| item.revents.0 != 0).count());
+                assert_eq!(
+                    ready,
+                    items.iter().filter(|item| item.revents.0 != 0).count()
+                );
             }
             18 => {
                 let code = input.pick(&[1000, 1001, 1005, 4000, 0, 1006, 1015]);
-                let reason = input.pick(&["", "bye", "\u{e4}\u{1f980}"]).repeat(input.up_to(40));
+                let reason = input
+                    .pick(&["", "bye", "\u{e4}\u{1f980}"])
+                    .repeat(input.up_to(40));
                 let _ = self.timed(timeout, |world| {
-                    world.table.disconnect_with(ws, CloseCode(code), &reason, timeout)
+                    world
+                        .table
+                        .disconnect_with(ws, CloseCode(code), &reason, timeout)
                 });
             }
             19 => {
                 let kept = self.timed(timeout, |world| {
-                    world.table.disconnect_keeping_socket(ws, CloseCode::NORMAL, "", timeout)
+                    world
+                        .table
+                        .disconnect_keeping_socket(ws, CloseCode::NORMAL, "", timeout)
                 });
                 if let Ok((_, socket)) = kept {
                     self.stack.close(socket).expect("it is open");
@@ -146,7 +165,9 @@ impl World<'_> {
         let connected = self.timed(timeout, |world| {
             if url {
                 let _ = world.stack.close(socket);
-                world.table.connect_url("ws://host:8080/chat?x", request, timeout)
+                world
+                    .table
+                    .connect_url("ws://host:8080/chat?x", request, timeout)
             } else if kind & 8 != 0 {
                 let _ = world.stack.close(socket);
                 world.table.connect_to(REMOTE, request, timeout)
@@ -156,22 +177,38 @@ impl World<'_> {
         });
         match connected {
             Ok(ws) => self.opened(Some(ws)),
-            Err(_) => assert!(!self.stack.is_open(socket), "a failed connect keeps its socket"),
+            Err(_) => assert!(
+                !self.stack.is_open(socket),
+                "a failed connect keeps its socket"
+            ),
         }
     }
 
     pub(super) fn accept(&mut self, timeout: i32) -> Result<WebSocketId, AcceptError<ScriptError>> {
         self.timed(timeout, |world| {
-            let World { table, listener, site, .. } = world;
+            let World {
+                table,
+                listener,
+                site,
+                ..
+            } = world;
             table.accept(listener, site, timeout)
         })
     }
 
     fn poll_accept(&mut self, timeout: i32) {
-        let mut items: Vec<PollItem> =
-            self.ids.iter().map(|ws| PollItem::new(*ws, Events::IN)).collect();
+        let mut items: Vec<PollItem> = self
+            .ids
+            .iter()
+            .map(|ws| PollItem::new(*ws, Events::IN))
+            .collect();
         let polled = self.timed(timeout, |world| {
-            let World { table, listener, site, .. } = world;
+            let World {
+                table,
+                listener,
+                site,
+                ..
+            } = world;
             table.poll_accept(listener, site, &mut items, timeout)
         });
         self.opened(polled.ok().and_then(|polled| polled.accepted));
@@ -180,7 +217,10 @@ impl World<'_> {
     fn register(&mut self, input: &mut Input<'_>) {
         let role = input.pick(&[Role::Client, Role::Server]);
         let socket = self.connected();
-        let copy = self.stack.line(socket, |line| line.copy.clone()).expect("it is recorded");
+        let copy = self
+            .stack
+            .line(socket, |line| line.copy.clone())
+            .expect("it is recorded");
         let (mut buffer, mut buffered) = (None, 0);
         if input.flag() {
             buffer = self.spare.take();
@@ -241,14 +281,21 @@ impl World<'_> {
             return;
         };
         let mut payload = letters(b'a', input.up_to(600));
-        if opcode == Opcode::Close && kind & 0x10 == 0 {
-            payload.splice(..0, [0x03, 0xE8]);
+        if opcode == Opcode::Close {
+            if kind & 0x10 == 0 {
+                payload.splice(..0, [0x03, 0xE8]);
+            }
+            // Checked when it begins, so that what follows has to be the rest of it.
+            self.carry_through(ws, &mut payload, opcode, kind, timeout, false);
+            return;
         }
         let (mask, fin) = (kind & 0x20 == 0, kind & 0x40 == 0);
         // What the role demands, most often.
         for mask in [mask, !mask] {
             let sent = self.timed(timeout, |world| {
-                world.table.send_msg(ws, &payload, opcode, mask, fin, timeout)
+                world
+                    .table
+                    .send_msg(ws, &payload, opcode, mask, fin, timeout)
             });
             match sent {
                 Ok(count) => assert!(count <= payload.len()),
@@ -267,10 +314,16 @@ impl World<'_> {
             _ => input.up_to(100_000),
         };
         let opcode = input.pick(&[Opcode::Text, Opcode::Binary, Opcode::Continuation]);
-        let part = &part[..if kind & 16 == 0 { part.len().min(rest) } else { part.len() }];
+        let part = &part[..if kind & 16 == 0 {
+            part.len().min(rest)
+        } else {
+            part.len()
+        }];
         for mask in [true, false] {
             let sent = self.timed(timeout, |world| {
-                world.table.send_part(ws, part, rest, opcode, mask, kind & 1 == 0, timeout)
+                world
+                    .table
+                    .send_part(ws, part, rest, opcode, mask, kind & 1 == 0, timeout)
             });
             match sent {
                 Ok(count) => assert!(count <= part.len().min(rest)),
@@ -281,37 +334,66 @@ impl World<'_> {
         }
     }
 
-    /// Masked in place, the rest is the only thing that may follow: it does, until all is out or
-    /// the connection is given up.
     fn send_msg_mut(&mut self, ws: WebSocketId, timeout: i32, input: &mut Input<'_>) {
         let kind = input.byte();
-        let opcode = input.pick(&[Opcode::Text, Opcode::Binary, Opcode::Continuation, Opcode::Ping]);
+        let opcodes = [
+            Opcode::Text,
+            Opcode::Binary,
+            Opcode::Continuation,
+            Opcode::Ping,
+        ];
+        let opcode = input.pick(&opcodes);
         let mut payload = letters(b'm', input.up_to(600));
+        // Masked in place, the rest is the only thing that may follow.
+        self.carry_through(ws, &mut payload, opcode, kind, timeout, true);
+    }
+
+    /// Sends a frame until all of it is out or its connection is given up.
+    fn carry_through(
+        &mut self,
+        ws: WebSocketId,
+        payload: &mut [u8],
+        opcode: Opcode,
+        kind: u8,
+        timeout: i32,
+        in_place: bool,
+    ) {
         if self.table.open_frame(ws) != Ok(None) {
             return;
         }
+        let fin = kind & 0x40 == 0;
         let mut mask = true;
-        let mut rest = &mut payload[..];
+        let mut rest = payload;
         for _ in 0..8 {
+            let before = rest.to_vec();
             let sent = self.timed(timeout, |world| {
-                world.table.send_msg_mut(ws, rest, opcode, mask, kind & 1 == 0, timeout)
+                if in_place {
+                    world
+                        .table
+                        .send_msg_mut(ws, rest, opcode, mask, fin, timeout)
+                } else {
+                    world.table.send_msg(ws, rest, opcode, mask, fin, timeout)
+                }
             });
             if matches!(sent, Err(SendError::Mask)) && mask {
                 mask = false;
                 continue;
             }
-            rest = &mut rest[sent.unwrap_or(0)..];
             match self.table.open_frame(ws) {
-                Ok(Some(open)) => assert_eq!(open, rest.len()),
+                Ok(Some(open)) => {
+                    rest = &mut rest[sent.unwrap_or(0)..];
+                    assert_eq!(open, rest.len());
+                }
                 _ => {
                     if sent.is_err() && self.table.is_open(ws) {
-                        assert!(rest.iter().all(|byte| *byte == b'm'), "taken back, and changed");
+                        assert_eq!(rest, before, "taken back, and changed");
                     }
                     return;
                 }
             }
             if let Ok(Some(socket)) = self.table.with_socket(ws, |_, socket| *socket) {
-                self.stack.line(socket, |line| line.window = line.window.max(100));
+                self.stack
+                    .line(socket, |line| line.window = line.window.max(100));
             }
         }
         let _ = self.table.abort(ws);
@@ -332,7 +414,9 @@ impl World<'_> {
             }
         };
         let left = self.timed(timeout, |world| {
-            world.table.broadcast(&mut recipients, &payload, Opcode::Text, policy, timeout)
+            world
+                .table
+                .broadcast(&mut recipients, &payload, Opcode::Text, policy, timeout)
         });
         assert_eq!(left, recipients.iter().filter(|to| !to.is_done()).count());
         for to in &recipients {
@@ -352,7 +436,9 @@ impl World<'_> {
             return;
         }
         let kept = self.timed(3, |world| {
-            world.table.disconnect_keeping_socket(ws, CloseCode::NORMAL, "", 3)
+            world
+                .table
+                .disconnect_keeping_socket(ws, CloseCode::NORMAL, "", 3)
         });
         if let Ok((_, socket)) = kept {
             self.stack.close(socket).expect("it is open");

@@ -121,7 +121,11 @@ impl World<'_> {
         let result = call(self);
         let took = self.clock.get().wrapping_sub(began);
         let most = u32::try_from(timeout).expect("no call waits for ever") + LAST_STEPS_MS;
-        assert!(took <= most, "{took} ms of {timeout}, {:?}", self.stack.calls());
+        assert!(
+            took <= most,
+            "{took} ms of {timeout}, {:?}",
+            self.stack.calls()
+        );
         result
     }
 
@@ -130,7 +134,8 @@ impl World<'_> {
         for socket in 0..=u8::MAX {
             if self.stack.is_open(socket) {
                 self.stack.line(socket, |line| {
-                    line.incoming.retain(|what| matches!(what, Incoming::Bytes(_)));
+                    line.incoming
+                        .retain(|what| matches!(what, Incoming::Bytes(_)));
                     line.incoming.push_back(Incoming::Eof);
                 });
             }
@@ -167,7 +172,10 @@ impl World<'_> {
             at.map(|at| at + 4)
         };
         for record in self.stack.records() {
-            let role = self.registered.iter().find(|(other, _)| Rc::ptr_eq(other, &record));
+            let role = self
+                .registered
+                .iter()
+                .find(|(other, _)| Rc::ptr_eq(other, &record));
             let bytes = record.borrow();
             if let Some((_, role)) = role {
                 assert_frames(*role == Role::Client, &bytes, payload);
@@ -178,10 +186,16 @@ impl World<'_> {
             } else {
                 // Pages first, perhaps.
                 let upgrade = b"HTTP/1.1 101 Switching Protocols\r\n";
-                let at = bytes.windows(upgrade.len()).position(|found| found == upgrade);
+                let at = bytes
+                    .windows(upgrade.len())
+                    .position(|found| found == upgrade);
                 let Some(at) = at else {
                     let start = b"HTTP/1.1 ";
-                    assert!(bytes.starts_with(start) || start.starts_with(&bytes) || b"GET ".starts_with(&bytes));
+                    assert!(
+                        bytes.starts_with(start)
+                            || start.starts_with(&bytes)
+                            || b"GET ".starts_with(&bytes)
+                    );
                     continue;
                 };
                 if let Some(end) = blank(&bytes[at..]) {

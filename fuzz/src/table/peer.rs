@@ -51,7 +51,8 @@ impl World<'_> {
     pub(super) fn connected(&self) -> u8 {
         let socket = self.stack.connected();
         let zero_is_nothing = self.peer.zero_is_nothing;
-        self.stack.line(socket, |line| line.zero_is_nothing = zero_is_nothing);
+        self.stack
+            .line(socket, |line| line.zero_is_nothing = zero_is_nothing);
         socket
     }
 
@@ -85,7 +86,9 @@ impl World<'_> {
         .into_bytes();
         if kind & 7 < 2 {
             // The site upgrades there.
-            bytes = String::from_utf8_lossy(&bytes).replace("/chat", "/ws").into_bytes();
+            bytes = String::from_utf8_lossy(&bytes)
+                .replace("/chat", "/ws")
+                .into_bytes();
         }
         if kind & 0x08 != 0 {
             let count = input.up_to(40);
@@ -128,7 +131,10 @@ impl World<'_> {
         };
         let masked = self.stack.line(socket, |line| {
             // What the peer of a client sends is not masked.
-            let copy = line.copy.as_ref().map(|copy| copy.borrow().starts_with(b"GET "));
+            let copy = line
+                .copy
+                .as_ref()
+                .map(|copy| copy.borrow().starts_with(b"GET "));
             copy != Some(true)
         });
         let masked = masked != (input.byte() & 0x1F == 0x1F);
