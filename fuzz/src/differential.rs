@@ -7,12 +7,12 @@ use std::rc::Rc;
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
 use ws_socket::{Config, Opcode, ProtocolError, ReceiveError, Role, WebSockets};
-use ws_tests::frames::{Found, frame, frames};
+use ws_tests::frames::frames;
 use ws_tests::platform::HandPlatform;
 use ws_tests::script::{Incoming, ScriptStack};
 
 use crate::input::{Cuts, Input};
-use crate::oracle::assert_frames;
+use crate::oracle::{assert_frames, shortest};
 use crate::wire;
 
 type Messages = Vec<(Opcode, Vec<u8>)>;
@@ -94,16 +94,6 @@ fn tolerated(
             more.is_empty() && matches!(their_end, End::Eof) && !cut.is_empty()
         }
     }
-}
-
-/// Are the lengths of all whole frames in their shortest form?
-fn shortest(bytes: &[u8]) -> bool {
-    let (found, cut) = frames(bytes);
-    let again = |found: &Found| {
-        let masked = found.key.is_some();
-        frame(found.fin, found.opcode, masked, &found.payload).len()
-    };
-    found.iter().map(again).sum::<usize>() + cut.len() == bytes.len()
 }
 
 fn ours(

@@ -4,6 +4,7 @@ use ws_core::{Frame, Opcode, ProtocolError, Receiver, Role};
 use ws_tests::frames::frames;
 
 use crate::input::{Cuts, Input};
+use crate::oracle::shortest_length;
 use crate::wire;
 
 /// What a receiver said.
@@ -151,6 +152,12 @@ fn check(role: Role, limit: usize, bytes: &[u8], said: &Said) {
     if said.error.is_none() && !said.closed {
         assert_eq!(said.whole.len(), found.len());
     }
+    let taken = &found[..said.whole.len()];
+    let (again, rest) = frames(&bytes[..shortest_length(taken)]);
+    assert!(
+        again == taken && rest.is_empty(),
+        "a length not in its shortest form"
+    );
     let mut message: Option<(Opcode, Vec<u8>)> = None;
     for (at, ((frame, payload), found)) in said.whole.iter().zip(&found).enumerate() {
         assert_eq!((frame.fin, payload), (found.fin, &found.payload));

@@ -32,10 +32,18 @@ pub fn run(data: &[u8]) {
         let (_, port) = authority.rsplit_once(':').expect("a port");
         assert_eq!(port.parse(), Ok(ours.port));
     }
-    match ours.host {
-        UrlHost::Name(name) => assert!(header.starts_with(name)),
-        UrlHost::Ip(IpAddr::V4(ip)) => assert!(header.starts_with(&ip.to_string())),
-        UrlHost::Ip(IpAddr::V6(_)) => assert!(header.starts_with('[')),
+    let bare = match ours.host {
+        UrlHost::Name(name) => name.to_owned(),
+        UrlHost::Ip(IpAddr::V4(ip)) => ip.to_string(),
+        UrlHost::Ip(IpAddr::V6(_)) => {
+            let end = header.find(']').expect("a bracket");
+            header[..=end].to_owned()
+        }
+    };
+    // A port stands in Host only where it is not the default one.
+    match header.strip_prefix(&bare).expect("the host comes first") {
+        "" => assert_eq!(ours.port, default),
+        port => assert!(port.starts_with(':') && ours.port != default),
     }
     // It can be asked for, and read again.
     assert_eq!(

@@ -45,18 +45,19 @@ pub(crate) fn run(args: &[String]) -> Result {
         };
         return target.replay(file);
     }
-    let ran = fuzz(&targets, options.seconds)?;
+    let (ran, result) = fuzz(&targets, options.seconds);
+    println!("\n{}", summary(&ran));
+    result?;
     if options.merge {
         for target in &targets {
             corpus::merge(target)?;
         }
     }
-    println!("\n{}", summary(&ran));
     Ok(())
 }
 
-/// Runs all targets, on each processor one at a time.
-fn fuzz(targets: &[Target], seconds: u64) -> Result<Vec<(String, Ran)>> {
+/// Runs all targets, on each processor one at a time: those that found nothing, and whether all did.
+fn fuzz(targets: &[Target], seconds: u64) -> (Vec<(String, Ran)>, Result) {
     let lanes = std::thread::available_parallelism().map_or(1, usize::from);
     let lanes = lanes.min(targets.len());
     let rounds = targets.len().div_ceil(lanes) as u64;
@@ -89,9 +90,8 @@ fn fuzz(targets: &[Target], seconds: u64) -> Result<Vec<(String, Ran)>> {
             table.row(&target.name, Duration::from_secs(each), verdict);
         }
     });
-    table.finish(true)?;
     all.sort_by(|(one, _), (two, _)| one.cmp(two));
-    Ok(all)
+    (all, table.finish(true))
 }
 
 /// Executions for each target, and together.
