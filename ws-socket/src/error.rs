@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
-use ws_core::{CloseCode, FrameError, ProtocolError};
+use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
 
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -214,19 +214,36 @@ pub enum ReceiveError<E: Debug> {
     /// that came before has been handed out: `EIO`.
     #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
+    /// Async: a Ping of the peer's cannot be taken before a frame of ours that is partly sent is
+    /// out; nothing is lost. Send its rest, then receive: `EAGAIN`.
+    #[error("the rest of a frame has to be sent first")]
+    FrameOpen,
+    /// Async: the peer is silent and does not answer our Ping in time
+    /// ([`Config::keepalive`](crate::Config)): `EIO`.
+    #[error("the peer does not answer")]
+    NoPong,
     /// The TCP stack failed; the connection is gone: `EIO`.
     #[error("TCP: {0:?}")]
     Stack(E),
 }
 
 impl<E: Debug> ReceiveError<E> {
+    /// What a connection that has nothing more to receive ended with.
+    pub(crate) const fn ended(endpoint: &Endpoint) -> Self {
+        match endpoint.peer_close() {
+            Some(code) => Self::Closed(code),
+            None if endpoint.has_failed() => Self::NotConnected,
+            None => Self::Lost,
+        }
+    }
+
     /// What Zephyr's `websocket_recv_msg` returns for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
-            Self::Timeout => Errno::Eagain,
+            Self::Timeout | Self::FrameOpen => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
-            Self::Protocol(_) | Self::Stack(_) => Errno::Eio,
+            Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
         }
     }
 }
@@ -308,22 +325,40 @@ impl<E: Debug> AcceptError<E> {
     }
 }
 
-/// What the socket face reports, as an `embedded_nal` error.
+/// What the socket face reports, as an `embedded_nal` or `embedded_io` error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SocketError<E: Debug> {
     /// `connect`, or `socket` without a free slot.
     #[error("{0}")]
-    Connect(#[from] ConnectError<E>),
+    Connect(ConnectError<E>),
     /// `send`.
     #[error("{0}")]
-    Send(#[from] SendError<E>),
+    Send(SendError<E>),
     /// `receive`.
     #[error("{0}")]
-    Receive(#[from] ReceiveError<E>),
+    Receive(ReceiveError<E>),
     /// `close` with an id that is none.
     #[error("{0}")]
-    Handle(#[from] HandleError),
+    Handle(HandleError),
 }
+
+/// By hand, since `#[from]` makes a source of it, which may not borrow.
+macro_rules! into_socket_error {
+    ($($kind:ident $error:ty),*) => {
+        $(impl<E: Debug> From<$error> for SocketError<E> {
+            fn from(error: $error) -> Self {
+                Self::$kind(error)
+            }
+        })*
+    };
+}
+
+into_socket_error!(
+    Connect ConnectError<E>,
+    Send SendError<E>,
+    Receive ReceiveError<E>,
+    Handle HandleError
+);
 
 impl<E: Debug> TcpError for SocketError<E> {
     /// `PipeClosed` where the connection is closed or was lost, in the direction asked for.

@@ -161,6 +161,8 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
 mod config;
 mod error;
 mod fmt;
@@ -183,7 +185,7 @@ pub use ws_core::{
     CloseCode, FrameError, Opcode, ProtocolError, Role, parse_close, url, write_close,
 };
 
-pub use config::{Config, ZeroRead};
+pub use config::{Config, Keepalive, ZeroRead};
 pub use error::{
     AcceptError, ConnectError, DisconnectError, Errno, HandleError, ReceiveError, RegisterError,
     SendError, SocketError,

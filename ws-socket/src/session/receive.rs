@@ -3,7 +3,7 @@
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::{Face, Next, Piece, SCRATCH};
 
-use super::{Context, Entry};
+use super::{Context, Entry, Open};
 use crate::Platform;
 use crate::error::ReceiveError;
 use crate::fmt::debug;
@@ -26,7 +26,10 @@ impl<T> Entry<'_, T> {
     {
         let result = match self.pump(context, face, out.len(), out) {
             Ok(Some(piece)) => Ok(piece),
-            Ok(None) => match self.open().map(|(_, endpoint)| endpoint.take(out)) {
+            Ok(None) => match self
+                .open()
+                .map(|mut open| open.endpoint.take(&mut open.lent, out))
+            {
                 Some(Ok(Some(piece))) => Ok(piece),
                 Some(Err(error)) => {
                     debug!(
@@ -42,6 +45,25 @@ impl<T> Entry<'_, T> {
         // What became due with it goes out now; what does not, with the next call.
         self.flush_due(context);
         result
+    }
+
+    /// Would a receive return something of what was read already?
+    #[cfg(feature = "async")]
+    pub(crate) fn has_received(&mut self, face: Face) -> bool {
+        let Some(mut open) = self.open() else {
+            return true;
+        };
+        match open.endpoint.advance(&mut open.lent, face, 1, true) {
+            Next::Ready | Next::Ended | Next::Blocked => true,
+            Next::Write => false,
+            // A payload under way that has to be asked for.
+            Next::Read => {
+                let mut scratch = [0; SCRATCH];
+                let endpoint = open.endpoint;
+                let buffer = endpoint.read_buffer(&mut open.lent, face, &mut [], &mut scratch);
+                buffer.is_empty()
+            }
+        }
     }
 
     /// Would [`receive`](Self::receive) return something now? Without a lent buffer a payload that
@@ -69,24 +91,25 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some((socket, endpoint)) = self.open() else {
+        let Some(mut open) = self.open() else {
             return Err(nb::Error::Other(ReceiveError::NotConnected));
         };
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
         let mut reads = 0;
         loop {
-            match endpoint.advance(face, room, blocked) {
+            let Open {
+                endpoint,
+                lent,
+                socket,
+            } = &mut open;
+            match endpoint.advance(lent, face, room, blocked) {
                 Next::Ready => return Ok(None),
                 // A wire that fails shows in the next read, behind what can still be received.
-                Next::Write => blocked = !context.flush(socket, endpoint).unwrap_or(false),
+                Next::Write => blocked = !context.flush(&mut open).unwrap_or(false),
                 Next::Blocked => return Err(nb::Error::WouldBlock),
                 Next::Ended => {
-                    return Err(nb::Error::Other(match endpoint.peer_close() {
-                        Some(code) => ReceiveError::Closed(code),
-                        None if endpoint.has_failed() => ReceiveError::NotConnected,
-                        None => ReceiveError::Lost,
-                    }));
+                    return Err(nb::Error::Other(ReceiveError::ended(endpoint)));
                 }
                 Next::Read if reads == MAX_READS => {
                     *context.unfinished = true;
@@ -94,14 +117,14 @@ impl<T> Entry<'_, T> {
                 }
                 Next::Read => {
                     reads += 1;
-                    let buffer = endpoint.read_buffer(face, out, &mut scratch);
+                    let buffer = endpoint.read_buffer(lent, face, out, &mut scratch);
                     if buffer.is_empty() {
                         return Ok(None);
                     }
                     match context.read(socket, buffer) {
                         Ok(None) => endpoint.eof(),
                         Ok(Some(count)) => {
-                            match endpoint.received(face, out, &mut scratch, count) {
+                            match endpoint.received(lent, face, out, &mut scratch, count) {
                                 Ok(None) => {}
                                 Ok(piece) => return Ok(piece),
                                 Err(error) => return Err(nb::Error::Other(error.into())),
