@@ -1,8 +1,10 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod apt;
 mod autobahn;
 mod browser;
 mod features;
+mod fuzz;
 mod interop;
 mod load;
 mod panics;
@@ -60,6 +62,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
+    },
+    Task {
+        name: "fuzz",
+        options: fuzz::OPTIONS,
+        about: "run the fuzz targets in fuzz/ for some seconds together",
+        run: fuzz::run,
     },
     Task {
         name: "load",
