@@ -10,3 +10,8 @@ pub mod platform;
 pub mod script;
 pub mod site;
 pub mod table;
+
+/// What docs/async.md shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/async.md")]
+struct AsyncDocs;
