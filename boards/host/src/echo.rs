@@ -5,7 +5,7 @@
 //! [`FRAGMENTED`] bytes: it goes back as a fragment a piece, because text that turns out not to be
 //! UTF-8 is answered with a Close, and that cannot go into an open frame.
 
-use std::ops::Range;
+use core::ops::Range;
 use ws_socket::{
     Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
     WebSockets,
@@ -80,7 +80,7 @@ impl<B: AsMut<[u8]>> Echo<B> {
     /// Another buffer, and the one that was there. What it held is not sent any more.
     pub(crate) fn swap_buffer(&mut self, buffer: B) -> B {
         self.back = None;
-        std::mem::replace(&mut self.buffer, buffer)
+        core::mem::replace(&mut self.buffer, buffer)
     }
 
     /// Does not send the piece back that was received last.
