@@ -10,7 +10,7 @@ mod echo;
 use cortex_m_rt::entry;
 use echo::{Echo, Step};
 use embedded_nal::{TcpClientStack, TcpFullStack};
-use ws_mps2_an386::net::{Board, Stack};
+use ws_mps2_an386::net::{Board, ConstStaticCell, Stack};
 use ws_mps2_an386::paint::{Call, Meter};
 use ws_mps2_an386::{network, say, semihosting};
 use ws_socket::handshake::{Asked, Page, Response, Rules};
@@ -18,12 +18,17 @@ use ws_socket::{Events, Handler, PollItem, Timeout, WebSocketId, WebSockets};
 
 /// WebSockets, and requests for pages, at once.
 const SLOTS: usize = 4;
-/// TCP sockets: one each, and two for those who knock.
-const SOCKETS: usize = SLOTS + 2;
+/// TCP connections that may come at the same moment: TCP refuses the next.
+const BACKLOG: usize = 4;
+/// TCP sockets.
+const SOCKETS: usize = SLOTS + BACKLOG;
+/// What each has for either direction.
+const TCP_BUFFER: usize = 1024;
 /// What a message is cut into.
 const PIECE: usize = 1024;
 
-/// In milliseconds.
+/// How soon a request to end is noticed where nothing else happens, in milliseconds.
+const NOTICED_WITHIN: u32 = 50;
 const CLOSES_WITHIN: i32 = 2_000;
 
 const PAGE: &[u8] = b"<!doctype html><title>A microcontroller</title>\
@@ -37,7 +42,7 @@ document.querySelector('input').onchange = event => ws.send(event.target.value)
 const HTML: &[(&str, &str)] = &[("Content-Type", "text/html; charset=utf-8")];
 const TEXT: &[(&str, &str)] = &[("Content-Type", "text/plain")];
 
-type Table<'buf> = WebSockets<'buf, Stack<SOCKETS>, Board, SLOTS>;
+type Table = WebSockets<'static, Stack<SOCKETS>, Board, SLOTS>;
 
 /// What is where.
 #[derive(Default)]
@@ -79,29 +84,36 @@ impl<'r> Handler<'r> for Site {
     }
 }
 
-/// One WebSocket.
+/// A slot of the table: the WebSocket there, if one is open, and its echo.
 struct Connection {
-    ws: WebSocketId,
-    echo: Echo<[u8; PIECE]>,
+    ws: Option<WebSocketId>,
+    echo: Echo<&'static mut [u8]>,
 }
 
-struct Server<'buf> {
-    table: Table<'buf>,
-    connections: [Option<Connection>; SLOTS],
+struct Server {
+    table: Table,
+    connections: [Connection; SLOTS],
     meter: Meter,
     /// Since the start.
     served: usize,
 }
 
+/// What the table reads into, and what the echoes keep until it is back.
+static LENT: ConstStaticCell<[[u8; 512]; SLOTS]> = ConstStaticCell::new([[0; 512]; SLOTS]);
+static PIECES: ConstStaticCell<[[u8; PIECE]; SLOTS]> = ConstStaticCell::new([[0; PIECE]; SLOTS]);
+
 #[entry]
 fn main() -> ! {
     let meter = Meter::new();
-    let (stack, board) = network!(SOCKETS, 1536);
-    let mut lent = [[0; 512]; SLOTS];
+    let (stack, board) = network!(SOCKETS, TCP_BUFFER);
+    let buffers = LENT.take().each_mut().map(|it| &mut it[..]);
+    let connections = PIECES.take().each_mut().map(|piece| Connection {
+        ws: None,
+        echo: Echo::new(&mut piece[..]),
+    });
     let mut server = Server {
-        table: Table::new(stack.with_backlog(2), board)
-            .with_buffers(lent.each_mut().map(|it| &mut it[..])),
-        connections: [const { None }; SLOTS],
+        table: Table::new(stack.with_backlog(BACKLOG), board).with_buffers(buffers),
+        connections,
         meter,
         served: 0,
     };
@@ -125,12 +137,13 @@ fn main() -> ! {
     semihosting::succeed()
 }
 
-impl Server<'_> {
+impl Server {
     /// Waits until something is to be done, and does it.
     fn turn(&mut self, listener: &mut <Stack<SOCKETS> as TcpClientStack>::TcpSocket, site: &mut Site) {
         let mut items = [const { None }; SLOTS];
-        let (mut count, mut timeout) = (0, Timeout::Forever);
-        for connection in self.connections.iter().flatten() {
+        let (mut count, mut timeout) = (0, Timeout::Millis(NOTICED_WITHIN));
+        for connection in &self.connections {
+            let Some(ws) = connection.ws else { continue };
             // A piece that the wire does not take is tried again soon; nothing says when it can go.
             let events = if connection.echo.holds_piece() {
                 timeout = Timeout::Millis(1);
@@ -138,7 +151,7 @@ impl Server<'_> {
             } else {
                 Events::IN
             };
-            items[count] = Some(PollItem::new(connection.ws, events));
+            items[count] = Some(PollItem::new(ws, events));
             count += 1;
         }
         // Any item fills the places behind.
@@ -166,49 +179,46 @@ impl Server<'_> {
         let polled = polled.unwrap_or_else(|why| panic!("accepting: {why}"));
         if let Some(ws) = polled.accepted {
             self.served += 1;
-            self.connections[ws.slot()] = Some(Connection {
-                ws,
-                echo: Echo::new([0; PIECE]),
-            });
+            let connection = &mut self.connections[ws.slot()];
+            connection.ws = Some(ws);
+            connection.echo.drop_piece();
         }
     }
 
     /// Sends back what has come.
     fn serve(&mut self, index: usize) {
         let table = &mut self.table;
-        let Some(connection) = &mut self.connections[index] else {
-            return;
-        };
-        let Connection { ws, echo } = connection;
+        let Connection { ws, echo } = &mut self.connections[index];
+        let Some(open) = *ws else { return };
         loop {
             let call = if echo.holds_piece() {
                 Call::Send
             } else {
                 Call::Receive
             };
-            match self.meter.of(call, || echo.step(table, *ws, false)) {
+            match self.meter.of(call, || echo.step(table, open, false)) {
                 Ok(Step::Idle) => return,
                 Ok(_) => {}
                 // Closed, lost, or against the protocol: the table knows what to answer.
                 Err(_) => break,
             }
         }
-        let ws = *ws;
-        self.connections[index] = None;
+        *ws = None;
         let end = self
             .meter
-            .of(Call::Disconnect, || table.disconnect(ws, CLOSES_WITHIN));
+            .of(Call::Disconnect, || table.disconnect(open, CLOSES_WITHIN));
         end.unwrap_or_else(|why| panic!("closing: {why}"));
     }
 
     /// Closes what is open, and gives TCP time for it.
     fn end(&mut self) {
         for connection in &mut self.connections {
-            if let Some(connection) = connection.take() {
-                let end = self.table.disconnect(connection.ws, CLOSES_WITHIN);
+            if let Some(ws) = connection.ws.take() {
+                let end = self.table.disconnect(ws, CLOSES_WITHIN);
                 end.unwrap_or_else(|why| panic!("closing: {why}"));
             }
         }
+        assert_eq!(self.table.in_use(), 0);
         // The rest of the answer to /quit: nobody comes any more, which takes until the end of it.
         self.table.poll(&mut [], 300);
     }
