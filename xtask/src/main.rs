@@ -5,6 +5,7 @@ mod browser;
 mod features;
 mod interop;
 mod load;
+mod qemu;
 mod report;
 mod shell;
 mod size;
@@ -53,6 +54,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
         run: autobahn::run,
+    },
+    Task {
+        name: "qemu",
+        options: qemu::OPTIONS,
+        about: "run the firmware of boards/mps2-an386 in QEMU",
+        run: qemu::run,
     },
     Task {
         name: "load",

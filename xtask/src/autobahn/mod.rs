@@ -1,6 +1,8 @@
-//! Autobahn|Testsuite's cases, for `ws serve --echo` and for a client over three transports. The
-//! suite comes from a kit beside the project, which installs and runs it.
+//! Autobahn|Testsuite's cases, for `ws serve --echo`, for a client over three transports, and for
+//! the server of a microcontroller. The suite comes from a kit beside the project, which installs
+//! and runs it.
 
+mod board;
 mod results;
 
 use crate::interop::served::Served;
@@ -12,7 +14,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// For the help text.
-pub(crate) const OPTIONS: &str = "[server|client] [--cases P]... [--all] [--require]";
+pub(crate) const OPTIONS: &str = "[server|client|--board] [--cases P]... [--all] [--require]";
 
 /// All but compression (12 and 13); 8 and 11 do not exist.
 const CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*";
@@ -46,27 +48,44 @@ impl Testee {
             Self::Client(transport) => format!("client-{transport}"),
         }
     }
+
+    /// The cases that are run unless others, or all, are asked for.
+    fn cases(self) -> &'static str {
+        match self {
+            Self::Client("dripping") => FEWER_CASES,
+            _ => CASES,
+        }
+    }
+}
+
+/// Which testees were asked for.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Only {
+    #[default]
+    Host,
+    Server,
+    Client,
+    /// The one that is not on this machine: the server of boards/mps2-an386, in QEMU.
+    Board,
 }
 
 #[derive(Default)]
 struct Options {
-    /// Only the server (true), only the client (false).
-    server: Option<bool>,
+    only: Only,
     cases: Vec<String>,
     all: bool,
     require: bool,
 }
 
 impl Options {
-    fn cases(&self, testee: Testee) -> String {
+    fn cases(&self, usual: &str) -> String {
         if !self.cases.is_empty() {
-            return self.cases.join(",");
+            self.cases.join(",")
+        } else if self.all {
+            CASES.to_owned()
+        } else {
+            usual.to_owned()
         }
-        let cases = match testee {
-            Testee::Client("dripping") if !self.all => FEWER_CASES,
-            _ => CASES,
-        };
-        cases.to_owned()
     }
 }
 
@@ -85,14 +104,17 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(kit) => kit,
         Err(why) => return skipped(&why, options.require),
     };
+    if options.only == Only::Board {
+        return board::run(&options, &kit);
+    }
     let ws = shell::build_ws(false)?;
     let client = build_client(&ws)?;
     let testees: Vec<Testee> = TESTEES
         .into_iter()
-        .filter(|it| {
-            options
-                .server
-                .is_none_or(|server| server == (*it == Testee::Server))
+        .filter(|testee| match options.only {
+            Only::Server => *testee == Testee::Server,
+            Only::Client => *testee != Testee::Server,
+            _ => true,
         })
         .collect();
     let names: Vec<String> = testees.iter().map(|testee| testee.name()).collect();
@@ -131,7 +153,9 @@ fn show(table: &mut Table, names: &[String], outcomes: Vec<Result<Outcome>>) {
             Err(why) => table.row(name, Duration::ZERO, Verdict::Fail(why)),
         }
     }
-    let mut clients = columns.iter().filter(|(name, _)| *name != "server");
+    let mut clients = columns
+        .iter()
+        .filter(|(name, _)| name.starts_with("client"));
     if let Some((first, results)) = clients.next() {
         let differences = clients.flat_map(|(name, other)| {
             let found = results.differences(other).into_iter();
@@ -149,7 +173,7 @@ fn show(table: &mut Table, names: &[String], outcomes: Vec<Result<Outcome>>) {
     println!("reports are in {}", folder().display());
 }
 
-/// Has the suite go through its cases with one testee.
+/// Has the suite go through its cases with a testee of this machine.
 fn play(
     testee: Testee,
     options: &Options,
@@ -157,44 +181,62 @@ fn play(
     ws: &Path,
     client: &Path,
 ) -> Result<Outcome> {
-    let name = testee.name();
-    let folder = folder().join(&name);
+    let (name, cases) = (testee.name(), options.cases(testee.cases()));
+    match testee {
+        Testee::Server => {
+            let served = Served::start(ws, &[], false)?;
+            let party = Party::Server("ws", served.port);
+            suite(&name, &cases, options, kit, party)
+        }
+        Testee::Client(transport) => {
+            let party = Party::Client(client, transport);
+            suite(&name, &cases, options, kit, party)
+        }
+    }
+}
+
+/// The other end of the suite.
+enum Party<'a> {
+    /// A server, what it is called, and its port.
+    Server(&'a str, u16),
+    /// A client's program, and the transport it is to use.
+    Client(&'a Path, &'a str),
+}
+
+/// Has the suite go through cases; the report gets a folder called `name`.
+fn suite(
+    name: &str,
+    cases: &str,
+    options: &Options,
+    kit: &Path,
+    party: Party<'_>,
+) -> Result<Outcome> {
+    let folder = folder().join(name);
     let limit = if options.all { "1500" } else { "300" };
-    let runner = match testee {
-        Testee::Server => "run-server-cases",
-        Testee::Client(_) => "run-client-cases",
+    let runner = match party {
+        Party::Server(..) => "run-server-cases",
+        Party::Client(..) => "run-client-cases",
     };
     let mut command = Command::new(kit.join(runner));
     command
-        .args([
-            "--strict",
-            "--timeout",
-            limit,
-            "--cases",
-            &options.cases(testee),
-            "--out",
-        ])
+        .args(["--strict", "--timeout", limit, "--cases", cases, "--out"])
         .arg(&folder);
-    let served = match testee {
-        Testee::Server => {
-            let served = Served::start(ws, &[], false)?;
-            command.args(["--agent", "ws"]);
-            command.arg(format!("ws://127.0.0.1:{}", served.port));
-            Some(served)
+    match party {
+        Party::Server(agent, port) => {
+            command.args(["--agent", agent]);
+            command.arg(format!("ws://127.0.0.1:{port}"));
         }
-        Testee::Client(transport) => {
+        Party::Client(client, transport) => {
             command.args(["--agent", &format!("ws-socket-{transport}"), "--"]);
             command.arg(client).arg(transport);
-            None
         }
-    };
+    }
     let started = Instant::now();
     let output = command
         .stdin(Stdio::null())
         .output()
         .map_err(|error| format!("{runner} does not start: {error}"))?;
     let took = started.elapsed();
-    drop(served);
     let problem = (!output.status.success()).then(|| {
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();
@@ -264,8 +306,9 @@ fn parse(args: &[String]) -> Result<Options> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "server" if options.server.is_none() => options.server = Some(true),
-            "client" if options.server.is_none() => options.server = Some(false),
+            "server" if options.only == Only::Host => options.only = Only::Server,
+            "client" if options.only == Only::Host => options.only = Only::Client,
+            "--board" if options.only == Only::Host => options.only = Only::Board,
             "--all" => options.all = true,
             "--require" => options.require = true,
             "--cases" => {
