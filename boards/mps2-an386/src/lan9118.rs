@@ -87,7 +87,12 @@ impl Registers {
         unsafe { ptr::write_volatile((self.0 + register as usize) as *mut u32, value) }
     }
 
-    fn until(self, register: Register, done: impl Fn(u32) -> bool, or: Broken) -> Result<(), Broken> {
+    fn until(
+        self,
+        register: Register,
+        done: impl Fn(u32) -> bool,
+        or: Broken,
+    ) -> Result<(), Broken> {
         for _ in 0..PATIENCE {
             if done(self.read(register)) {
                 return Ok(());
@@ -203,7 +208,9 @@ impl Lan9118 {
             self.registers.write(Register::RxControl, RX_DISCARD);
             let done = |it| it & RX_DISCARD == 0;
             // One that does not end shows in what is received next.
-            let _ = self.registers.until(Register::RxControl, done, Broken::Reset);
+            let _ = self
+                .registers
+                .until(Register::RxControl, done, Broken::Reset);
         } else {
             for _ in 0..words {
                 self.registers.read(Register::RxData);

@@ -58,9 +58,8 @@ impl CommandLine {
         };
         // SAFETY: GET_CMDLINE writes at most `length` bytes to `buffer`, and the length into the
         // block, which therefore is one of our own and behind a mutable pointer.
-        let failed = unsafe {
-            cortex_m_semihosting::syscall1(nr::GET_CMDLINE, &raw mut block as usize)
-        };
+        let failed =
+            unsafe { cortex_m_semihosting::syscall1(nr::GET_CMDLINE, &raw mut block as usize) };
         // SAFETY: it was initialised above; volatile, because only the debugger changes it.
         let length = unsafe { (&raw const block.length).read_volatile() };
         if failed == 0 {

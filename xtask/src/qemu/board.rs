@@ -5,9 +5,9 @@ pub(super) const FOLDER: &str = "boards/mps2-an386";
 
 /// A board as QEMU has it.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Board {
+pub(super) struct Board {
     /// The package's feature for it.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// The core that it is built for.
     pub(super) core: &'static str,
     pub(super) target: &'static str,
@@ -45,16 +45,19 @@ impl Bin {
     }
 }
 
+/// The board that servers are tested on.
+pub(super) const AN386: Board = Board {
+    name: "an386",
+    core: "Cortex-M4",
+    target: "thumbv7em-none-eabihf",
+    machine: &["-M", "mps2-an386"],
+    network: true,
+    bins: &[Bin::Client, Bin::Server, Bin::Stack],
+    more_bins: &[],
+};
+
 pub(super) const BOARDS: &[Board] = &[
-    Board {
-        name: "an386",
-        core: "Cortex-M4",
-        target: "thumbv7em-none-eabihf",
-        machine: &["-M", "mps2-an386"],
-        network: true,
-        bins: &[Bin::Client, Bin::Server, Bin::Stack],
-        more_bins: &[],
-    },
+    AN386,
     Board {
         name: "an385",
         core: "Cortex-M0+",
@@ -90,11 +93,6 @@ pub(super) const BOARDS: &[Board] = &[
     },
 ];
 
-/// The board that the server is tested on.
-pub(crate) fn servers() -> &'static Board {
-    &BOARDS[0]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -119,6 +117,6 @@ mod tests {
                 assert!(bins.iter().all(|bin| !others.contains(bin)));
             }
         }
-        assert!(servers().bins.contains(&Bin::Server));
+        assert!(AN386.bins.contains(&Bin::Server));
     }
 }

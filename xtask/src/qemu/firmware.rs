@@ -6,7 +6,7 @@ use crate::{Result, shell, targets};
 use std::path::PathBuf;
 
 /// What a board's firmware was built into.
-pub(crate) struct Built(PathBuf);
+pub(super) struct Built(PathBuf);
 
 /// A firmware's memory, in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -32,7 +32,7 @@ impl Built {
 }
 
 /// Builds all firmware of a board. The inner `Err` says why that can't be done on this machine.
-pub(crate) fn build(board: &Board) -> Result<std::result::Result<Built, String>> {
+pub(super) fn build(board: &Board) -> Result<std::result::Result<Built, String>> {
     if targets::installed(&[board.target])?.is_empty() {
         return Ok(Err(format!(
             "the target is missing; run: rustup target add {}",

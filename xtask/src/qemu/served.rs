@@ -1,6 +1,6 @@
 //! The board's server, running, for whoever wants to test it.
 
-use super::board::{Bin, servers};
+use super::board::{AN386, Bin};
 use super::firmware;
 use super::good_end;
 use super::machine::{Machine, free_port};
@@ -25,13 +25,12 @@ impl Served {
         if let Err(why) = super::ready() {
             return Ok(Err(why));
         }
-        let board = servers();
-        let built = match firmware::build(board)? {
+        let built = match firmware::build(&AN386)? {
             Ok(built) => built,
             Err(why) => return Ok(Err(why)),
         };
         let port = free_port()?;
-        let mut machine = Machine::start(board, &built, Bin::Server, None, Some(port), within)?;
+        let mut machine = Machine::start(&AN386, &built, Bin::Server, None, Some(port), within)?;
         machine.wait_for(LISTENING)?;
         Ok(Ok(Self { port, machine }))
     }

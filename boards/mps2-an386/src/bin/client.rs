@@ -51,7 +51,9 @@ fn main() -> ! {
         meter: &mut meter,
     };
     client.is_refused(server);
-    let ws = client.connect(server, "/conversation").unwrap_or_else(|why| panic!("{why}"));
+    let ws = client
+        .connect(server, "/conversation")
+        .unwrap_or_else(|why| panic!("{why}"));
     say!("connected");
     client.echo(ws, Opcode::Text, TEXT.as_bytes());
     let mut binary = [0; 1000];

@@ -139,7 +139,11 @@ fn main() -> ! {
 
 impl Server {
     /// Waits until something is to be done, and does it.
-    fn turn(&mut self, listener: &mut <Stack<SOCKETS> as TcpClientStack>::TcpSocket, site: &mut Site) {
+    fn turn(
+        &mut self,
+        listener: &mut <Stack<SOCKETS> as TcpClientStack>::TcpSocket,
+        site: &mut Site,
+    ) {
         let mut items = [const { None }; SLOTS];
         let (mut count, mut timeout) = (0, Timeout::Millis(NOTICED_WITHIN));
         for connection in &self.connections {
