@@ -7,7 +7,9 @@ use cortex_m_rt::entry;
 use ws_mps2_an386::paint::{Call, Meter};
 use ws_mps2_an386::scripted::{Script, Scripted, Timeless};
 use ws_mps2_an386::{say, semihosting};
-use ws_socket::{AcceptOptions, Flags, Opcode, Timeout, WebSocketId, WebSocketRequest, WebSockets};
+use ws_socket::{
+    AcceptOptions, CloseCode, Flags, Opcode, Timeout, WebSocketId, WebSocketRequest, WebSockets,
+};
 
 /// The answer to the platform's nonce (RFC 6455 section 1.3), and a text.
 const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
@@ -16,6 +18,14 @@ const ANSWER: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
     Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
     \r\n\
     \x81\x05hello\x89\x02ab\x88\x02\x03\xe8";
+
+/// The same, and no more than the answer to our Close.
+const ANSWER_AND_CLOSE: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\
+    Upgrade: websocket\r\n\
+    Connection: Upgrade\r\n\
+    Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\
+    \r\n\
+    \x88\x02\x0f\xa0";
 
 /// A request, and what a client sends: the same text, a Ping, a Close, masked with zeros.
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\n\
@@ -46,12 +56,17 @@ fn main() -> ! {
     let mut meter = Meter::new();
     let mut lent = [0; 256];
     let mut client = Table::new(slow(ANSWER), Timeless::default()).with_buffers([&mut lent]);
-    let ws = meter.of(Call::Connect, || {
-        let request = WebSocketRequest::new("server.example.com", "/chat");
-        client.connect(0, request, TIMEOUT)
-    });
-    let ws = ws.unwrap_or_else(|why| panic!("{why}"));
+    let ws = connect(&mut client, &mut meter);
     talk(&mut client, &mut meter, ws, true);
+
+    let mut lent = [0; 256];
+    let client = Table::new(slow(ANSWER_AND_CLOSE), Timeless::default());
+    let mut client = client.with_buffers([&mut lent]);
+    let ws = connect(&mut client, &mut meter);
+    let end = meter.of(Call::Disconnect, || {
+        client.disconnect_with(ws, CloseCode(4000), "there is a reason", TIMEOUT)
+    });
+    assert!(end.is_ok_and(|end| end.clean && end.code == CloseCode(4000)));
 
     let mut lent = [0; 256];
     let mut server = Table::new(slow(REQUEST), Timeless::default()).with_buffers([&mut lent]);
@@ -63,6 +78,14 @@ fn main() -> ! {
     meter.print();
     say!("stack: ok");
     semihosting::succeed()
+}
+
+fn connect(client: &mut Table<'_>, meter: &mut Meter) -> WebSocketId {
+    let ws = meter.of(Call::Connect, || {
+        let request = WebSocketRequest::new("server.example.com", "/chat");
+        client.connect(0, request, TIMEOUT)
+    });
+    ws.unwrap_or_else(|why| panic!("{why}"))
 }
 
 /// Sends, receives up to the Close, and closes.
