@@ -18,8 +18,8 @@
 //!
 //! ## The open connection: [`Endpoint`]
 //!
-//! What a driver loops around: both machines, the buffer that is lent to them, and the control
-//! frames that are due. It answers Pings and Closes, decides where the next read goes, and gives
+//! What a driver loops around: both machines, and the control frames that are due. A [`Lent`] buffer
+//! is read into. It answers Pings and Closes, decides where the next read goes, and gives
 //! the user [`Piece`]s of messages, or with [`Face::Stream`] a plain stream of bytes.
 //!
 //! ## The frames: [`Connection`]
@@ -73,7 +73,7 @@
 //! The loop that receives. It is the same for every kind of driver; only `read` and `write` differ.
 //!
 //! ```
-//! use ws_core::{Endpoint, Face, Next, Opcode, Role, SCRATCH};
+//! use ws_core::{Endpoint, Face, Lent, Next, Opcode, Role, SCRATCH};
 //!
 //! # use std::io::{Read, Write};
 //! # struct Wire(&'static [u8], Vec<u8>);
@@ -85,27 +85,31 @@
 //! // A Ping, then a message.
 //! let mut wire = Wire(b"\x89\x01!\x81\x05Hello", Vec::new());
 //!
-//! let mut lent = [0; 256];
-//! let mut endpoint = Endpoint::new(Role::Client, &mut lent, 0..0, 64 * 1024);
+//! let mut buffer = [0; 256];
+//! let lent = &mut Lent::new(&mut buffer);
+//! let mut endpoint = Endpoint::new(Role::Client, lent, 0..0, 64 * 1024);
 //! let face = Face::Messages;
 //! let (mut out, mut scratch) = ([0; 64], [0; SCRATCH]);
 //! let piece = loop {
-//!     match endpoint.advance(face, out.len(), false) {
+//!     match endpoint.advance(lent, face, out.len(), false) {
 //!         Next::Write => {
-//!             let count = endpoint.control(random_key, &mut scratch);
+//!             let count = endpoint.control(lent, random_key, &mut scratch);
 //!             let count = wire.write(&scratch[..count]);
 //!             endpoint.control_sent(count);
 //!         }
 //!         Next::Read => {
-//!             let count = wire.read(endpoint.read_buffer(face, &mut out, &mut scratch));
+//!             let count = wire.read(endpoint.read_buffer(lent, face, &mut out, &mut scratch));
 //!             if count == 0 {
 //!                 endpoint.eof();
-//!             } else if let Some(piece) = endpoint.received(face, &mut out, &mut scratch, count)? {
+//!                 continue;
+//!             }
+//!             let piece = endpoint.received(lent, face, &mut out, &mut scratch, count)?;
+//!             if let Some(piece) = piece {
 //!                 break piece;
 //!             }
 //!         }
 //!         Next::Ready => {
-//!             if let Some(piece) = endpoint.take(&mut out)? {
+//!             if let Some(piece) = endpoint.take(lent, &mut out)? {
 //!                 break piece;
 //!             }
 //!         }
@@ -146,7 +150,7 @@ pub use close::{
     CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, check_close, parse_close, write_close,
 };
 pub use connection::Connection;
-pub use endpoint::{Endpoint, Face, Next, Piece, SCRATCH};
+pub use endpoint::{Endpoint, Face, Lent, Next, Piece, ReadInto, SCRATCH};
 pub use error::{FrameError, ProtocolError};
 pub use opcode::{Opcode, Role};
 pub use receiver::{Decoded, Frame, Receiver};

@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
-use ws_core::{CloseCode, FrameError, ProtocolError};
+use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
 
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -220,6 +220,15 @@ pub enum ReceiveError<E: Debug> {
 }
 
 impl<E: Debug> ReceiveError<E> {
+    /// What a connection that has nothing more to receive ended with.
+    pub(crate) const fn ended(endpoint: &Endpoint) -> Self {
+        match endpoint.peer_close() {
+            Some(code) => Self::Closed(code),
+            None if endpoint.has_failed() => Self::NotConnected,
+            None => Self::Lost,
+        }
+    }
+
     /// What Zephyr's `websocket_recv_msg` returns for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {

@@ -1,18 +1,21 @@
 //! An open connection between a byte stream and its user: what drivers loop around.
 
+mod lent;
 mod receive;
 mod send;
 #[cfg(test)]
 mod tests;
 
+pub use lent::{Lent, ReadInto};
+
 use core::ops::Range;
 
-use crate::close::{CloseCode, MAX_CONTROL_PAYLOAD};
+use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::ProtocolError;
 use crate::opcode::{Opcode, Role};
 
-/// One open WebSocket, without its TCP socket: the protocol state, the lent buffer and the control
+/// One open WebSocket, without its TCP socket and its buffer: the protocol state and the control
 /// frames that are due.
 ///
 /// Blocking, async and C drivers are the same loop around it. To receive:
@@ -32,20 +35,21 @@ use crate::opcode::{Opcode, Role};
 ///
 /// # The lent buffer
 ///
-/// Any length works, none at all too. Longer than 125 bytes, its last 125 are reserved for the
-/// payload of a Ping until its Pong is out, and Pings are answered here. Up to 125 bytes all of it
-/// buffers what is read; then a Ping is handed to the user of the message face to answer, and on
-/// the stream face its payload is relayed into the Pong byte by byte.
+/// Each call that needs it is given the connection's [`Lent`] buffer: always the same, with the
+/// content that the calls before left there. Any length works, none at all too. Longer than 125
+/// bytes, its last 125 are reserved for the payload of a Ping until its Pong is out, and Pings are
+/// answered here. Up to 125 bytes all of it buffers what is read; then a Ping is handed to the user
+/// of the message face to answer, and on the stream face its payload is relayed into the Pong byte
+/// by byte.
 ///
 /// # When the peer breaks the protocol
 ///
 /// What came before is handed out first. Then `take` reports the error, once; the Close frame with
 /// the fitting code becomes due, and whatever follows is discarded (RFC 6455 section 7.1.7).
 #[derive(Debug)]
-pub struct Endpoint<'buf> {
+pub struct Endpoint {
     connection: Connection,
-    lent: &'buf mut [u8],
-    /// What has been read and not been taken yet: `lent[start..end]`.
+    /// What has been read and not been taken yet: `start..end` in the lent buffer.
     start: usize,
     end: usize,
     /// The longest message to accept.
@@ -57,20 +61,24 @@ pub struct Endpoint<'buf> {
     /// Bytes of Ping payload that are kept for the Pong: in the reserve, or in `relayed`.
     kept: u8,
     relayed: u8,
-    flags: u8,
+    flags: u16,
 }
 
 /// A Ping was received whole, its Pong is due.
-const PONG_DUE: u8 = 0x01;
-const CLOSE_DUE: u8 = 0x02;
-/// The open frame is a Pong or Close of ours, not the user's.
-const CONTROL_OPEN: u8 = 0x04;
+const PONG_DUE: u16 = 0x01;
+const CLOSE_DUE: u16 = 0x02;
+/// The open frame is a control frame of ours, not the user's.
+const CONTROL_OPEN: u16 = 0x04;
 /// The open Pong is fed by the Ping that is being received.
-const RELAYING: u8 = 0x08;
-const EOF: u8 = 0x10;
-const REPORT_PINGS: u8 = 0x20;
-const REPORT_PONGS: u8 = 0x40;
-const FAILED: u8 = 0x80;
+const RELAYING: u16 = 0x08;
+const EOF: u16 = 0x10;
+const REPORT_PINGS: u16 = 0x20;
+const REPORT_PONGS: u16 = 0x40;
+const FAILED: u16 = 0x80;
+/// A Ping of ours is due.
+const PING_DUE: u16 = 0x100;
+/// The open control frame is that Ping.
+const PINGING: u16 = 0x200;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,18 +122,17 @@ pub struct Piece {
 /// with fewer bytes they work too, in more steps.
 pub const SCRATCH: usize = 16;
 
-impl<'buf> Endpoint<'buf> {
-    /// An endpoint behind the opening handshake. What stands at `buffered` in `lent` came behind it
-    /// in the same segment: the first frames, within the [`read_capacity`](Self::read_capacity).
-    /// `limit` is the longest message to accept, in bytes;
+impl Endpoint {
+    /// An endpoint behind the opening handshake. What stands at `buffered` in the lent buffer came
+    /// behind it in the same segment: the first frames, within the
+    /// [`read_capacity`](Lent::read_capacity). `limit` is the longest message to accept, in bytes;
     /// a longer one fails the connection with 1009.
-    pub fn new(role: Role, lent: &'buf mut [u8], buffered: Range<usize>, limit: usize) -> Self {
-        let end = buffered.end.min(Self::read_capacity(lent.len()));
+    pub fn new(role: Role, lent: &Lent<'_>, buffered: Range<usize>, limit: usize) -> Self {
+        let end = buffered.end.min(lent.read.len());
         Self {
             connection: Connection::new(role),
             start: buffered.start.min(end),
             end,
-            lent,
             limit,
             failure: None,
             close_code: 0,
@@ -145,11 +152,6 @@ impl<'buf> Endpoint<'buf> {
     /// The protocol state, to look at.
     pub const fn connection(&self) -> &Connection {
         &self.connection
-    }
-
-    /// The lent buffer back; what it held is lost.
-    pub fn into_lent(self) -> &'buf mut [u8] {
-        self.lent
     }
 
     /// The code of the peer's Close frame once it has arrived whole, [`CloseCode::NO_STATUS`] for
@@ -187,6 +189,11 @@ impl<'buf> Endpoint<'buf> {
         self.is(EOF) && self.start == self.end || self.connection.rx.has_ended()
     }
 
+    /// Is a Ping of ours due, and not out?
+    pub const fn ping_due(&self) -> bool {
+        self.is(PING_DUE)
+    }
+
     /// May the user send: no Close has begun, and no control frame has to go out first?
     pub const fn is_writable(&self) -> bool {
         !self.closing() && !self.connection.rx.has_ended() && !self.control_ready()
@@ -198,38 +205,15 @@ impl<'buf> Endpoint<'buf> {
         self.is(CLOSE_DUE) || tx.is_closed() || matches!(tx.opcode(), Some(Opcode::Close))
     }
 
-    const fn is(&self, flag: u8) -> bool {
+    const fn is(&self, flag: u16) -> bool {
         self.flags & flag != 0
     }
 
-    const fn set(&mut self, flag: u8, on: bool) {
+    const fn set(&mut self, flag: u16, on: bool) {
         self.flags = if on {
             self.flags | flag
         } else {
             self.flags & !flag
         };
-    }
-
-    /// Where in the lent buffer the reserve for a Ping's payload begins: its end where there is
-    /// none.
-    const fn reserve(&self) -> usize {
-        if self.has_reserve() {
-            self.lent.len() - MAX_CONTROL_PAYLOAD
-        } else {
-            self.lent.len()
-        }
-    }
-
-    /// How much of a lent buffer of `length` bytes is read into: all but the reserve.
-    pub const fn read_capacity(length: usize) -> usize {
-        if length > MAX_CONTROL_PAYLOAD {
-            length - MAX_CONTROL_PAYLOAD
-        } else {
-            length
-        }
-    }
-
-    const fn has_reserve(&self) -> bool {
-        self.lent.len() > MAX_CONTROL_PAYLOAD
     }
 }

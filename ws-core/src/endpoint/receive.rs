@@ -1,8 +1,8 @@
 //! The receiving half: what is read becomes pieces of messages, control frames are dealt with.
 
 use super::{
-    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Next, PONG_DUE, Piece, RELAYING,
-    REPORT_PINGS, REPORT_PONGS,
+    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
+    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
@@ -20,21 +20,20 @@ enum Fate {
     Discard,
 }
 
-/// Where the next read goes.
-enum Target {
-    Lent,
-    User,
-    Scratch(usize),
-}
-
-impl Endpoint<'_> {
+impl Endpoint {
     /// Goes as far as it can with what has been read, up to payload for the user, and says what is
     /// needed to go on.
     ///
     /// `room` is the length of the buffer that [`take`](Self::take) will be given. With 0 a frame
     /// is `Ready` as soon as its header is known. `write_blocked` says that the wire would not
     /// take a control frame just now: receiving goes on without it.
-    pub fn advance(&mut self, face: Face, room: usize, write_blocked: bool) -> Next {
+    pub fn advance(
+        &mut self,
+        lent: &mut Lent<'_>,
+        face: Face,
+        room: usize,
+        write_blocked: bool,
+    ) -> Next {
         loop {
             if self.control_ready() && !write_blocked {
                 return Next::Write;
@@ -49,13 +48,13 @@ impl Endpoint<'_> {
                 if self.start == self.end {
                     return self.read_or_ended();
                 }
-                self.take_header();
+                self.take_header(lent);
                 continue;
             };
             let available = self.start < self.end || self.connection.rx.want() == 0;
-            let fate = self.fate(frame, face);
+            let fate = self.fate(frame, face, lent.has_reserve());
             // The Pong that is half out still needs the reserve.
-            if self.keeps(frame) && self.is(CONTROL_OPEN) {
+            if self.keeps(frame, lent) && self.is(CONTROL_OPEN) {
                 return Next::Blocked;
             }
             match fate {
@@ -66,7 +65,7 @@ impl Endpoint<'_> {
                     }
                 }
                 _ if !available => return self.read_or_ended(),
-                fate => self.take_buffered(fate),
+                fate => self.take_buffered(fate, lent),
             }
         }
     }
@@ -79,17 +78,15 @@ impl Endpoint<'_> {
         }
     }
 
-    fn fate(&self, frame: Frame, face: Face) -> Fate {
+    fn fate(&self, frame: Frame, face: Face, has_reserve: bool) -> Fate {
         let messages = face == Face::Messages;
         match frame.opcode {
             Opcode::Ping if self.is(RELAYING) => Fate::Relay,
-            Opcode::Ping if messages && (self.is(REPORT_PINGS) || !self.has_reserve()) => {
-                Fate::Deliver
-            }
+            Opcode::Ping if messages && (self.is(REPORT_PINGS) || !has_reserve) => Fate::Deliver,
             // Nothing is sent behind a Close.
             Opcode::Ping if self.closing() => Fate::Discard,
             // An empty payload needs no place to keep it.
-            Opcode::Ping if self.has_reserve() || self.connection.rx.remaining() == 0 => Fate::Keep,
+            Opcode::Ping if has_reserve || self.connection.rx.remaining() == 0 => Fate::Keep,
             Opcode::Ping => Fate::Relay,
             Opcode::Pong if messages && self.is(REPORT_PONGS) => Fate::Deliver,
             Opcode::Pong => Fate::Discard,
@@ -99,8 +96,8 @@ impl Endpoint<'_> {
     }
 
     /// Is this a Ping whose payload goes into the reserve, delivered or not?
-    fn keeps(&self, frame: Frame) -> bool {
-        frame.opcode == Opcode::Ping && self.has_reserve() && !self.closing()
+    fn keeps(&self, frame: Frame, lent: &Lent<'_>) -> bool {
+        frame.opcode == Opcode::Ping && lent.has_reserve() && !self.closing()
     }
 
     /// Can the next byte of a Ping go into its Pong? Asks for the Pong to be opened where it can be.
@@ -111,8 +108,8 @@ impl Endpoint<'_> {
         self.is(RELAYING) && !self.control_ready()
     }
 
-    fn take_header(&mut self) {
-        let bytes = self.lent.get(self.start..self.end).unwrap_or_default();
+    fn take_header(&mut self, lent: &Lent<'_>) {
+        let bytes = lent.read.get(self.start..self.end).unwrap_or_default();
         match self.connection.rx.header(bytes, self.limit) {
             Ok(count) => self.start += count,
             Err(error) => self.fail(error),
@@ -120,25 +117,21 @@ impl Endpoint<'_> {
     }
 
     /// Payload that is not for the user, from the lent buffer (or none, at the end of a frame).
-    fn take_buffered(&mut self, fate: Fate) {
+    fn take_buffered(&mut self, fate: Fate, lent: &mut Lent<'_>) {
         let end = if fate == Fate::Relay {
             self.end.min(self.start + 1)
         } else {
             self.end
         };
-        let bytes = self.lent.get_mut(self.start..end).unwrap_or_default();
+        let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
         match self.connection.rx.payload(bytes) {
             Ok((count, end)) => {
-                let taken = self.start..self.start + count;
-                self.start = taken.end;
+                self.start += count;
+                let taken = bytes.get(..count).unwrap_or_default();
                 if fate == Fate::Keep {
-                    self.keep_begins();
-                    for at in taken {
-                        self.keep(self.lent.get(at).copied().unwrap_or_default());
-                    }
-                    self.set(PONG_DUE, end);
+                    self.keep(taken, lent.reserve, end);
                 } else if fate == Fate::Relay {
-                    self.relay(self.lent.get(taken).unwrap_or_default().first().copied());
+                    self.relay(taken.first().copied());
                 }
                 self.frame_taken(end);
             }
@@ -151,46 +144,39 @@ impl Endpoint<'_> {
     ///
     /// # Errors
     /// What the peer did wrong, once.
-    pub fn take(&mut self, out: &mut [u8]) -> Result<Option<Piece>, ProtocolError> {
+    pub fn take(
+        &mut self,
+        lent: &mut Lent<'_>,
+        out: &mut [u8],
+    ) -> Result<Option<Piece>, ProtocolError> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let lent = self.lent.get(self.start..self.end).unwrap_or_default();
-        let count = lent
+        let read = lent.read.get(self.start..self.end).unwrap_or_default();
+        let count = read
             .len()
             .min(out.len())
             .min(self.connection.rx.remaining());
-        let (Some(out), Some(lent)) = (out.get_mut(..count), lent.get(..count)) else {
+        let (Some(out), Some(read)) = (out.get_mut(..count), read.get(..count)) else {
             return Ok(None);
         };
-        out.copy_from_slice(lent);
+        out.copy_from_slice(read);
         self.start += count;
-        self.deliver(out)
+        self.deliver(lent, out)
     }
 
     /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
     /// `take`; a large piece goes there directly), or `scratch`. All of what it returns may be
     /// filled: none of it is beyond what can be taken.
     pub fn read_buffer<'a>(
-        &'a mut self,
+        &self,
+        lent: &'a mut Lent<'_>,
         face: Face,
         user: &'a mut [u8],
         scratch: &'a mut [u8],
     ) -> &'a mut [u8] {
-        match self.target(face, user.len()) {
-            Target::Lent => {
-                let capacity = self.reserve();
-                self.lent.get_mut(..capacity).unwrap_or_default()
-            }
-            Target::User => {
-                let count = user.len().min(self.connection.rx.remaining());
-                user.get_mut(..count).unwrap_or_default()
-            }
-            Target::Scratch(count) => {
-                let count = count.min(scratch.len());
-                scratch.get_mut(..count).unwrap_or_default()
-            }
-        }
+        self.read_into(lent, face, user.len())
+            .buffer(lent.read, user, scratch)
     }
 
     /// `count` bytes were read into the [`read_buffer`](Self::read_buffer). The same `face`, `user`
@@ -201,19 +187,20 @@ impl Endpoint<'_> {
     /// As [`take`](Self::take).
     pub fn received(
         &mut self,
+        lent: &mut Lent<'_>,
         face: Face,
         user: &mut [u8],
         scratch: &mut [u8],
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
-        match self.target(face, user.len()) {
-            Target::Lent => {
+        match self.read_into(lent, face, user.len()) {
+            ReadInto::Lent => {
                 self.start = 0;
-                self.end = count.min(self.reserve());
+                self.end = count.min(lent.read.len());
                 Ok(None)
             }
-            Target::User => self.deliver(user.get_mut(..count).unwrap_or_default()),
-            Target::Scratch(_) => {
+            ReadInto::User(_) => self.deliver(lent, user.get_mut(..count).unwrap_or_default()),
+            ReadInto::Scratch(_) => {
                 let bytes = scratch.get_mut(..count).unwrap_or_default();
                 self.take_scratch(bytes);
                 Ok(None)
@@ -226,21 +213,24 @@ impl Endpoint<'_> {
         self.set(EOF, true);
     }
 
-    fn target(&self, face: Face, room: usize) -> Target {
-        let capacity = self.reserve();
+    /// Which buffer [`read_buffer`](Self::read_buffer) is, where that of the user has `room` bytes:
+    /// for a driver that has the parts of the lent buffer in different places.
+    pub fn read_into(&self, lent: &Lent<'_>, face: Face, room: usize) -> ReadInto {
+        let capacity = lent.read.len();
         let rx = &self.connection.rx;
         let Some(frame) = rx.frame() else {
             return if capacity == 0 {
-                Target::Scratch(rx.want())
+                ReadInto::Scratch(rx.want())
             } else {
-                Target::Lent
+                ReadInto::Lent
             };
         };
-        match self.fate(frame, face) {
-            Fate::Deliver if room.min(rx.remaining()) >= capacity => Target::User,
-            _ if capacity > 0 => Target::Lent,
-            Fate::Relay => Target::Scratch(1),
-            _ => Target::Scratch(rx.want()),
+        let count = room.min(rx.remaining());
+        match self.fate(frame, face, lent.has_reserve()) {
+            Fate::Deliver if count >= capacity => ReadInto::User(count),
+            _ if capacity > 0 => ReadInto::Lent,
+            Fate::Relay => ReadInto::Scratch(1),
+            _ => ReadInto::Scratch(rx.want()),
         }
     }
 
@@ -265,19 +255,19 @@ impl Endpoint<'_> {
     }
 
     /// Payload in the user's buffer, still masked.
-    fn deliver(&mut self, bytes: &mut [u8]) -> Result<Option<Piece>, ProtocolError> {
+    fn deliver(
+        &mut self,
+        lent: &mut Lent<'_>,
+        bytes: &mut [u8],
+    ) -> Result<Option<Piece>, ProtocolError> {
         let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        let keeps = self.keeps(frame);
+        let keeps = self.keeps(frame, lent);
         match self.connection.rx.payload(bytes) {
             Ok((length, end)) => {
                 if keeps {
-                    self.keep_begins();
-                    for &byte in bytes.iter() {
-                        self.keep(byte);
-                    }
-                    self.set(PONG_DUE, end);
+                    self.keep(bytes, lent.reserve, end);
                 }
                 self.frame_taken(end);
                 let remaining = self.connection.rx.remaining();
@@ -296,21 +286,18 @@ impl Endpoint<'_> {
         }
     }
 
-    /// Payload of a Ping follows. One that is complete but not answered yet gives way to it
-    /// (RFC 6455 section 5.5.3: only the most recent has to be answered).
-    const fn keep_begins(&mut self) {
+    /// Payload of a Ping, the last of it where `end`. A Ping that is complete but not answered yet
+    /// gives way to it (RFC 6455 section 5.5.3: only the most recent has to be answered).
+    fn keep(&mut self, bytes: &[u8], reserve: &mut [u8], end: bool) {
         if self.is(PONG_DUE) {
-            self.set(PONG_DUE, false);
             self.kept = 0;
         }
-    }
-
-    fn keep(&mut self, byte: u8) {
-        let at = self.reserve() + usize::from(self.kept);
-        if let Some(slot) = self.lent.get_mut(at) {
+        let free = reserve.iter_mut().skip(self.kept.into());
+        for (slot, &byte) in free.zip(bytes) {
             *slot = byte;
             self.kept += 1;
         }
+        self.set(PONG_DUE, end);
     }
 
     const fn relay(&mut self, byte: Option<u8>) {
@@ -335,14 +322,14 @@ impl Endpoint<'_> {
         self.close_with(error.close_code().0);
     }
 
-    /// Makes a Close due, unless one is already. A Pong that has not begun is dropped: nothing is
+    /// Makes a Close due, unless one is already. A Pong or Ping that has not begun is dropped: nothing is
     /// sent behind a Close.
     pub(super) const fn close_with(&mut self, code: u16) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);
             self.close_code = code;
             if !self.is(CONTROL_OPEN) {
-                self.set(PONG_DUE, false);
+                self.set(PONG_DUE | PING_DUE, false);
             }
         }
     }

@@ -1,11 +1,11 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PINGING, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
 
-impl Endpoint<'_> {
+impl Endpoint {
     /// Can a control frame that is due be written now? It cannot while a frame of the user's is
     /// open: nothing gets into the middle of a frame (RFC 6455 section 5.4).
     pub const fn control_ready(&self) -> bool {
@@ -13,14 +13,19 @@ impl Endpoint<'_> {
         if self.is(CONTROL_OPEN) {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
-            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING)
+            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
         }
     }
 
     /// Writes what is due of a control frame into `out` and returns how many bytes; 0 where nothing
     /// can be written now. `key` is asked for when a frame begins (not on a server). To be reported
     /// with [`control_sent`](Self::control_sent).
-    pub fn control(&mut self, key: impl FnOnce() -> [u8; 4], out: &mut [u8]) -> usize {
+    pub fn control(
+        &mut self,
+        lent: &Lent<'_>,
+        key: impl FnOnce() -> [u8; 4],
+        out: &mut [u8],
+    ) -> usize {
         if !self.control_ready() || !self.is(CONTROL_OPEN) && !self.begin_control(key) {
             return 0;
         }
@@ -32,10 +37,8 @@ impl Endpoint<'_> {
         } else if self.is(RELAYING) {
             relayed.get(..usize::from(self.kept)).unwrap_or_default()
         } else {
-            let reserve = self.reserve();
-            self.lent
-                .get(reserve..reserve + usize::from(self.kept))
-                .unwrap_or_default()
+            let kept = lent.reserve.get(..self.kept.into());
+            kept.unwrap_or_default()
         };
         // Of what is there, what is not on the wire yet.
         let rest = payload
@@ -56,11 +59,14 @@ impl Endpoint<'_> {
                     2
                 },
             )
-        } else {
+        } else if self.is(PONG_DUE) {
             (Opcode::Pong, usize::from(self.kept))
+        } else {
+            (Opcode::Ping, 0)
         };
         let begun = self.begin_frame(opcode, true, length, key).is_ok();
         self.set(CONTROL_OPEN, begun);
+        self.set(PINGING, begun && opcode == Opcode::Ping);
         if !begun {
             self.control_done();
         }
@@ -86,7 +92,7 @@ impl Endpoint<'_> {
     pub fn control_sent(&mut self, count: usize) {
         if count == 0 && self.is(CONTROL_OPEN) && self.connection.tx.rollback() {
             // Still due, but a later Ping may take its place.
-            self.set(CONTROL_OPEN, false);
+            self.set(CONTROL_OPEN | PINGING, false);
             return;
         }
         let payload = self.connection.tx.sent(count);
@@ -99,14 +105,28 @@ impl Endpoint<'_> {
     }
 
     const fn control_done(&mut self) {
+        // It leaves alone what has come of a Ping meanwhile.
+        if self.is(PINGING) {
+            self.set(CONTROL_OPEN | PINGING | PING_DUE, false);
+            return;
+        }
         // A Close may have become due while a Pong was going out.
         let due = if self.connection.tx.is_closed() {
             0
         } else {
-            self.flags & CLOSE_DUE
+            self.flags & (CLOSE_DUE | PING_DUE)
         };
-        self.flags = self.flags & !(PONG_DUE | CLOSE_DUE | CONTROL_OPEN | RELAYING) | due;
+        self.flags =
+            self.flags & !(PONG_DUE | CLOSE_DUE | PING_DUE | CONTROL_OPEN | RELAYING) | due;
         self.kept = 0;
+    }
+
+    /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
+    /// None is sent once a Close is due.
+    pub const fn ping(&mut self) {
+        if !self.closing() {
+            self.set(PING_DUE, true);
+        }
     }
 
     /// Asks for the closing handshake: a Close with `code` (none for [`CloseCode::NO_STATUS`]) is

@@ -18,7 +18,8 @@ enum Seen {
 
 /// A driver in small: reads and writes through a [`Wire`], keeps what the user saw.
 struct Driver<'buf> {
-    endpoint: Endpoint<'buf>,
+    endpoint: Endpoint,
+    lent: Lent<'buf>,
     wire: Wire,
     partial: [Vec<u8>; 2],
     seen: Vec<Seen>,
@@ -26,19 +27,26 @@ struct Driver<'buf> {
 
 impl<'buf> Driver<'buf> {
     fn new(role: Role, lent: &'buf mut [u8], wire: Wire) -> Self {
-        let endpoint = Endpoint::new(role, lent, 0..0, 1 << 20);
         Self {
-            endpoint,
+            endpoint: Endpoint::new(role, &Lent::default(), 0..0, 1 << 20),
+            lent: Lent::new(lent),
             wire,
             partial: Default::default(),
             seen: Vec::new(),
         }
     }
 
+    fn advance(&mut self, room: usize) -> Next {
+        self.endpoint
+            .advance(&mut self.lent, Face::Messages, room, false)
+    }
+
     fn flush(&mut self) -> bool {
         let mut scratch = [0; 5];
         while self.endpoint.control_ready() {
-            let count = self.endpoint.control(|| [1, 2, 3, 4], &mut scratch);
+            let count = self
+                .endpoint
+                .control(&self.lent, || [1, 2, 3, 4], &mut scratch);
             let taken = self.wire.write(&scratch[..count]);
             self.endpoint.control_sent(taken);
             if taken == 0 {
@@ -71,22 +79,29 @@ impl<'buf> Driver<'buf> {
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
         loop {
-            match self.endpoint.advance(face, room, blocked) {
+            match self.endpoint.advance(&mut self.lent, face, room, blocked) {
                 Next::Ready => {
-                    let piece = self.endpoint.take(&mut user);
+                    let piece = self.endpoint.take(&mut self.lent, &mut user);
                     self.piece(&user, piece);
                 }
                 Next::Write => blocked = !self.flush(),
                 Next::Read => {
-                    let buffer = self.endpoint.read_buffer(face, &mut user, &mut scratch);
+                    let buffer =
+                        self.endpoint
+                            .read_buffer(&mut self.lent, face, &mut user, &mut scratch);
                     assert!(!buffer.is_empty());
                     match self.wire.read(buffer) {
                         None if self.wire.is_eof() => self.endpoint.eof(),
                         None => return,
                         Some(count) => {
                             blocked = false;
-                            let piece =
-                                self.endpoint.received(face, &mut user, &mut scratch, count);
+                            let piece = self.endpoint.received(
+                                &mut self.lent,
+                                face,
+                                &mut user,
+                                &mut scratch,
+                                count,
+                            );
                             self.piece(&user, piece);
                         }
                     }
@@ -407,6 +422,55 @@ fn rfc6455_5_5_1_one_close_each_way() {
     assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::NORMAL));
 }
 
+/// A Ping of ours goes out between whatever else is due, and a Ping of the peer's that is half here
+/// is answered with all of its payload.
+#[test]
+fn rfc6455_5_5_2_a_ping_of_ours() {
+    let theirs = frame(true, 9, KEY, b"half and half");
+    for cut in 0..theirs.len() {
+        for takes in [vec![1], vec![0, 1, 0, 3], vec![100]] {
+            let mut lent = [0; 200];
+            let wire = Wire::cycling(&theirs, &[cut.max(1), 100], &takes);
+            let mut driver = Driver::new(Role::Server, &mut lent, wire);
+            let mut scratch = [0; SCRATCH];
+            // What has come of it when ours becomes due.
+            if cut > 0 && driver.advance(9) == Next::Read {
+                let Driver {
+                    endpoint,
+                    lent,
+                    wire,
+                    ..
+                } = &mut driver;
+                let buffer = endpoint.read_buffer(lent, Face::Messages, &mut [], &mut scratch);
+                let count = wire.read(buffer).unwrap();
+                endpoint
+                    .received(lent, Face::Messages, &mut [], &mut scratch, count)
+                    .unwrap();
+                driver.advance(9);
+            }
+            driver.endpoint.ping();
+            assert!(driver.endpoint.ping_due());
+            for _ in 0..40 {
+                driver.run(Face::Messages, 9);
+                driver.flush();
+            }
+            assert!(!driver.endpoint.ping_due());
+            let mut written = driver.written();
+            written.sort();
+            let pong = (true, 10, b"half and half".to_vec());
+            assert_eq!(written, [(true, 9, Vec::new()), pong], "cut at {cut}");
+        }
+    }
+    // Nothing behind a Close.
+    let mut lent = [0; 200];
+    let mut driver = Driver::new(Role::Client, &mut lent, Wire::new(&[]));
+    driver.endpoint.ping();
+    driver.endpoint.close(CloseCode::NORMAL);
+    driver.endpoint.ping();
+    driver.run(Face::Messages, 9);
+    assert_eq!(driver.written(), [(true, 8, vec![3, 0xE8])]);
+}
+
 /// With an empty buffer the type and the length of a frame are told and nothing is taken.
 #[test]
 fn an_empty_buffer_peeks() {
@@ -418,14 +482,17 @@ fn an_empty_buffer_peeks() {
             Wire::new(&frame(false, 2, KEY, b"abc")),
         );
         let mut scratch = [0; SCRATCH];
-        while driver.endpoint.advance(Face::Messages, 0, false) == Next::Read {
-            let buffer = driver
-                .endpoint
-                .read_buffer(Face::Messages, &mut [], &mut scratch);
-            let count = driver.wire.read(buffer).unwrap();
-            driver
-                .endpoint
-                .received(Face::Messages, &mut [], &mut scratch, count)
+        while driver.advance(0) == Next::Read {
+            let Driver {
+                endpoint,
+                lent,
+                wire,
+                ..
+            } = &mut driver;
+            let buffer = endpoint.read_buffer(lent, Face::Messages, &mut [], &mut scratch);
+            let count = wire.read(buffer).unwrap();
+            endpoint
+                .received(lent, Face::Messages, &mut [], &mut scratch, count)
                 .unwrap();
         }
         let peeked = Piece {
@@ -434,8 +501,10 @@ fn an_empty_buffer_peeks() {
             fin: false,
             remaining: 3,
         };
-        assert_eq!(driver.endpoint.take(&mut []), Ok(Some(peeked)));
-        assert_eq!(driver.endpoint.take(&mut []), Ok(Some(peeked)));
+        for _ in 0..2 {
+            let taken = driver.endpoint.take(&mut driver.lent, &mut []);
+            assert_eq!(taken, Ok(Some(peeked)));
+        }
     }
 }
 
@@ -445,17 +514,15 @@ fn rfc6455_4_2_2_buffered_frames_come_first() {
     let bytes = frame(true, 1, None, b"first");
     let mut lent = [0; 200];
     lent[50..50 + bytes.len()].copy_from_slice(&bytes);
-    let endpoint = Endpoint::new(Role::Client, &mut lent, 50..50 + bytes.len(), 100);
+    let lent = Lent::new(&mut lent);
     let mut driver = Driver {
-        endpoint,
+        endpoint: Endpoint::new(Role::Client, &lent, 50..50 + bytes.len(), 100),
+        lent,
         wire: Wire::new(&[]),
         partial: Default::default(),
         seen: Vec::new(),
     };
-    assert_eq!(
-        driver.endpoint.advance(Face::Messages, 10, false),
-        Next::Ready
-    );
+    assert_eq!(driver.advance(10), Next::Ready);
     driver.run(Face::Messages, 10);
     assert_eq!(
         driver.seen[0],

@@ -23,8 +23,8 @@ pub(crate) struct Closing {
 impl<T> Entry<'_, T> {
     /// Has a Close with `code` sent as soon as may be, unless one was.
     pub(crate) fn begin_close(&mut self, code: CloseCode) {
-        if let Some((_, endpoint)) = self.open() {
-            endpoint.close(code);
+        if let Some(open) = self.open() {
+            open.endpoint.close(code);
         }
     }
 
@@ -34,8 +34,8 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        if let Some((socket, endpoint)) = self.open() {
-            let _ = context.flush(socket, endpoint);
+        if let Some(mut open) = self.open() {
+            let _ = context.flush(&mut open);
         }
     }
 
@@ -109,12 +109,10 @@ impl<T> Entry<'_, T> {
         P: Platform<S>,
     {
         match self.open() {
-            Some((socket, endpoint)) if endpoint.has_failed() => {
-                match context.flush(socket, endpoint) {
-                    Ok(false) => Err(nb::Error::WouldBlock),
-                    Ok(true) | Err(_) => Ok(()),
-                }
-            }
+            Some(mut open) if open.endpoint.has_failed() => match context.flush(&mut open) {
+                Ok(false) => Err(nb::Error::WouldBlock),
+                Ok(true) | Err(_) => Ok(()),
+            },
             _ => Ok(()),
         }
     }

@@ -2,32 +2,33 @@
 //! calls, the socket face and the shared table are loops around them.
 
 mod close;
+mod exchange;
 mod receive;
 mod send;
 mod server;
 mod upgrade;
 
 pub(crate) use close::Closing;
+use exchange::Stage;
 pub(crate) use send::{Outgoing, Payload};
-use server::Stage;
 pub(crate) use server::Step;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
-use ws_core::Endpoint;
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
+use ws_core::{Endpoint, Lent};
 
 use crate::{Config, Platform, ZeroRead};
 
 /// What a slot holds.
 #[derive(Debug)]
 pub struct Entry<'buf, T> {
-    /// The lent buffer while no [`Endpoint`] has it.
+    /// Stays with the slot.
     pub(crate) lent: &'buf mut [u8],
-    pub(crate) state: State<'buf, T>,
+    pub(crate) state: State<T>,
 }
 
 #[derive(Debug)]
-pub(crate) enum State<'buf, T> {
+pub(crate) enum State<T> {
     /// Nothing; or taken, with the connection still to come.
     Vacant,
     /// A TCP socket of the socket face, before `connect` or while it dials; `since` when it began.
@@ -50,7 +51,7 @@ pub(crate) enum State<'buf, T> {
     /// Frames.
     Open {
         socket: T,
-        endpoint: Endpoint<'buf>,
+        endpoint: Endpoint,
         subprotocol: Option<u8>,
     },
     /// A `connect` of the socket face failed; `close` is still due.
@@ -59,7 +60,7 @@ pub(crate) enum State<'buf, T> {
 
 // A request or a page under way takes little more than an open connection.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<State<'static, u32>>() <= 76);
+const _: () = assert!(size_of::<State<u32>>() <= 76);
 
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
@@ -76,13 +77,8 @@ impl<'buf, T> Entry<'buf, T> {
             State::Dialing { socket, .. }
             | State::Client { socket, .. }
             | State::Server { socket, .. }
-            | State::Failed { socket } => Some(socket),
-            State::Open {
-                socket, endpoint, ..
-            } => {
-                self.lent = endpoint.into_lent();
-                Some(socket)
-            }
+            | State::Failed { socket }
+            | State::Open { socket, .. } => Some(socket),
         }
     }
 
@@ -106,21 +102,32 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// The open connection.
-    pub(crate) fn endpoint(&self) -> Option<&Endpoint<'buf>> {
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         match &self.state {
             State::Open { endpoint, .. } => Some(endpoint),
             _ => None,
         }
     }
 
-    fn open(&mut self) -> Option<(&mut T, &mut Endpoint<'buf>)> {
+    fn open(&mut self) -> Option<Open<'_, T>> {
         match &mut self.state {
             State::Open {
                 socket, endpoint, ..
-            } => Some((socket, endpoint)),
+            } => Some(Open {
+                socket,
+                endpoint,
+                lent: Lent::new(self.lent),
+            }),
             _ => None,
         }
     }
+}
+
+/// An open connection to work on.
+pub(crate) struct Open<'a, T> {
+    pub(crate) socket: &'a mut T,
+    pub(crate) endpoint: &'a mut Endpoint,
+    pub(crate) lent: Lent<'a>,
 }
 
 /// What a step works with beside its slot.
@@ -167,15 +174,12 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
 
     /// Writes the control frames that are due, as far as the wire takes them; false where some are
     /// left.
-    fn flush(
-        &mut self,
-        socket: &mut S::TcpSocket,
-        endpoint: &mut Endpoint<'_>,
-    ) -> Result<bool, S::Error> {
+    fn flush(&mut self, open: &mut Open<'_, S::TcpSocket>) -> Result<bool, S::Error> {
+        let endpoint = &mut *open.endpoint;
         let mut scratch = [0; CONTROL_SCRATCH];
         while endpoint.control_ready() {
-            let count = endpoint.control(|| self.key(), &mut scratch);
-            match self.write(socket, scratch.get(..count).unwrap_or_default()) {
+            let count = endpoint.control(&open.lent, || self.key(), &mut scratch);
+            match self.write(open.socket, scratch.get(..count).unwrap_or_default()) {
                 Ok(count) => endpoint.control_sent(count),
                 Err(nb::Error::WouldBlock) => {
                     endpoint.control_sent(0);

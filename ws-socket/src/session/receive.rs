@@ -3,7 +3,7 @@
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::{Face, Next, Piece, SCRATCH};
 
-use super::{Context, Entry};
+use super::{Context, Entry, Open};
 use crate::Platform;
 use crate::error::ReceiveError;
 use crate::fmt::debug;
@@ -26,7 +26,10 @@ impl<T> Entry<'_, T> {
     {
         let result = match self.pump(context, face, out.len(), out) {
             Ok(Some(piece)) => Ok(piece),
-            Ok(None) => match self.open().map(|(_, endpoint)| endpoint.take(out)) {
+            Ok(None) => match self
+                .open()
+                .map(|mut open| open.endpoint.take(&mut open.lent, out))
+            {
                 Some(Ok(Some(piece))) => Ok(piece),
                 Some(Err(error)) => {
                     debug!(
@@ -69,24 +72,25 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some((socket, endpoint)) = self.open() else {
+        let Some(mut open) = self.open() else {
             return Err(nb::Error::Other(ReceiveError::NotConnected));
         };
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
         let mut reads = 0;
         loop {
-            match endpoint.advance(face, room, blocked) {
+            let Open {
+                endpoint,
+                lent,
+                socket,
+            } = &mut open;
+            match endpoint.advance(lent, face, room, blocked) {
                 Next::Ready => return Ok(None),
                 // A wire that fails shows in the next read, behind what can still be received.
-                Next::Write => blocked = !context.flush(socket, endpoint).unwrap_or(false),
+                Next::Write => blocked = !context.flush(&mut open).unwrap_or(false),
                 Next::Blocked => return Err(nb::Error::WouldBlock),
                 Next::Ended => {
-                    return Err(nb::Error::Other(match endpoint.peer_close() {
-                        Some(code) => ReceiveError::Closed(code),
-                        None if endpoint.has_failed() => ReceiveError::NotConnected,
-                        None => ReceiveError::Lost,
-                    }));
+                    return Err(nb::Error::Other(ReceiveError::ended(endpoint)));
                 }
                 Next::Read if reads == MAX_READS => {
                     *context.unfinished = true;
@@ -94,14 +98,14 @@ impl<T> Entry<'_, T> {
                 }
                 Next::Read => {
                     reads += 1;
-                    let buffer = endpoint.read_buffer(face, out, &mut scratch);
+                    let buffer = endpoint.read_buffer(lent, face, out, &mut scratch);
                     if buffer.is_empty() {
                         return Ok(None);
                     }
                     match context.read(socket, buffer) {
                         Ok(None) => endpoint.eof(),
                         Ok(Some(count)) => {
-                            match endpoint.received(face, out, &mut scratch, count) {
+                            match endpoint.received(lent, face, out, &mut scratch, count) {
                                 Ok(None) => {}
                                 Ok(piece) => return Ok(piece),
                                 Err(error) => return Err(nb::Error::Other(error.into())),

@@ -1,9 +1,11 @@
 //! Sending: as much of a frame as the wire takes.
 
-use embedded_nal::{TcpClientStack, nb};
-use ws_core::{FrameError, Opcode, check_close};
+use core::fmt::Debug;
 
-use super::{Context, Entry, SEND_SCRATCH};
+use embedded_nal::{TcpClientStack, nb};
+use ws_core::{Endpoint, FrameError, Opcode, check_close};
+
+use super::{Context, Entry, Open, SEND_SCRATCH};
 use crate::Platform;
 use crate::error::SendError;
 
@@ -46,36 +48,24 @@ impl Outgoing {
     }
 }
 
-impl<T> Entry<'_, T> {
-    /// Begins a frame, or goes on with the one that is open, and returns how many bytes of the
-    /// payload went out: of a frame that went out whole, all of them. A frame of which not even
-    /// the first byte went out is taken back.
+/// A frame on its way out, without the wire: what every driver loops around.
+pub(crate) struct Sending<'p> {
+    payload: Payload<'p>,
+    taken: usize,
+}
+
+impl<'p> Sending<'p> {
+    /// Begins a frame, or goes on with the one that is open. Control frames that are due have to
+    /// be out.
     ///
-    /// On the message face the payload has to be the rest of the open frame; on the stream face
-    /// (where nothing is said of masking) it is whatever comes next.
-    pub(crate) fn send<S, P>(
-        &mut self,
-        context: &mut Context<'_, S, P>,
+    /// On the message face the payload has to be the rest of the open frame, or a part of it; on
+    /// the stream face (where nothing is said of masking) it is whatever comes next.
+    pub(crate) fn begin<E: Debug>(
+        endpoint: &mut Endpoint,
         frame: Outgoing,
-        mut payload: Payload<'_>,
-    ) -> nb::Result<usize, SendError<S::Error>>
-    where
-        S: TcpClientStack<TcpSocket = T>,
-        P: Platform<S>,
-    {
-        let Some((socket, endpoint)) = self.open() else {
-            return Err(nb::Error::Other(SendError::NotConnected));
-        };
-        if frame
-            .mask
-            .is_some_and(|mask| mask != endpoint.connection().tx.masks())
-        {
-            return Err(nb::Error::Other(SendError::Mask));
-        }
-        let stack_error = |error| nb::Error::Other(SendError::Stack(error));
-        if !context.flush(socket, endpoint).map_err(stack_error)? {
-            return Err(nb::Error::WouldBlock);
-        }
+        mut payload: Payload<'p>,
+        key: impl FnOnce() -> [u8; 4],
+    ) -> Result<Self, SendError<E>> {
         let length = frame.rest.unwrap_or(payload.bytes().len());
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
@@ -83,51 +73,105 @@ impl<T> Entry<'_, T> {
                 && tx.fin() == frame.fin
                 && tx.remaining() == length;
             if frame.mask.is_some() && !continued {
-                return Err(nb::Error::Other(FrameError::FrameOpen.into()));
+                return Err(FrameError::FrameOpen.into());
             }
         } else {
             if frame.opcode == Opcode::Close {
-                check_close(payload.bytes())
-                    .map_err(|error| nb::Error::Other(SendError::Close(error)))?;
+                check_close(payload.bytes()).map_err(SendError::Close)?;
             }
-            endpoint
-                .begin(frame.opcode, frame.fin, length, || context.key())
-                .map_err(|error| nb::Error::Other(error.into()))?;
+            endpoint.begin(frame.opcode, frame.fin, length, key)?;
             if let Payload::Mask(bytes) = &mut payload {
                 endpoint.mask_in_place(bytes);
             }
         }
-        let mut scratch = [0; SEND_SCRATCH];
-        let mut taken = 0;
-        while endpoint.frame_open() {
-            let rest = payload.bytes().get(taken..).unwrap_or_default();
-            let bytes = if endpoint.is_plain() {
-                let open = endpoint.connection().tx.remaining();
-                rest.get(..open).unwrap_or(rest)
-            } else {
-                let count = endpoint.fill(rest, &mut scratch);
-                scratch.get(..count).unwrap_or_default()
-            };
-            // The payload may end before the frame does, where the caller gives it in parts.
-            if bytes.is_empty() {
-                break;
-            }
-            match context.write(socket, bytes) {
-                Ok(count) => taken += endpoint.sent(count),
-                Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(error)) => return Err(stack_error(error)),
-            }
+        Ok(Self { payload, taken: 0 })
+    }
+
+    /// What goes to the wire next; nothing where the frame is out, or the payload that is at hand.
+    pub(crate) fn bytes<'s>(&'s self, endpoint: &Endpoint, scratch: &'s mut [u8]) -> &'s [u8] {
+        let rest = self.payload.bytes().get(self.taken..).unwrap_or_default();
+        if endpoint.is_plain() {
+            let open = endpoint.connection().tx.remaining();
+            rest.get(..open).unwrap_or(rest)
+        } else {
+            let count = endpoint.fill(rest, scratch);
+            scratch.get(..count).unwrap_or_default()
         }
-        let all = taken == payload.bytes().len() && endpoint.connection().tx.header_due() == 0;
-        if taken > 0 || all {
-            return Ok(taken);
+    }
+
+    /// The wire took so much of it.
+    pub(crate) fn sent(&mut self, endpoint: &mut Endpoint, count: usize) {
+        self.taken += endpoint.sent(count);
+    }
+
+    /// No more goes out for now: how many bytes of the payload did. `None` where nothing of the
+    /// frame did that concerns the caller: then it is taken back, if it has not begun to go out.
+    pub(crate) fn end(&mut self, endpoint: &mut Endpoint) -> Option<usize> {
+        let tx = &endpoint.connection().tx;
+        let all = self.taken == self.payload.bytes().len() && tx.header_due() == 0;
+        if self.taken > 0 || all {
+            return Some(self.taken);
         }
-        if let Payload::Mask(bytes) = &mut payload
-            && endpoint.connection().tx.is_untouched()
+        if let Payload::Mask(bytes) = &mut self.payload
+            && tx.is_untouched()
         {
             endpoint.mask_in_place(bytes);
         }
         endpoint.rollback();
-        Err(nb::Error::WouldBlock)
+        None
+    }
+}
+
+impl Outgoing {
+    /// Does the caller say of masking what the role demands?
+    pub(crate) fn check<E: Debug>(&self, endpoint: &Endpoint) -> Result<(), SendError<E>> {
+        match self.mask {
+            Some(mask) if mask != endpoint.connection().tx.masks() => Err(SendError::Mask),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl<T> Entry<'_, T> {
+    /// Sends what the wire takes of a frame, and returns how many bytes of the payload that is: of
+    /// a frame that went out whole, all of them.
+    pub(crate) fn send<S, P>(
+        &mut self,
+        context: &mut Context<'_, S, P>,
+        frame: Outgoing,
+        payload: Payload<'_>,
+    ) -> nb::Result<usize, SendError<S::Error>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let Some(mut open) = self.open() else {
+            return Err(nb::Error::Other(SendError::NotConnected));
+        };
+        frame.check(open.endpoint).map_err(nb::Error::Other)?;
+        let flushed = context.flush(&mut open).map_err(SendError::Stack);
+        if !flushed.map_err(nb::Error::Other)? {
+            return Err(nb::Error::WouldBlock);
+        }
+        let Open {
+            endpoint, socket, ..
+        } = open;
+        let mut sending =
+            Sending::begin(endpoint, frame, payload, || context.key()).map_err(nb::Error::Other)?;
+        let mut scratch = [0; SEND_SCRATCH];
+        loop {
+            let bytes = sending.bytes(endpoint, &mut scratch);
+            if bytes.is_empty() {
+                break;
+            }
+            match context.write(socket, bytes) {
+                Ok(count) => sending.sent(endpoint, count),
+                Err(nb::Error::WouldBlock) => break,
+                Err(nb::Error::Other(error)) => {
+                    return Err(nb::Error::Other(SendError::Stack(error)));
+                }
+            }
+        }
+        sending.end(endpoint).ok_or(nb::Error::WouldBlock)
     }
 }

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
-use ws_core::{Endpoint, Role, SCRATCH};
+use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
 use super::{Context, Entry, Hash, SEND_SCRATCH, State};
 use crate::error::{ConnectError, HandleError};
@@ -87,7 +87,7 @@ pub(super) fn head_buffer<'b>(
     scratch: &'b mut [u8; SCRATCH],
     want: usize,
 ) -> &'b mut [u8] {
-    let capacity = Endpoint::read_capacity(lent.len());
+    let capacity = Lent::read_capacity(lent.len());
     if capacity > 0 {
         lent.get_mut(..capacity).unwrap_or_default()
     } else {
@@ -108,8 +108,8 @@ impl<'buf, T> Entry<'buf, T> {
     ) {
         if let Some(socket) = self.vacate() {
             debug!("open, {} bytes lent", self.lent.len());
-            let lent = core::mem::take(&mut self.lent);
-            let mut endpoint = Endpoint::new(role, lent, buffered, config.max_message);
+            let lent = Lent::new(self.lent);
+            let mut endpoint = Endpoint::new(role, &lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);
             self.state = State::Open {
                 socket,

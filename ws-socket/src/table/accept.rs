@@ -130,7 +130,9 @@ where
             self.refuse(socket);
             return Ok(None);
         };
-        self.enter(ws, |entry, context| entry.begin_server(socket, context));
+        self.enter(ws, |entry, context| {
+            entry.begin_server(socket, context.config, context.platform.now_ms());
+        });
         handler.begin(ws);
         Ok(Some(ws))
     }

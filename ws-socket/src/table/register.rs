@@ -2,7 +2,7 @@
 //! `websocket_unregister`.
 
 use embedded_nal::TcpClientStack;
-use ws_core::{Endpoint, Role};
+use ws_core::{Lent, Role};
 
 use super::Table;
 use crate::error::{HandleError, RegisterError};
@@ -35,7 +35,7 @@ where
             return Err((RegisterError::AlreadyWrapped, socket));
         }
         let length = buffer.as_ref().map_or(0, |buffer| buffer.len());
-        if buffered > Endpoint::read_capacity(length) {
+        if buffered > Lent::read_capacity(length) {
             return Err((RegisterError::Buffered, socket));
         }
         let Some(ws) = self.slots.take_free(buffer.is_none()) else {

@@ -19,7 +19,7 @@ const SIZES: &[(&str, &str)] = &[
     ),
     (
         "endpoint",
-        "the same with its lent buffer and control frames due",
+        "the same with what it has read and the control frames due",
     ),
     (
         "client_handshake",

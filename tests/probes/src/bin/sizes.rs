@@ -21,7 +21,7 @@ sizes! {
     receiver = size_of::<Receiver>();
     transmitter = size_of::<Transmitter>();
     connection = size_of::<Connection>();
-    endpoint = size_of::<Endpoint<'static>>();
+    endpoint = size_of::<Endpoint>();
     client_handshake = size_of::<ClientHandshake>();
     server_handshake = size_of::<ServerHandshake>();
     slot = size_of::<Table<2>>() - size_of::<Table<1>>();
