@@ -1,6 +1,8 @@
 //! What the tests share: a clock that is moved by hand, a stack that follows a script, smoltcp over
 //! a link with faults, frames made and read by hand.
 
+pub mod drip;
+pub mod embassy;
 pub mod frames;
 pub mod link;
 pub mod net;

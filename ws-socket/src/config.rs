@@ -34,11 +34,30 @@ pub struct Config {
     pub report_pings: bool,
     /// Hand Pongs to the caller.
     pub report_pongs: bool,
+    /// Async: ask a silent peer whether it is there.
+    pub keepalive: Option<Keepalive>,
+    /// Async: flush the stream behind each message, handshake and control frame. A stream that
+    /// buffers, TLS for one, needs it. A TCP socket sends without, and flushing may mean to wait
+    /// for the peer's acknowledgement (embassy-net): then false is right.
+    pub flush: bool,
+}
+
+/// When to ask a peer whether it is still there: [`Config::keepalive`].
+///
+/// An async call that receives or polls sends a Ping after `interval` without a byte from the peer
+/// (RFC 6455 section 5.5.2); if none comes within `timeout` after it, a receive ends with
+/// [`ReceiveError::NoPong`](crate::ReceiveError). Any byte counts, not only a Pong's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Milliseconds of silence before a Ping.
+    pub interval: u32,
+    /// Milliseconds from the Ping on for an answer.
+    pub timeout: u32,
 }
 
 impl Config {
     /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer, `Ok(0)` ends the stream, no TLS, Pings
-    /// and Pongs are not handed out.
+    /// and Pongs are not handed out, no keepalive, streams are flushed.
     pub const DEFAULT: Self = Self {
         max_message: usize::MAX,
         max_handshake: 8192,
@@ -48,6 +67,8 @@ impl Config {
         secure: false,
         report_pings: false,
         report_pongs: false,
+        keepalive: None,
+        flush: true,
     };
 }
 

@@ -2,6 +2,7 @@
 
 use core::fmt::Debug;
 
+use embedded_io::ErrorKind;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
@@ -214,6 +215,14 @@ pub enum ReceiveError<E: Debug> {
     /// that came before has been handed out: `EIO`.
     #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
+    /// Async: a Ping of the peer's cannot be taken before a frame of ours that is partly sent is
+    /// out; nothing is lost. Send its rest, then receive: `EAGAIN`.
+    #[error("the rest of a frame has to be sent first")]
+    FrameOpen,
+    /// Async: the peer is silent and does not answer our Ping in time
+    /// ([`Config::keepalive`](crate::Config)): `EIO`.
+    #[error("the peer does not answer")]
+    NoPong,
     /// The TCP stack failed; the connection is gone: `EIO`.
     #[error("TCP: {0:?}")]
     Stack(E),
@@ -233,9 +242,9 @@ impl<E: Debug> ReceiveError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
-            Self::Timeout => Errno::Eagain,
+            Self::Timeout | Self::FrameOpen => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
-            Self::Protocol(_) | Self::Stack(_) => Errno::Eio,
+            Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
         }
     }
 }
@@ -317,22 +326,40 @@ impl<E: Debug> AcceptError<E> {
     }
 }
 
-/// What the socket face reports, as an `embedded_nal` error.
+/// What the socket face reports, as an `embedded_nal` or `embedded_io` error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SocketError<E: Debug> {
     /// `connect`, or `socket` without a free slot.
     #[error("{0}")]
-    Connect(#[from] ConnectError<E>),
+    Connect(ConnectError<E>),
     /// `send`.
     #[error("{0}")]
-    Send(#[from] SendError<E>),
+    Send(SendError<E>),
     /// `receive`.
     #[error("{0}")]
-    Receive(#[from] ReceiveError<E>),
+    Receive(ReceiveError<E>),
     /// `close` with an id that is none.
     #[error("{0}")]
-    Handle(#[from] HandleError),
+    Handle(HandleError),
 }
+
+/// By hand, since `#[from]` makes a source of it, which may not borrow.
+macro_rules! into_socket_error {
+    ($($kind:ident $error:ty),*) => {
+        $(impl<E: Debug> From<$error> for SocketError<E> {
+            fn from(error: $error) -> Self {
+                Self::$kind(error)
+            }
+        })*
+    };
+}
+
+into_socket_error!(
+    Connect ConnectError<E>,
+    Send SendError<E>,
+    Receive ReceiveError<E>,
+    Handle HandleError
+);
 
 impl<E: Debug> TcpError for SocketError<E> {
     /// `PipeClosed` where the connection is closed or was lost, in the direction asked for.
@@ -343,6 +370,22 @@ impl<E: Debug> TcpError for SocketError<E> {
                 ReceiveError::Closed(_) | ReceiveError::Lost | ReceiveError::NotConnected,
             ) => TcpErrorKind::PipeClosed,
             _ => TcpErrorKind::Other,
+        }
+    }
+}
+
+impl<E: Debug> embedded_io::Error for SocketError<E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Send(SendError::NotConnected)
+            | Self::Receive(ReceiveError::Closed(_) | ReceiveError::NotConnected) => {
+                ErrorKind::NotConnected
+            }
+            Self::Receive(ReceiveError::Lost) => ErrorKind::ConnectionAborted,
+            Self::Receive(ReceiveError::Protocol(_)) => ErrorKind::InvalidData,
+            Self::Receive(ReceiveError::Timeout | ReceiveError::NoPong)
+            | Self::Send(SendError::Timeout) => ErrorKind::TimedOut,
+            _ => ErrorKind::Other,
         }
     }
 }

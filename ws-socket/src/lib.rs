@@ -149,7 +149,7 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `crates-hash` (default) | accept value by the crates `sha1` and `base64ct` |
+//! | `crates-hash` (default) | accept value by the crate `sha1` |
 //! | `compact` | accept value by `ws-core`'s own code, 3 kB of flash less; wins if both are on |
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
@@ -161,6 +161,8 @@
 #[cfg(any(test, feature = "std"))]
 extern crate std;
 
+#[cfg(feature = "async")]
+pub mod asynch;
 mod config;
 mod error;
 mod fmt;
@@ -183,7 +185,7 @@ pub use ws_core::{
     CloseCode, FrameError, Opcode, ProtocolError, Role, parse_close, url, write_close,
 };
 
-pub use config::{Config, ZeroRead};
+pub use config::{Config, Keepalive, ZeroRead};
 pub use error::{
     AcceptError, ConnectError, DisconnectError, Errno, HandleError, ReceiveError, RegisterError,
     SendError, SocketError,
@@ -202,7 +204,7 @@ pub use request::WebSocketRequest;
 pub use shared::SharedWebSockets;
 pub use slots::SlotStore;
 pub use table::{
-    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy,
+    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy, Stream,
     StreamOptions, Table, WebSockets,
 };
 pub use timeout::Timeout;

@@ -131,6 +131,19 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
+    /// What an id stands for, to work on.
+    #[cfg(feature = "async")]
+    pub(crate) fn entry(&mut self, id: WebSocketId) -> Result<&mut Entry<'buf, T>, HandleError> {
+        let slot = self.get(id)?;
+        slot.entry.as_mut().ok_or(HandleError::Busy)
+    }
+
+    /// All entries, taken or not.
+    #[cfg(feature = "async")]
+    pub(crate) fn each_entry(&mut self) -> [Option<&mut Entry<'buf, T>>; N] {
+        self.0.each_mut().map(|slot| slot.entry.as_mut())
+    }
+
     pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         let mut found = None;
         for (index, slot) in self.0.iter().enumerate() {

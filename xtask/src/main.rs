@@ -5,6 +5,7 @@ mod browser;
 mod features;
 mod interop;
 mod load;
+mod panics;
 mod qemu;
 mod report;
 mod shell;
@@ -44,6 +45,12 @@ const TASKS: &[Task] = &[
         run: size::run,
     },
     Task {
+        name: "panics",
+        options: "[--require]",
+        about: "show that no panic is left in linked firmwares",
+        run: panics::run,
+    },
+    Task {
         name: "interop",
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
@@ -52,7 +59,7 @@ const TASKS: &[Task] = &[
     Task {
         name: "autobahn",
         options: autobahn::OPTIONS,
-        about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
+        about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
     },
     Task {

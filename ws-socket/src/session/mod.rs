@@ -9,9 +9,15 @@ mod server;
 mod upgrade;
 
 pub(crate) use close::Closing;
+#[cfg(feature = "async")]
+pub(crate) use exchange::Output;
 use exchange::Stage;
+#[cfg(feature = "async")]
+pub(crate) use send::Sending;
 pub(crate) use send::{Outgoing, Payload};
 pub(crate) use server::Step;
+#[cfg(feature = "async")]
+pub(crate) use upgrade::head_buffer;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
@@ -101,6 +107,25 @@ impl<'buf, T> Entry<'buf, T> {
         }
     }
 
+    /// Bytes of the frame that is partly sent and that the next send has to go on with.
+    pub(crate) fn open_frame(&self) -> Option<usize> {
+        let endpoint = self.endpoint().filter(|endpoint| endpoint.frame_open())?;
+        Some(endpoint.connection().tx.remaining())
+    }
+
+    /// The TCP socket, to read and write.
+    #[cfg(feature = "async")]
+    pub(crate) const fn socket_mut(&mut self) -> Option<&mut T> {
+        match &mut self.state {
+            State::Vacant => None,
+            State::Dialing { socket, .. }
+            | State::Client { socket, .. }
+            | State::Server { socket, .. }
+            | State::Failed { socket }
+            | State::Open { socket, .. } => Some(socket),
+        }
+    }
+
     /// The open connection.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
         match &self.state {
@@ -109,7 +134,7 @@ impl<'buf, T> Entry<'buf, T> {
         }
     }
 
-    fn open(&mut self) -> Option<Open<'_, T>> {
+    pub(crate) fn open(&mut self) -> Option<Open<'_, T>> {
         match &mut self.state {
             State::Open {
                 socket, endpoint, ..
@@ -208,7 +233,7 @@ impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
 }
 
 /// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
-const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
+pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
 
 /// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a
 /// host, little on a microcontroller.

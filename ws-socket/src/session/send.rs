@@ -104,6 +104,12 @@ impl<'p> Sending<'p> {
         self.taken += endpoint.sent(count);
     }
 
+    /// How many bytes of the payload are out.
+    #[cfg(feature = "async")]
+    pub(crate) const fn taken(&self) -> usize {
+        self.taken
+    }
+
     /// No more goes out for now: how many bytes of the payload did. `None` where nothing of the
     /// frame did that concerns the caller: then it is taken back, if it has not begun to go out.
     pub(crate) fn end(&mut self, endpoint: &mut Endpoint) -> Option<usize> {
@@ -122,7 +128,32 @@ impl<'p> Sending<'p> {
     }
 }
 
+#[cfg(feature = "async")]
 impl Outgoing {
+    /// A frame of the message face.
+    pub(crate) const fn on_messages(mut self, masks: bool) -> Self {
+        self.mask = Some(masks);
+        self
+    }
+}
+
+impl Outgoing {
+    /// A part of a frame that has `rest` bytes still to go.
+    pub(crate) fn part<E: Debug>(
+        opcode: Opcode,
+        fin: bool,
+        rest: usize,
+        part: &[u8],
+    ) -> Result<Self, SendError<E>> {
+        if part.len() > rest {
+            return Err(SendError::PartTooLong);
+        }
+        Ok(Self {
+            rest: Some(rest),
+            ..Self::whole(opcode, fin, None)
+        })
+    }
+
     /// Does the caller say of masking what the role demands?
     pub(crate) fn check<E: Debug>(&self, endpoint: &Endpoint) -> Result<(), SendError<E>> {
         match self.mask {

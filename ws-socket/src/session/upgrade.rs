@@ -66,6 +66,17 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
         }
     }
 
+    /// The TCP connection is there: a client's handshake begins.
+    pub(crate) fn begin_client(
+        &mut self,
+        entry: &mut Entry<'_, S::TcpSocket>,
+        socket: S::TcpSocket,
+    ) {
+        let mut nonce = [0; 16];
+        self.platform.fill_random(&mut nonce);
+        entry.begin_client(socket, &nonce, self.config, self.platform.now_ms());
+    }
+
     /// The platform's hash unit, for the core.
     pub(super) fn hash(&mut self) -> Hash<'_, S, P> {
         Hash {
@@ -82,7 +93,7 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
 }
 
 /// Where a head is read to: in bulk, or without a lent buffer no more than `want`.
-pub(super) fn head_buffer<'b>(
+pub(crate) fn head_buffer<'b>(
     lent: &'b mut [u8],
     scratch: &'b mut [u8; SCRATCH],
     want: usize,
@@ -120,19 +131,11 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// The TCP connection is there: a client's handshake begins.
-    pub(crate) fn begin_client<S, P>(&mut self, socket: T, context: &mut Context<'_, S, P>)
-    where
-        S: TcpClientStack<TcpSocket = T>,
-        P: Platform<S>,
-    {
-        let mut nonce = [0; 16];
-        context.platform.fill_random(&mut nonce);
-        let handshake = ClientHandshake::new(&nonce, context.config.max_handshake);
-        let since = context.platform.now_ms();
+    pub(crate) fn begin_client(&mut self, socket: T, nonce: &[u8; 16], config: &Config, now: u32) {
         self.state = State::Client {
             socket,
-            handshake,
-            since,
+            handshake: ClientHandshake::new(nonce, config.max_handshake),
+            since: now,
         };
     }
 
@@ -210,7 +213,7 @@ impl<'buf, T> Entry<'buf, T> {
             match context.stack.connect(socket, remote) {
                 Ok(()) => {
                     if let Some(socket) = self.vacate() {
-                        self.begin_client(socket, context);
+                        context.begin_client(self, socket);
                     }
                 }
                 Err(nb::Error::WouldBlock) if context.is_late(begun) => {

@@ -146,7 +146,7 @@ where
         };
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            entry.begin_client(socket, context);
+            context.begin_client(entry, socket);
         });
         let mut ignore = |_: HeadPart<'_>| {};
         let on_response = on_response.unwrap_or(&mut ignore);

@@ -9,12 +9,14 @@ mod poll;
 mod receive;
 mod register;
 mod send;
+mod stream;
 
 pub use accept::{Accepting, Polled};
 pub use broadcast::{Progress, Recipient, SlowPolicy};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
+pub use stream::Stream;
 
 use core::marker::PhantomData;
 
@@ -196,10 +198,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        self.peek(ws, |entry| {
-            let endpoint = entry.endpoint().filter(|endpoint| endpoint.frame_open())?;
-            Some(endpoint.connection().tx.remaining())
-        })
+        self.peek(ws, |entry| entry.open_frame())
     }
 
     /// Is a message of ours partly sent as fragments, so that the next data frame has to be a

@@ -90,22 +90,13 @@ where
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        if part.len() > rest {
-            return Err(SendError::PartTooLong);
-        }
+        let mut frame = Outgoing::part(opcode, fin, rest, part)?;
+        frame.mask = Some(mask);
         let deadline = self.deadline(timeout.into());
         self.send_all(ws, deadline, part.len(), |table, taken| {
-            let frame = Outgoing {
-                opcode,
-                fin,
-                rest: Some(rest - taken),
-                mask: Some(mask),
-            };
-            table.try_send(
-                ws,
-                frame,
-                Payload::Keep(part.get(taken..).unwrap_or_default()),
-            )
+            frame.rest = Some(rest - taken);
+            let part = part.get(taken..).unwrap_or_default();
+            table.try_send(ws, frame, Payload::Keep(part))
         })
     }
 

@@ -6,3 +6,5 @@ pub mod conformance;
 pub mod net;
 #[cfg(feature = "smoltcp")]
 pub mod pair;
+#[cfg(feature = "async")]
+pub mod pipe;

@@ -4,7 +4,7 @@
 //! which come with the compiler and which most firmwares have anyway.
 
 pub(crate) mod elf;
-mod probes;
+pub(crate) mod probes;
 
 use crate::report::skipped;
 use crate::{Result, only_flags};

@@ -1,0 +1,118 @@
+//! The calls on one connection: what the connection of one task and the table have in common.
+
+use embedded_io_async::{Read, Write};
+use ws_core::{CloseCode, Face, Opcode};
+
+use super::Platform;
+use super::link::Link;
+use super::wait::within;
+use crate::Timeout;
+use crate::error::{DisconnectError, ReceiveError, SendError};
+use crate::message::Received;
+use crate::session::{Outgoing, Payload};
+use crate::table::Disconnected;
+
+impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+    pub(super) async fn recv_msg(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Received, ReceiveError<T::Error>> {
+        let clock = self.platform.clock();
+        let piece = within(&clock, timeout, self.receive(Face::Messages, buffer)).await;
+        Ok(piece.ok_or(ReceiveError::Timeout)??.into())
+    }
+
+    pub(super) async fn recv(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<usize, ReceiveError<T::Error>> {
+        let clock = self.platform.clock();
+        let received = within(&clock, timeout, self.receive_stream(buffer)).await;
+        received.ok_or(ReceiveError::Timeout)?
+    }
+
+    /// Payload of data messages, without their boundaries.
+    pub(super) async fn receive_stream(
+        &mut self,
+        buffer: &mut [u8],
+    ) -> Result<usize, ReceiveError<T::Error>> {
+        while !buffer.is_empty() {
+            let piece = self.receive(Face::Stream, buffer).await?;
+            if piece.length > 0 {
+                return Ok(piece.length);
+            }
+        }
+        Ok(0)
+    }
+
+    pub(super) async fn send_frame(
+        &mut self,
+        frame: Outgoing,
+        payload: Payload<'_>,
+        timeout: Timeout,
+    ) -> Result<usize, SendError<T::Error>> {
+        let clock = self.platform.clock();
+        let mut taken = 0;
+        match within(
+            &clock,
+            timeout,
+            self.send(frame, payload, false, &mut taken),
+        )
+        .await
+        {
+            Some(sent) => sent.map(|()| taken),
+            None if taken > 0 => Ok(taken),
+            None => Err(SendError::Timeout),
+        }
+    }
+
+    pub(super) async fn send_stream(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        timeout: Timeout,
+    ) -> Result<usize, SendError<T::Error>> {
+        if payload.is_empty() {
+            return Ok(0);
+        }
+        let clock = self.platform.clock();
+        let mut taken = 0;
+        let all = self.send_all(opcode, payload, &mut taken);
+        match within(&clock, timeout, all).await {
+            Some(sent) => sent.map(|()| taken),
+            None if taken > 0 => Ok(taken),
+            None => Err(SendError::Timeout),
+        }
+    }
+
+    /// More than one frame goes out only where one is open that is shorter than the payload.
+    async fn send_all(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        taken: &mut usize,
+    ) -> Result<(), SendError<T::Error>> {
+        while let Some(rest @ [_, ..]) = payload.get(*taken..) {
+            let frame = Outgoing::whole(opcode, true, None);
+            self.send(frame, Payload::Keep(rest), false, taken).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn disconnect(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        until_eof: bool,
+        timeout: Timeout,
+    ) -> Result<Disconnected, DisconnectError> {
+        if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
+            return Err(DisconnectError::Code(code));
+        }
+        let clock = self.platform.clock();
+        let _ = within(&clock, timeout, self.close(code, reason, until_eof)).await;
+        Ok(self.entry.closing().into())
+    }
+}

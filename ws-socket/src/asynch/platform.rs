@@ -1,0 +1,92 @@
+//! What async calls need of their surroundings besides a stream.
+
+/// Randomness and a clock.
+#[allow(async_fn_in_trait)] // a `Send` bound would shut out single-core executors
+pub trait Platform {
+    /// The clock for timeouts and keepalive: a handle that is cheap to make.
+    type Clock: Clock;
+
+    /// The clock.
+    fn clock(&self) -> Self::Clock;
+
+    /// Fills `bytes` with randomness that a peer cannot predict: mask keys (RFC 6455 section 5.3)
+    /// and handshake keys (section 4.1) come from it.
+    fn fill_random(&mut self, bytes: &mut [u8]);
+
+    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2). The default
+    /// is software; a chip's hash unit stands in by overriding it. Without the features
+    /// `crates-hash` and `compact` there is no default.
+    #[cfg(any(feature = "crates-hash", feature = "compact"))]
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
+    }
+
+    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
+    #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+}
+
+/// A clock that can be waited for.
+#[allow(async_fn_in_trait)]
+pub trait Clock {
+    /// Milliseconds from any origin; they may wrap.
+    fn now_ms(&self) -> u32;
+
+    /// Returns when `ms` milliseconds have passed. Dropping it has no effect.
+    async fn sleep_ms(&self, ms: u32);
+}
+
+impl<P: Platform + ?Sized> Platform for &mut P {
+    type Clock = P::Clock;
+
+    fn clock(&self) -> P::Clock {
+        P::clock(self)
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) {
+        P::fill_random(self, bytes);
+    }
+
+    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+        P::sha1(self, parts)
+    }
+}
+
+/// A [`Platform`] whose clock is embassy-time's, and whose randomness is a function's: feature
+/// `embassy-time`.
+#[cfg(feature = "embassy-time")]
+#[derive(Debug, Clone, Copy)]
+pub struct Embassy<F>(pub F);
+
+/// The clock of embassy-time's driver: feature `embassy-time`.
+#[cfg(feature = "embassy-time")]
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EmbassyClock;
+
+#[cfg(feature = "embassy-time")]
+impl Clock for EmbassyClock {
+    #[allow(clippy::cast_possible_truncation)] // it may wrap
+    fn now_ms(&self) -> u32 {
+        embassy_time::Instant::now().as_millis() as u32
+    }
+
+    async fn sleep_ms(&self, ms: u32) {
+        embassy_time::Timer::after_millis(ms.into()).await;
+    }
+}
+
+#[cfg(all(
+    feature = "embassy-time",
+    any(feature = "crates-hash", feature = "compact")
+))]
+impl<F: FnMut(&mut [u8])> Platform for Embassy<F> {
+    type Clock = EmbassyClock;
+
+    fn clock(&self) -> EmbassyClock {
+        EmbassyClock
+    }
+
+    fn fill_random(&mut self, bytes: &mut [u8]) {
+        (self.0)(bytes);
+    }
+}

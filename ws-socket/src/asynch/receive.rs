@@ -1,0 +1,116 @@
+//! Receiving: one piece, or the end.
+
+use embassy_futures::select::{Either, select};
+use embassy_futures::yield_now;
+use embedded_io_async::{Read, Write};
+use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
+
+use super::link::Link;
+use super::{Clock, Platform};
+use crate::error::ReceiveError;
+use crate::session::Open;
+
+/// After how many reads for one piece others get their turn.
+pub(super) const MAX_READS: usize = 64;
+
+impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+    /// Receives a piece of a frame. Control frames are dealt with on the way.
+    pub(super) async fn receive(
+        &mut self,
+        face: Face,
+        out: &mut [u8],
+    ) -> Result<Piece, ReceiveError<T::Error>> {
+        // Nothing waits behind the point where a piece is taken: a drop would lose it. What became
+        // due with it goes out with the next call.
+        let mut piece = self.pump(face, out.len(), out).await?;
+        if piece.is_none()
+            && let Some(mut open) = self.entry.open()
+        {
+            piece = open.endpoint.take(&mut open.lent, out)?;
+        }
+        piece.ok_or(ReceiveError::NotConnected)
+    }
+
+    /// Waits until [`receive`](Self::receive) would return something.
+    pub(super) async fn readable(&mut self, face: Face) {
+        let _ = self.pump(face, 1, &mut []).await;
+    }
+
+    /// Reads until there is a piece to take (`None`), or one was read straight into `out`.
+    async fn pump(
+        &mut self,
+        face: Face,
+        room: usize,
+        out: &mut [u8],
+    ) -> Result<Option<Piece>, ReceiveError<T::Error>> {
+        let mut scratch = [0; SCRATCH];
+        let mut blocked = false;
+        let mut reads = 0;
+        loop {
+            let Some(Open {
+                endpoint,
+                mut lent,
+                socket,
+            }) = self.entry.open()
+            else {
+                return Err(ReceiveError::NotConnected);
+            };
+            match endpoint.advance(&mut lent, face, room, blocked) {
+                Next::Ready => return Ok(None),
+                Next::Ended => return Err(ReceiveError::ended(endpoint)),
+                Next::Blocked if blocked => return Err(ReceiveError::Lost),
+                // Nobody else can finish it while this waits.
+                Next::Blocked => return Err(ReceiveError::FrameOpen),
+                // A wire that fails shows in the next read, behind what can still be received.
+                Next::Write => {
+                    blocked = self.flush_control().await.is_err();
+                    if self.one_key && !blocked {
+                        return Ok(None);
+                    }
+                }
+                Next::Read => {
+                    if self.alive.unflushed {
+                        let _ = self.flush_stream().await;
+                        continue;
+                    }
+                    reads += 1;
+                    if reads % MAX_READS == 0 {
+                        yield_now().await;
+                    }
+                    let clock = self.platform.clock();
+                    let buffer = endpoint.read_buffer(&mut lent, face, out, &mut scratch);
+                    // Somebody asked whether there is something, and there is.
+                    if buffer.is_empty() {
+                        return Ok(None);
+                    }
+                    let read = match self.alive.left(self.config, clock.now_ms()) {
+                        None => socket.read(buffer).await,
+                        Some(left) => match select(socket.read(buffer), clock.sleep_ms(left)).await
+                        {
+                            Either::First(read) => read,
+                            Either::Second(()) => {
+                                let late = self.alive.is_late(endpoint, clock.now_ms());
+                                late.map_err(|_| ReceiveError::NoPong)?;
+                                continue;
+                            }
+                        },
+                    };
+                    let count = read.map_err(|error| {
+                        endpoint.eof();
+                        ReceiveError::Stack(error)
+                    })?;
+                    self.alive.heard(clock.now_ms());
+                    if count == 0 {
+                        endpoint.eof();
+                        continue;
+                    }
+                    let piece: Result<_, ProtocolError> =
+                        endpoint.received(&mut lent, face, out, &mut scratch, count);
+                    if let Some(piece) = piece? {
+                        return Ok(Some(piece));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! Sending: all of a frame.
+
+use core::fmt::Debug;
+
+use embedded_io_async::{Read, Write};
+use ws_core::Endpoint;
+
+use super::Platform;
+use super::link::{Link, key};
+use crate::error::SendError;
+use crate::session::{Open, Outgoing, Payload, SEND_SCRATCH, Sending};
+
+/// A frame that is being sent; dropped before a byte of it is out, it is taken back.
+struct Attempt<'a, 'p> {
+    endpoint: &'a mut Endpoint,
+    sending: Sending<'p>,
+}
+
+impl Drop for Attempt<'_, '_> {
+    fn drop(&mut self) {
+        let _ = self.sending.end(self.endpoint);
+    }
+}
+
+impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+    /// Sends a frame, or the rest of the one that is open, and adds to `taken` how many bytes of
+    /// the payload are out. With `at_once` it returns as soon as some are.
+    pub(super) async fn send(
+        &mut self,
+        frame: Outgoing,
+        payload: Payload<'_>,
+        at_once: bool,
+        taken: &mut usize,
+    ) -> Result<(), SendError<T::Error>> {
+        let endpoint = self.entry.endpoint().ok_or(SendError::NotConnected)?;
+        frame.check(endpoint)?;
+        self.flush_control().await.map_err(SendError::Stack)?;
+        let Some(Open {
+            socket, endpoint, ..
+        }) = self.entry.open()
+        else {
+            return Err(SendError::NotConnected);
+        };
+        let sending = Sending::begin(endpoint, frame, payload, || key(self.platform))?;
+        let mut attempt = Attempt { endpoint, sending };
+        let mut scratch = [0; SEND_SCRATCH];
+        let before = *taken;
+        loop {
+            let bytes = attempt.sending.bytes(attempt.endpoint, &mut scratch);
+            if bytes.is_empty() || at_once && *taken > before {
+                break;
+            }
+            let count = written(socket.write(bytes).await)?;
+            self.alive.unflushed = true;
+            attempt.sending.sent(attempt.endpoint, count);
+            *taken = before + attempt.sending.taken();
+        }
+        drop(attempt);
+        if !at_once {
+            self.flush_stream().await.map_err(SendError::Stack)?;
+        }
+        Ok(())
+    }
+}
+
+/// A stream that takes nothing is as good as closed.
+pub(super) fn written<E: Debug>(written: Result<usize, E>) -> Result<usize, SendError<E>> {
+    match written {
+        Ok(0) => Err(SendError::NotConnected),
+        Ok(count) => Ok(count),
+        Err(error) => Err(SendError::Stack(error)),
+    }
+}

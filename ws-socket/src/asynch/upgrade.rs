@@ -1,0 +1,148 @@
+//! The opening handshakes.
+
+use core::future::Future;
+
+use embedded_io_async::{Read, Write};
+use ws_core::SCRATCH;
+use ws_core::handshake::{ClientError, HeadPart};
+
+use super::link::{Hash, Link};
+use super::request::WebSocketRequest;
+use super::wait::within;
+use super::{Clock, Platform};
+use crate::error::{AcceptError, ConnectError};
+use crate::session::{Output, SEND_SCRATCH, State, head_buffer};
+use crate::{Handler, Timeout, WebSocketId};
+
+impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+    /// The stream is there: a client's handshake begins.
+    pub(super) fn begin_client(&mut self, stream: T) {
+        let mut nonce = [0; 16];
+        self.platform.fill_random(&mut nonce);
+        let now = self.platform.clock().now_ms();
+        self.entry.begin_client(stream, &nonce, self.config, now);
+    }
+
+    /// A client's handshake, to its end.
+    pub(super) async fn client(
+        &mut self,
+        request: &WebSocketRequest<'_>,
+        mut on_response: impl FnMut(HeadPart<'_>),
+    ) -> Result<(), ConnectError<T::Error>> {
+        let State::Client {
+            socket, handshake, ..
+        } = &mut self.entry.state
+        else {
+            return Err(ConnectError::Handshake(ClientError::Eof));
+        };
+        let mut scratch = [0; SEND_SCRATCH];
+        loop {
+            let count = handshake.fill(&request.request(), &mut scratch);
+            if count == 0 {
+                break;
+            }
+            let bytes = scratch.get(..count).unwrap_or_default();
+            match socket.write(bytes).await.map_err(ConnectError::Stack)? {
+                0 => return Err(handshake.eof().into()),
+                count => handshake.sent(count),
+            }
+        }
+        if self.config.flush {
+            socket.flush().await.map_err(ConnectError::Stack)?;
+        }
+        let mut small = [0; SCRATCH];
+        loop {
+            let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
+            let read = socket.read(buffer).await.map_err(ConnectError::Stack)?;
+            if read == 0 {
+                return Err(handshake.eof().into());
+            }
+            let bytes = buffer.get(..read).unwrap_or_default();
+            let hash = &mut Hash(self.platform);
+            let (taken, upgraded) =
+                handshake.receive(&request.request(), hash, bytes, &mut on_response)?;
+            if let Some(upgraded) = upgraded {
+                let frames = taken..read;
+                self.entry.opened(
+                    ws_core::Role::Client,
+                    self.config,
+                    frames,
+                    upgraded.subprotocol,
+                );
+                self.alive.heard(self.platform.clock().now_ms());
+                return Ok(());
+            }
+        }
+    }
+
+    /// The stream is there: a server's first request may begin.
+    pub(super) fn begin_server(&mut self, stream: T) {
+        let now = self.platform.clock().now_ms();
+        self.entry.begin_server(stream, self.config, now);
+    }
+
+    /// Requests and answers, until one is the upgrade: then true. False where the connection ended
+    /// otherwise: refused, lost, out of time, or its pages are out.
+    pub(super) async fn server<'r>(
+        &mut self,
+        ws: WebSocketId,
+        handler: &mut impl Handler<'r>,
+    ) -> Result<bool, AcceptError<T::Error>> {
+        let clock = self.platform.clock();
+        let mut scratch = [0; SEND_SCRATCH];
+        loop {
+            let now = clock.now_ms();
+            let exchange = self.entry.exchange(self.config, now, ws, handler);
+            let Some((stream, mut exchange, left)) = exchange else {
+                break;
+            };
+            if exchange.is_reading() {
+                let mut small = [0; SCRATCH];
+                let read = match exchange.read_buffer(&mut small) {
+                    Some(buffer) => match timed(&clock, left, stream.read(buffer)).await {
+                        // The time is up, which the next round deals with.
+                        None => continue,
+                        Some(Ok(0)) => break,
+                        Some(read) => read.map_err(AcceptError::Stack)?,
+                    },
+                    None => 0,
+                };
+                exchange.received(&mut Hash(self.platform), &small, read);
+                continue;
+            }
+            match exchange.output(&mut scratch) {
+                Output::Bytes(bytes, part) => {
+                    match timed(&clock, left, stream.write(bytes)).await {
+                        None => continue,
+                        Some(Ok(0)) => break,
+                        Some(count) => exchange.sent(part, count.map_err(AcceptError::Stack)?),
+                    }
+                }
+                Output::Upgraded(subprotocol) => {
+                    self.entry.upgraded(self.config, subprotocol);
+                    self.alive.heard(now);
+                    self.alive.unflushed = true;
+                    self.flush_stream().await.map_err(AcceptError::Stack)?;
+                    return Ok(true);
+                }
+                Output::Kept => {
+                    self.entry.next_request(self.config, now, ws, handler);
+                    self.alive.unflushed = true;
+                    self.flush_stream().await.map_err(AcceptError::Stack)?;
+                }
+                Output::Over => break,
+            }
+        }
+        // The stream is dropped next, and with some what it has not sent.
+        if let Some(stream) = self.entry.socket_mut() {
+            let _ = timed(&clock, self.config.answer_timeout, stream.flush()).await;
+        }
+        handler.end(ws);
+        Ok(false)
+    }
+}
+
+/// Runs `work` for at most `left` milliseconds.
+async fn timed<F: Future>(clock: &impl Clock, left: u32, work: F) -> Option<F::Output> {
+    within(clock, Timeout::Millis(left), work).await
+}

@@ -1,0 +1,34 @@
+//! Waiting: for a step, or for the time to be up.
+
+use core::future::Future;
+use core::task::Poll;
+
+use embassy_futures::poll_once;
+use embassy_futures::select::{Either, select};
+
+use super::Clock;
+use crate::Timeout;
+use crate::timeout::Deadline;
+
+/// Runs `work`, at most for `timeout`: then `None`, and it is dropped where it stands. Without a
+/// wait it is polled once.
+pub(super) async fn within<F: Future>(
+    clock: &impl Clock,
+    timeout: Timeout,
+    work: F,
+) -> Option<F::Output> {
+    match timeout {
+        Timeout::Forever => Some(work.await),
+        Timeout::NoWait => match poll_once(work) {
+            Poll::Ready(output) => Some(output),
+            Poll::Pending => None,
+        },
+        Timeout::Millis(_) => {
+            let left = Deadline::new(0, timeout).left(0);
+            match select(work, clock.sleep_ms(left)).await {
+                Either::First(output) => Some(output),
+                Either::Second(()) => None,
+            }
+        }
+    }
+}
