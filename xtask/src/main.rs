@@ -1,8 +1,10 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod apt;
 mod autobahn;
 mod browser;
 mod features;
+mod fuzz;
 mod interop;
 mod load;
 mod panics;
@@ -67,6 +69,12 @@ const TASKS: &[Task] = &[
         options: qemu::OPTIONS,
         about: "run the firmware of boards/mps2-an386 in QEMU",
         run: qemu::run,
+    },
+    Task {
+        name: "fuzz",
+        options: fuzz::OPTIONS,
+        about: "run the fuzz targets in fuzz/ for some seconds together",
+        run: fuzz::run,
     },
     Task {
         name: "load",

@@ -40,11 +40,9 @@ pub(super) fn build(board: &Board) -> Result<std::result::Result<Built, String>>
         )));
     }
     println!("building for {} ({})", board.name, board.core);
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| PathBuf::from("target"));
     // One for all: what is built for the host is shared, and no two boards with the same target
     // have a firmware of the same name.
-    let target = shell::root().join(target).join("boards");
+    let target = shell::target_folder().join("boards");
     let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
     command
         .args(["--target", board.target, "--features", board.name])

@@ -85,7 +85,9 @@ impl Package {
     ) -> (Command, PathBuf) {
         let folder = shell::root().join(self.folder);
         // A folder for each way, so that none is built twice.
-        let target = target_folder().join(format!("{features}-{level}"));
+        let target = shell::target_folder()
+            .join("probes")
+            .join(format!("{features}-{level}"));
         let mut flags = format!("-Clink-arg=-T{}", folder.join("link.x").display());
         for arg in link_args {
             flags += &format!("\u{1f}-Clink-arg={arg}");
@@ -116,12 +118,6 @@ impl Package {
         };
         self.probes.iter().map(|(name, _)| measure(name)).collect()
     }
-}
-
-fn target_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| PathBuf::from("target"));
-    shell::root().join(target).join("probes")
 }
 
 /// Has the target installed if it is missing and there is an installer; says whether it is there.
