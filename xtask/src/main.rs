@@ -8,6 +8,7 @@ mod fuzz;
 mod interop;
 mod load;
 mod panics;
+mod qemu;
 mod report;
 mod shell;
 mod size;
@@ -62,6 +63,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
+    },
+    Task {
+        name: "qemu",
+        options: qemu::OPTIONS,
+        about: "run the firmware of boards/mps2-an386 in QEMU",
+        run: qemu::run,
     },
     Task {
         name: "fuzz",
