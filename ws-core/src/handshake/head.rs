@@ -1,6 +1,6 @@
 //! The tokenizer of HTTP/1.1 heads (RFC 9112 sections 2 to 5), shared by both directions.
 
-use super::write::class;
+use super::write::kind;
 
 /// A part of a request's or response's head, as it streams by.
 ///
@@ -194,7 +194,7 @@ impl Head {
     #[inline(never)]
     pub(super) fn step(&mut self, byte: u8) -> State {
         let before = self.state;
-        let at = before as usize * 9 + usize::from(class(byte));
+        let at = before as usize * 9 + usize::from(kind(byte) / 2);
         let mut next = TABLE.get(at).copied().unwrap_or(State::BadStartLine);
         if before == State::Status {
             let mut valid = self.status >= 100;
