@@ -1,26 +1,13 @@
 //! The client's side (RFC 6455 sections 4.1 and 4.2.2).
 
 use super::accept::base64;
-use super::fields::{CONNECTION, Exchange, FIRST, PROTOCOL, Role, SECRET, UPGRADE, bit};
-use super::head::{Head, HeadError, HeadPart};
-use super::request::Request;
-use super::server::Rules;
-use super::{Sha1, accept_value};
-
-const EXTENSIONS: u8 = 5;
-
-static ROLE: Role = Role {
-    names: &[
-        "upgrade",
-        "connection",
-        "sec-websocket-accept",
-        "sec-websocket-protocol",
-        "sec-websocket-extensions",
-    ],
-    values: &[["websocket"; 2], ["upgrade"; 2]],
-    lists: bit(CONNECTION),
-    server: false,
+use super::fields::{
+    ACCEPT, CONNECTION, Context, EXTENSIONS, Exchange, FIRST, PROTOCOL, TO_UPGRADE, UPGRADE,
+    WEBSOCKET, bit,
 };
+use super::head::{HeadError, HeadPart, State};
+use super::request::Request;
+use super::{Sha1, accept_value};
 
 /// Where `position` is when the request has to be regenerated no more.
 const SENT: usize = usize::MAX;
@@ -121,7 +108,7 @@ impl ClientHandshake {
     /// to the bytes of the response, interim responses included.
     #[inline(never)]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut exchange = Exchange::new(Head::response(limit), FIRST);
+        let mut exchange = Exchange::new(State::StatusVersion, FIRST, limit);
         if let Some(key) = exchange.text.get_mut(..24) {
             base64(nonce, key);
         }
@@ -152,13 +139,13 @@ impl ClientHandshake {
     ///
     /// With a receive buffer there is no need for it.
     pub fn want(&self) -> usize {
-        self.exchange.head.want()
+        self.exchange.want()
     }
 
     /// How many of the `limit` bytes are left: what was consumed so far, also by the call that
     /// ended in [`ClientError::Refused`], is the rest.
     pub fn limit_left(&self) -> u16 {
-        self.exchange.head.left()
+        self.exchange.left
     }
 
     /// Takes bytes of the response, any number of them, and says how many were consumed: all, or up
@@ -194,19 +181,22 @@ impl ClientHandshake {
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Upgraded>), ClientError> {
-        let rules = &Rules {
-            subprotocols,
-            ..Rules::NONE
+        let cx = &mut Context {
+            secret: ACCEPT,
+            lists: 1 << CONNECTION,
+            rules: &[subprotocols],
+            on_part,
         };
-        let mut rest = bytes;
+        let before = self.exchange.left;
         loop {
             let exchange = &mut self.exchange;
-            exchange.receive(&ROLE, rules, &mut rest, on_part)?;
-            let consumed = bytes.len() - rest.len();
-            if !exchange.head.is_complete() {
+            let consumed = usize::from(before - exchange.left);
+            exchange.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
+            let consumed = usize::from(before - exchange.left);
+            if exchange.state != State::Complete {
                 return Ok((consumed, None));
             }
-            let status = exchange.head.status();
+            let status = exchange.status;
             if status == 101 {
                 return self.verdict().map(|upgraded| (consumed, Some(upgraded)));
             }
@@ -220,27 +210,32 @@ impl ClientHandshake {
 
     /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
     fn verdict(&self) -> Result<Upgraded, ClientError> {
-        let exchange = &self.exchange;
-        let (good, bad, seen) = (exchange.good, exchange.bad, exchange.seen());
-        Err(if good & !bad & bit(UPGRADE) == 0 {
+        let Exchange {
+            seen,
+            bad,
+            twice,
+            hits,
+            ..
+        } = self.exchange;
+        Err(if hits & WEBSOCKET == 0 || bad & bit(UPGRADE) != 0 {
             ClientError::Upgrade
-        } else if good & bit(CONNECTION) == 0 {
+        } else if hits & TO_UPGRADE == 0 {
             ClientError::Connection
-        } else if seen & bit(SECRET) == 0 {
+        } else if seen & bit(ACCEPT) == 0 {
             ClientError::NoAccept
-        } else if bad & bit(SECRET) != 0 {
+        } else if bad & bit(ACCEPT) != 0 {
             ClientError::Accept
-        } else if exchange.twice & bit(SECRET) != 0 {
+        } else if twice & bit(ACCEPT) != 0 {
             ClientError::RepeatedAccept
         } else if seen & bit(EXTENSIONS) != 0 {
             ClientError::Extension
         } else if bad & bit(PROTOCOL) != 0 {
             ClientError::Subprotocol
-        } else if exchange.twice & bit(PROTOCOL) != 0 {
+        } else if twice & bit(PROTOCOL) != 0 {
             ClientError::RepeatedSubprotocol
         } else {
             return Ok(Upgraded {
-                subprotocol: exchange.subprotocol(),
+                subprotocol: self.exchange.subprotocol(),
             });
         })
     }

@@ -20,6 +20,7 @@ mod page;
 mod request;
 mod response;
 mod server;
+mod texts;
 mod write;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! the application may put in.
 
 use super::request::RequestError;
+use super::texts::is_owned;
 use core::slice::IterMut;
 
 /// What asks for the upgrade and what grants it.
@@ -104,27 +105,19 @@ impl<'o> Writer<'o> {
 
     /// A number without leading zeros.
     #[inline(never)]
+    #[allow(clippy::cast_possible_truncation)] // a digit
     pub(super) fn number(&mut self, number: usize, base: usize) {
-        let mut digits = [0; 20];
-        self.bytes(self::digits(number, base, &mut digits));
-    }
-}
-
-/// The digits of a number, at the end of `digits`.
-fn digits(mut number: usize, base: usize, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    for place in digits.iter_mut().rev() {
-        *place = b"0123456789abcdef"
-            .get(number % base)
-            .copied()
-            .unwrap_or(b'0');
-        number /= base;
-        start -= 1;
-        if number == 0 {
-            break;
+        let mut unit = 1;
+        while number / unit >= base {
+            unit *= base;
+        }
+        while unit > 0 {
+            let digit = (number / unit % base) as u8;
+            let before = if digit < 10 { b'0' } else { b'a' - 10 };
+            self.bytes(&[before + digit]);
+            unit /= base;
         }
     }
-    digits.get(start..).unwrap_or_default()
 }
 
 // The kinds of bytes in a head. Half of each is what the tokenizer goes by; an odd one may stand in
@@ -199,23 +192,4 @@ pub(crate) const fn is_visible(byte: u8) -> bool {
 /// Whether `byte` may stand in a host, its port and the brackets around an address.
 pub(crate) fn is_host_byte(byte: u8) -> bool {
     kind(byte) & 1 != 0
-}
-
-/// The headers that only the handshake itself may write.
-fn is_owned(name: &str) -> bool {
-    // The last one with whatever follows.
-    const OWNED: [&str; 6] = [
-        "host",
-        "upgrade",
-        "connection",
-        "content-length",
-        "transfer-encoding",
-        "sec-websocket-",
-    ];
-    let name = name.as_bytes();
-    OWNED.iter().any(|owned| {
-        name.get(..owned.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(owned.as_bytes()))
-            && (name.len() == owned.len() || owned.ends_with('-'))
-    })
 }
