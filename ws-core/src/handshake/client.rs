@@ -1,5 +1,6 @@
 //! The client's side (RFC 6455 sections 4.1 and 4.2.2).
 
+use super::Sha1;
 use super::accept::base64;
 use super::fields::{
     ACCEPT, CONNECTION, Context, EXTENSIONS, Exchange, FIRST, PROTOCOL, TO_UPGRADE, UPGRADE,
@@ -7,7 +8,6 @@ use super::fields::{
 };
 use super::head::{HeadError, HeadPart, State};
 use super::request::Request;
-use super::{Sha1, accept_value};
 
 /// Where `position` is when the request has to be regenerated no more.
 const SENT: usize = usize::MAX;
@@ -106,12 +106,11 @@ pub enum ClientError {
 impl ClientHandshake {
     /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
     /// to the bytes of the response, interim responses included.
-    #[inline(never)]
+    #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
         let mut exchange = Exchange::new(State::StatusVersion, FIRST, limit);
-        if let Some(key) = exchange.text.get_mut(..24) {
-            base64(nonce, key);
-        }
+        let (key, _) = exchange.text.split_at_mut(24);
+        base64(nonce, key);
         Self { exchange }
     }
 
@@ -126,7 +125,7 @@ impl ClientHandshake {
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
     pub fn sent(&mut self, n: usize) {
-        self.exchange.position = self.exchange.position.saturating_add(n);
+        self.exchange.position = self.exchange.position.wrapping_add(n);
     }
 
     /// Whether all of the request is out.
@@ -168,55 +167,65 @@ impl ClientHandshake {
         let exchange = &mut self.exchange;
         if exchange.position != SENT {
             exchange.position = SENT;
-            let key = exchange.text.get(..24).unwrap_or_default();
-            exchange.text = accept_value(key, hash);
+            exchange.accept(hash);
         }
-        self.read(request.subprotocols, bytes, on_part)
+        let before = exchange.left;
+        exchange.response(request.subprotocols, bytes, on_part)?;
+        let upgraded = (exchange.state == State::Complete).then_some(Upgraded {
+            subprotocol: exchange.subprotocol(),
+        });
+        Ok((usize::from(before - exchange.left), upgraded))
     }
 
+    /// The stream ended before the response did: what that comes to.
+    pub fn eof(&self) -> ClientError {
+        ClientError::Eof
+    }
+}
+
+impl Exchange {
+    /// Reads bytes of the response, and judges it when it is complete.
     #[inline(never)]
-    fn read(
+    fn response(
         &mut self,
         subprotocols: &[&str],
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<(usize, Option<Upgraded>), ClientError> {
+    ) -> Result<(), ClientError> {
         let cx = &mut Context {
             secret: ACCEPT,
             lists: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
         };
-        let before = self.exchange.left;
+        let before = self.left;
         loop {
-            let exchange = &mut self.exchange;
-            let consumed = usize::from(before - exchange.left);
-            exchange.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
-            let consumed = usize::from(before - exchange.left);
-            if exchange.state != State::Complete {
-                return Ok((consumed, None));
+            let consumed = usize::from(before - self.left);
+            self.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
+            if self.state != State::Complete {
+                return Ok(());
             }
-            let status = exchange.status;
+            let status = self.status;
             if status == 101 {
-                return self.verdict().map(|upgraded| (consumed, Some(upgraded)));
+                return self.upgraded();
             }
             if status >= 200 {
                 return Err(ClientError::Refused { status });
             }
             // RFC 9110 section 15.2: an interim response, another one follows.
-            exchange.restart();
+            self.restart();
         }
     }
 
     /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
-    fn verdict(&self) -> Result<Upgraded, ClientError> {
+    fn upgraded(&self) -> Result<(), ClientError> {
         let Exchange {
             seen,
             bad,
             twice,
             hits,
             ..
-        } = self.exchange;
+        } = *self;
         Err(if hits & WEBSOCKET == 0 || bad & bit(UPGRADE) != 0 {
             ClientError::Upgrade
         } else if hits & TO_UPGRADE == 0 {
@@ -234,14 +243,7 @@ impl ClientHandshake {
         } else if twice & bit(PROTOCOL) != 0 {
             ClientError::RepeatedSubprotocol
         } else {
-            return Ok(Upgraded {
-                subprotocol: self.exchange.subprotocol(),
-            });
+            return Ok(());
         })
-    }
-
-    /// The stream ended before the response did: what that comes to.
-    pub fn eof(&self) -> ClientError {
-        ClientError::Eof
     }
 }

@@ -1,6 +1,7 @@
 //! What the machines of both directions share: one matcher for everything that has to be
 //! recognised in a head, and the record of what was.
 
+use super::accept::{GUID, Sha1, base64};
 use super::head::{HeadError, HeadPart, State};
 use super::texts::{VALUE, group, mark, walk};
 
@@ -124,6 +125,13 @@ impl Exchange {
         self.twice = 0;
         self.hits = 0;
         self.chosen = NONE;
+    }
+
+    /// Puts the accept value in the place of the key.
+    pub(super) fn accept(&mut self, hash: &mut impl Sha1) {
+        let key = self.text.get(..24).unwrap_or_default();
+        let digest = hash.sha1(&[key, GUID]);
+        base64(&digest, &mut self.text);
     }
 
     /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.

@@ -67,7 +67,7 @@ pub enum HeadError {
 pub(super) enum State {
     // The states within a part.
     Value,
-    // The states with an end, where it is noted what was there.
+    // The states with an end, where it is noted what was there. `Cr` is another.
     Target,
     Method,
     Name,
@@ -75,8 +75,6 @@ pub(super) enum State {
     Version,
     /// The version of a response.
     StatusVersion,
-    /// Behind the CR of a header. (No part any more.)
-    Cr,
     /// Between colon and value.
     Colon,
     MethodStart,
@@ -85,6 +83,8 @@ pub(super) enum State {
     Status,
     Reason,
     LineStart,
+    /// Behind the CR of a header.
+    Cr,
     /// Behind the CR of the first line.
     FirstCr,
     /// Behind the CR of the blank line.
@@ -104,31 +104,27 @@ pub(super) enum State {
     BadVersion,
 }
 
-/// What comes behind each [`State`] up to `Complete`, for each [`Class`](super::write::Class) of the
-/// next byte.
+/// What comes behind each [`State`] up to `LineStart`, for each kind of the next byte from CR on.
 #[rustfmt::skip]
-static TABLE: [State; 9 * 16] = {
+static TABLE: [State; 7 * 13] = {
     use State::*;
     const X: State = BadStartLine;
     const SP: State = SpaceBeforeColon;
     [
-        // Control, LF, CR, space, tab, colon, token, other visible, not ASCII
-        Control, BareLf, Cr, Value, Value, Value, Value, Value, Value, // Value
-        Control, BareLf, X, VersionStart, X, Target, Target, Target, X, // Target
-        Control, BareLf, X, TargetStart, X, X, Method, X, X, // Method
-        Control, BareLf, NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
-        Control, BareLf, FirstCr, X, X, X, Version, Version, X, // Version
-        Control, BareLf, X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
-        BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // Cr
-        Control, BareLf, Cr, Colon, Colon, Value, Value, Value, Value, // Colon
-        Control, BareLf, X, X, X, X, Method, X, X, // MethodStart
-        Control, BareLf, X, X, X, Target, Target, Target, X, // TargetStart
-        Control, BareLf, X, X, X, X, Version, Version, X, // VersionStart
-        Control, BareLf, FirstCr, Reason, X, X, Status, X, X, // Status
-        Control, BareLf, FirstCr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
-        Control, BareLf, LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
-        BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // FirstCr
-        BareCr, Complete, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // LastCr
+        // CR, space, tab, colon, token, other visible, not ASCII
+        Cr, Value, Value, Value, Value, Value, Value, // Value
+        X, VersionStart, X, Target, Target, Target, X, // Target
+        X, TargetStart, X, X, Method, X, X, // Method
+        NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
+        FirstCr, X, X, X, Version, Version, X, // Version
+        X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
+        Cr, Colon, Colon, Value, Value, Value, Value, // Colon
+        X, X, X, X, Method, X, X, // MethodStart
+        X, X, X, Target, Target, Target, X, // TargetStart
+        X, X, X, X, Version, Version, X, // VersionStart
+        FirstCr, Reason, X, X, Status, X, X, // Status
+        FirstCr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
+        LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
     ]
 };
 
@@ -136,8 +132,21 @@ impl State {
     /// Where `byte` stands, behind this one. Not to be called when complete.
     #[inline(never)]
     pub(super) fn step(self, byte: u8) -> Self {
-        let at = self as usize * 9 + usize::from(kind(byte) / 2);
-        TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
+        if self >= Self::Cr {
+            return match (self, byte) {
+                (Self::LastCr, b'\n') => Self::Complete,
+                (_, b'\n') => Self::LineStart,
+                _ => Self::BareCr,
+            };
+        }
+        match kind(byte) / 2 {
+            0 => Self::Control,
+            1 => Self::BareLf,
+            kind => {
+                let at = self as usize * 7 + usize::from(kind) - 2;
+                TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
+            }
+        }
     }
 
     /// Is it within a part that is looked at?
@@ -147,7 +156,7 @@ impl State {
 
     /// Is it noted what was there once another state follows?
     pub(super) fn has_end(self) -> bool {
-        State::Target <= self && self <= State::Cr
+        self == Self::Cr || Self::Target <= self && self <= Self::StatusVersion
     }
 
     /// The error that the state is, if it is one.

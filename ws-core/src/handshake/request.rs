@@ -128,16 +128,12 @@ impl<'a> Request<'a> {
         let start = self.target.bytes().next().unwrap_or(b'?');
         if start != b'/' {
             w.text("/");
+            w.check(start == b'?', RequestError::Target);
         }
-        // A fragment is none of a target's.
-        let fragment = self.target.bytes().any(|byte| byte == b'#');
-        let valid = matches!(start, b'/' | b'?') && !fragment;
-        w.check(valid, RequestError::Target);
         w.checked(self.target, RequestError::Target);
         w.text(" HTTP/1.1\r\nHost: ");
         self.host.write(w);
-        w.text(write::UPGRADE);
-        w.text("\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
+        w.text(write::ASK);
         w.bytes(key);
         if let Some(origin) = self.origin {
             w.text("\r\nOrigin: ");

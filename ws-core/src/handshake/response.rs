@@ -111,8 +111,7 @@ impl Response<'_> {
                 // The reason phrase is empty, the space in front of it is not (RFC 9112 section 4).
                 w.text(" \r\nConnection: close\r\nContent-Length: 0");
                 if status == 426 {
-                    w.text(write::UPGRADE);
-                    w.text("\r\nSec-WebSocket-Version: 13");
+                    w.text(write::UPGRADE_13);
                 }
                 if status == 405 {
                     w.text("\r\nAllow: GET");

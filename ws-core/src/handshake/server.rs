@@ -1,12 +1,12 @@
 //! The server's side (RFC 6455 sections 4.2.1 and 4.2.2).
 
+use super::Sha1;
 use super::fields::{
     CLOSE, CONNECTION, Context, ENCODING, Exchange, GET, HEAD, HOST, KEY, LENGTH, METHOD, NONE,
     ORIGIN, PROTOCOL, THIRTEEN, TO_UPGRADE, UPGRADE, VERSION, WEBSOCKET, bit,
 };
 use super::head::{HeadError, HeadPart, State};
 use super::response::{Response, ResponseError};
-use super::{Sha1, accept_value};
 
 /// In the notes on what was asked, besides [`CLOSE`] and [`HEAD`]: there is an Origin.
 const HAS_ORIGIN: u8 = 1;
@@ -263,12 +263,17 @@ impl ServerHandshake {
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Requested>), ServerError> {
-        let (consumed, requested) = self.read(rules, bytes, on_part)?;
-        if requested.is_some() {
-            let key = self.exchange.text.get(..24).unwrap_or_default();
-            self.exchange.text = accept_value(key, hash);
+        let before = self.exchange.left;
+        self.read(rules, bytes, on_part)?;
+        let exchange = &mut self.exchange;
+        let mut requested = None;
+        if exchange.state == State::Complete {
+            exchange.accept(hash);
+            requested = Some(Requested {
+                subprotocol: exchange.subprotocol(),
+            });
         }
-        Ok((consumed, requested))
+        Ok((usize::from(before - exchange.left), requested))
     }
 
     #[inline(never)]
@@ -277,7 +282,7 @@ impl ServerHandshake {
         rules: &Rules<'_>,
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<(usize, Option<Requested>), ServerError> {
+    ) -> Result<(), ServerError> {
         let cx = &mut Context {
             secret: KEY,
             lists: 1 << UPGRADE | 1 << CONNECTION | 1 << PROTOCOL,
@@ -289,19 +294,15 @@ impl ServerHandshake {
             ],
             on_part,
         };
-        let before = self.exchange.left;
         self.exchange.receive(cx, bytes)?;
-        let consumed = usize::from(before - self.exchange.left);
-        let requested = if self.exchange.state == State::Complete {
-            Some(self.verdict(rules)?)
-        } else {
-            None
-        };
-        Ok((consumed, requested))
+        if self.exchange.state != State::Complete {
+            return Ok(());
+        }
+        self.verdict(rules)
     }
 
     /// What a complete request comes to (RFC 6455 section 4.2.1).
-    fn verdict(&self, rules: &Rules<'_>) -> Result<Requested, ServerError> {
+    fn verdict(&self, rules: &Rules<'_>) -> Result<(), ServerError> {
         let Exchange {
             seen,
             bad,
@@ -336,9 +337,7 @@ impl ServerHandshake {
         } else if self.has_body() {
             ServerError::Body
         } else {
-            return Ok(Requested {
-                subprotocol: self.exchange.subprotocol(),
-            });
+            return Ok(());
         })
     }
 
@@ -388,7 +387,7 @@ impl ServerHandshake {
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
     pub fn sent(&mut self, n: usize) {
-        self.exchange.position = self.exchange.position.saturating_add(n);
+        self.exchange.position = self.exchange.position.wrapping_add(n);
     }
 
     /// The stream ended before the request did: what that comes to.

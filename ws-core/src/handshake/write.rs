@@ -5,8 +5,13 @@ use super::request::RequestError;
 use super::texts::is_owned;
 use core::slice::IterMut;
 
-/// What asks for the upgrade and what grants it.
-pub(super) const UPGRADE: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade";
+/// What asks for the upgrade, up to the key.
+pub(super) static ASK: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ";
+/// What grants it.
+pub(super) static UPGRADE: &str = ASK.split_at(41).0;
+/// The same, to those who did not ask well.
+pub(super) static UPGRADE_13: &str = ASK.split_at(68).0;
 
 /// Takes a text from its start, drops what is out already, keeps what there is room for. What the
 /// application has put in is checked on the way.
@@ -31,14 +36,14 @@ impl<'o> Writer<'o> {
         self.room.len()
     }
 
-    /// The first thing that was wrong.
+    /// What was wrong: the last thing that was.
     pub(super) const fn fault(&self) -> Option<RequestError> {
         self.fault
     }
 
     /// Something is wrong, unless `valid`.
     pub(super) fn check(&mut self, valid: bool, error: RequestError) {
-        if !valid && self.fault.is_none() {
+        if !valid {
             self.fault = Some(error);
         }
     }
@@ -63,9 +68,14 @@ impl<'o> Writer<'o> {
     pub(super) fn checked(&mut self, text: &str, error: RequestError) {
         self.text(text);
         let allowed = allowed(error);
+        // A fragment is no part of a target.
+        let mut other = 0;
+        if error == RequestError::Target {
+            other = b'#';
+        }
         let mut valid = !text.is_empty() || allowed & EMPTY != 0;
         for byte in text.bytes() {
-            valid &= allowed >> kind(byte) & 1 != 0;
+            valid &= byte != other && allowed >> kind(byte) & 1 != 0;
         }
         self.check(valid, error);
     }
@@ -74,10 +84,10 @@ impl<'o> Writer<'o> {
     #[inline(never)]
     pub(super) fn header(&mut self, name: &str, value: &str) {
         self.text("\r\n");
+        self.check(!is_owned(name), RequestError::OwnedHeader);
         self.checked(name, RequestError::HeaderName);
         self.text(": ");
         self.checked(value, RequestError::HeaderValue);
-        self.check(!is_owned(name), RequestError::OwnedHeader);
     }
 
     /// Names of subprotocols, if there are any.
