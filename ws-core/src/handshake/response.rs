@@ -59,6 +59,7 @@ impl Response<'_> {
     /// # Errors
     ///
     /// The argument that is not.
+    #[inline]
     pub fn validate(&self) -> Result<(), ResponseError> {
         if let Self::Refuse { status, .. } | Self::Page(Page { status, .. }) = *self
             && !matches!(status, 200..600)
@@ -78,6 +79,7 @@ impl Response<'_> {
 
     /// Writes the response's bytes from `position` on to `out`, and says how many. With `close` the
     /// client wants no other page.
+    #[inline]
     pub(super) fn fill(
         &self,
         accept: &[u8],
@@ -91,53 +93,56 @@ impl Response<'_> {
         room - writer.free()
     }
 
-    #[inline(never)]
+    /// Each kind has a function of its own, so that who never gives a page has no code for one.
+    #[inline(always)]
     fn write(&self, accept: &[u8], close: bool, w: &mut Writer<'_>) {
-        w.text("HTTP/1.1 ");
-        let headers = match *self {
+        match *self {
             Self::Upgrade {
-                ref subprotocol,
+                subprotocol,
                 headers,
-            } => {
-                w.text("101 Switching Protocols");
-                w.text(write::UPGRADE);
-                w.text("\r\nSec-WebSocket-Accept: ");
-                w.bytes(accept);
-                w.subprotocols(subprotocol.as_slice());
-                headers
-            }
-            Self::Refuse { status, headers } => {
-                w.number(status.into(), 10);
-                // The reason phrase is empty, the space in front of it is not (RFC 9112 section 4).
-                w.text(" \r\nConnection: close\r\nContent-Length: 0");
-                if status == 426 {
-                    w.text(write::UPGRADE_13);
-                }
-                if status == 405 {
-                    w.text("\r\nAllow: GET");
-                }
-                headers
-            }
-            Self::Page(ref page) => {
-                w.number(page.status.into(), 10);
-                w.text(" ");
-                if close || page.close {
-                    w.text("\r\nConnection: close");
-                }
-                if !page.is_bodiless() {
-                    if let Some(length) = page.body.length() {
-                        w.text("\r\nContent-Length: ");
-                        w.number(length, 10);
-                    } else {
-                        w.text("\r\nTransfer-Encoding: chunked");
-                    }
-                }
-                page.headers
-            }
-        };
-        for (name, value) in headers {
-            w.header(name, value);
+            } => upgrade(accept, subprotocol, headers, w),
+            Self::Refuse { status, headers } => refusal(status, headers, w),
+            Self::Page(ref page) => page_head(page, close, w),
         }
-        w.text("\r\n\r\n");
     }
+}
+
+#[inline(never)]
+fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+    w.text("HTTP/1.1 101 Switching Protocols");
+    w.text(write::UPGRADE);
+    w.text("\r\nSec-WebSocket-Accept: ");
+    w.bytes(accept);
+    w.subprotocols(subprotocol.as_slice());
+    w.headers(headers);
+}
+
+#[inline(never)]
+fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+    w.status(status);
+    w.text("\r\nConnection: close\r\nContent-Length: 0");
+    if status == 426 {
+        w.text(write::UPGRADE_13);
+    }
+    if status == 405 {
+        w.text("\r\nAllow: GET");
+    }
+    w.headers(headers);
+}
+
+#[inline(never)]
+fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
+    w.status(page.status);
+    if close || page.close {
+        w.text("\r\nConnection: close");
+    }
+    if !page.is_bodiless() {
+        if let Some(length) = page.body.length() {
+            w.text("\r\nContent-Length: ");
+            w.number(length, 10);
+        } else {
+            w.text("\r\nTransfer-Encoding: chunked");
+        }
+    }
+    w.headers(page.headers);
 }

@@ -90,6 +90,23 @@ impl<'o> Writer<'o> {
         self.checked(value, RequestError::HeaderValue);
     }
 
+    /// The application's headers, and the end of the head.
+    #[inline(never)]
+    pub(super) fn headers(&mut self, headers: &[(&str, &str)]) {
+        for (name, value) in headers {
+            self.header(name, value);
+        }
+        self.text("\r\n\r\n");
+    }
+
+    /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
+    /// section 4).
+    pub(super) fn status(&mut self, status: u16) {
+        self.text("HTTP/1.1 ");
+        self.number(status.into(), 10);
+        self.text(" ");
+    }
+
     /// Names of subprotocols, if there are any.
     #[inline(never)]
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
