@@ -71,7 +71,7 @@ pub(super) fn walk(node: u16, mut byte: u8, any_case: bool) -> u16 {
         if here == byte {
             let next = u16::from(text(at));
             return if next >= JUMP {
-                next - JUMP | FRONT
+                (next - JUMP) | FRONT
             } else {
                 at as u16
             };
