@@ -4,9 +4,9 @@ use super::write::kind;
 
 /// A part of a request's or response's head, as it streams by.
 ///
-/// Method, target, names and values come in one or more pieces, cut anywhere. A value has no white
-/// space in front; white space behind it is left out unless the bytes received were cut in it. A
-/// value that is empty may come as no piece at all.
+/// Method, target, names and values come in one or more pieces, cut anywhere, some of them perhaps
+/// empty. A value has no white space in front; white space behind it is left out unless the bytes
+/// received were cut in it. A value that is empty may come as no piece at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadPart<'a> {
     /// A piece of the request's method.

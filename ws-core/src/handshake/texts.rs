@@ -109,3 +109,121 @@ pub(super) fn group(field: u8) -> u16 {
 
 // The numbers in the tree are those of the fields.
 const _: () = assert!(NAMING == 0 && CONNECTION == 2 && ORIGIN == 15);
+
+#[cfg(test)]
+mod tests {
+    use super::super::fields::*;
+    use super::*;
+    use std::string::String;
+
+    const NAMES: &[(&str, u8)] = &[
+        ("upgrade", UPGRADE),
+        ("connection", CONNECTION),
+        ("content-length", LENGTH),
+        ("transfer-encoding", ENCODING),
+        ("host", HOST),
+        ("origin", ORIGIN),
+        ("sec-websocket-accept", ACCEPT),
+        ("sec-websocket-key", KEY),
+        ("sec-websocket-version", VERSION),
+        ("sec-websocket-extensions", EXTENSIONS),
+        ("sec-websocket-protocol", PROTOCOL),
+    ];
+
+    const VALUES: &[(u8, &str, u8)] = &[
+        (UPGRADE, "websocket", WEBSOCKET),
+        (CONNECTION, "upgrade", TO_UPGRADE),
+        (CONNECTION, "close", CLOSE),
+        (VERSION, "13", THIRTEEN),
+        (LENGTH, "0", 0x10),
+        (METHOD, "GET", GET),
+        (METHOD, "HEAD", HEAD),
+        (FIRST, "HTTP/1.1", 0x80),
+    ];
+
+    fn find(field: u8, text: &[u8]) -> u8 {
+        let any_case = field <= CONNECTION;
+        let follow = |node, byte: &u8| walk(node, *byte, any_case);
+        let end = walk(text.iter().fold(group(field), follow), 0, any_case);
+        // The end any number of times, and nothing behind it.
+        assert_eq!(mark(walk(end, 0, any_case)), mark(end));
+        for byte in 1..=255 {
+            assert_eq!(mark(walk(walk(end, byte, any_case), 0, any_case)), NONE);
+        }
+        mark(end)
+    }
+
+    /// RFC 9110 section 5.1: the names that are known are found, and nothing that resembles them:
+    /// no prefix, and nothing with a byte more or another one, those of the tree's marks included.
+    #[test]
+    fn rfc9110_5_1_names() {
+        for (name, field) in NAMES {
+            let bytes = name.as_bytes();
+            assert_eq!(find(NAMING, bytes), *field, "{name}");
+            let upper = name.to_ascii_uppercase();
+            assert_eq!(find(NAMING, upper.as_bytes()), *field, "{name}");
+            resembles(NAMING, bytes, |other| {
+                NAMES
+                    .iter()
+                    .any(|(name, _)| other.eq_ignore_ascii_case(name.as_bytes()))
+            });
+        }
+    }
+
+    /// RFC 6455 section 4: the same of values, each in its own field only.
+    #[test]
+    fn rfc6455_4_values() {
+        for (field, value, hit) in VALUES {
+            let found = find(*field, value.as_bytes());
+            assert_eq!(found, VALUE | u8::try_from(hit.trailing_zeros()).unwrap());
+            for (other, _, _) in VALUES.iter().filter(|(other, _, _)| other != field) {
+                assert_eq!(find(*other, value.as_bytes()), NONE, "{value}");
+            }
+            for other in [ENCODING, EXTENSIONS, NONE] {
+                assert_eq!(find(other, value.as_bytes()), NONE, "{value}");
+            }
+            resembles(*field, value.as_bytes(), |other| {
+                *field <= CONNECTION && other.eq_ignore_ascii_case(value.as_bytes())
+            });
+        }
+    }
+
+    /// Changes each byte to each other one a head can have, adds one, leaves some out.
+    fn resembles(field: u8, text: &[u8], is_fine: impl Fn(&[u8]) -> bool) {
+        for len in 0..text.len() {
+            assert_eq!(find(field, &text[..len]), NONE);
+        }
+        for byte in (0x21..=0xFF).filter(|byte| *byte != 0x7F) {
+            for at in 0..=text.len() {
+                let mut other = text.to_vec();
+                other.insert(at, byte);
+                assert_eq!(find(field, &other), NONE, "{}", lossy(&other));
+                other.remove(at);
+                if at < text.len() && byte != text[at] {
+                    other[at] = byte;
+                    let found = find(field, &other) != NONE;
+                    assert_eq!(found, is_fine(&other), "{}", lossy(&other));
+                }
+            }
+        }
+    }
+
+    fn lossy(bytes: &[u8]) -> String {
+        String::from_utf8_lossy(bytes).into_owned()
+    }
+
+    /// All names but Origin are the handshake's own, and what begins as they do is.
+    #[test]
+    fn rfc6455_4_owned() {
+        for (name, field) in NAMES {
+            assert_eq!(is_owned(name), *field != ORIGIN, "{name}");
+            assert_eq!(is_owned(&name[1..]), false, "{name}");
+        }
+        for name in ["sec-websocket-", "Sec-WebSocket-Other"] {
+            assert!(is_owned(name), "{name}");
+        }
+        for name in ["", "sec-websocket", "hosts", "con", "content", "x"] {
+            assert!(!is_owned(name), "{name}");
+        }
+    }
+}
