@@ -217,7 +217,7 @@ mod tests {
     fn rfc6455_4_owned() {
         for (name, field) in NAMES {
             assert_eq!(is_owned(name), *field != ORIGIN, "{name}");
-            assert_eq!(is_owned(&name[1..]), false, "{name}");
+            assert!(!is_owned(&name[1..]), "{name}");
         }
         for name in ["sec-websocket-", "Sec-WebSocket-Other"] {
             assert!(is_owned(name), "{name}");
