@@ -146,7 +146,6 @@ impl Exchange {
     }
 
     /// Takes bytes up to their end, that of the head, or an error.
-    #[inline(never)]
     pub(super) fn receive(
         &mut self,
         cx: &mut Context<'_, '_>,
@@ -198,7 +197,6 @@ impl Exchange {
     }
 
     /// Takes a byte: where it stands, and what comes of it.
-    #[inline(never)]
     fn take(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let before = self.state;
         let mut state = before.step(byte);
