@@ -81,7 +81,6 @@ impl<'o> Writer<'o> {
     }
 
     /// A line break and a header of the application's.
-    #[inline(never)]
     pub(super) fn header(&mut self, name: &str, value: &str) {
         self.text("\r\n");
         self.check(!is_owned(name), RequestError::OwnedHeader);
@@ -108,7 +107,6 @@ impl<'o> Writer<'o> {
     }
 
     /// Names of subprotocols, if there are any.
-    #[inline(never)]
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
         let mut before = "\r\nSec-WebSocket-Protocol: ";
         let mut rest = names;
@@ -131,7 +129,6 @@ impl<'o> Writer<'o> {
     }
 
     /// A number without leading zeros.
-    #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // a digit
     pub(super) fn number(&mut self, number: usize, base: usize) {
         let mut unit = 1;
