@@ -3,6 +3,7 @@
 mod autobahn;
 mod browser;
 mod features;
+mod insn;
 mod interop;
 mod load;
 mod report;
@@ -41,6 +42,12 @@ const TASKS: &[Task] = &[
         options: "[--require]",
         about: "measure what the libraries cost in flash and RAM",
         run: size::run,
+    },
+    Task {
+        name: "insn",
+        options: insn::OPTIONS,
+        about: "count the instructions that frames and handshakes take, in QEMU",
+        run: insn::run,
     },
     Task {
         name: "interop",
