@@ -33,34 +33,33 @@ ws_insn::firmware!({
 fn decode(group: &str, case: &str, opcode: Opcode, payload: &[u8], buffer: &mut [u8]) {
     let length = masked(opcode as u8, payload, buffer);
     let rx = &mut black_box(Connection::new(Role::Server)).rx;
-    let mut got = 0..0;
-    count(group, case, || {
-        match rx.decode(unknown_mut(&mut buffer[..length]), LIMIT) {
-            Ok(decoded) => {
-                know_bytes(decoded.payload);
-                know(decoded.end.into());
-                if let Some(frame) = decoded.frame {
-                    know(frame.opcode as usize);
-                    know(frame.fin.into());
-                    got = decoded.consumed - decoded.payload.len()..decoded.consumed;
-                }
+    let frame = unknown_mut(&mut buffer[..length]);
+    count(group, case, || match rx.decode(frame, LIMIT) {
+        Ok(decoded) => {
+            know(decoded.consumed);
+            know_bytes(decoded.payload);
+            know(decoded.end.into());
+            if let Some(frame) = decoded.frame {
+                know(frame.opcode as usize);
+                know(frame.fin.into());
             }
-            Err(error) => know(error.close_code().0.into()),
         }
+        Err(error) => know(error.close_code().0.into()),
     });
-    check(got.end == length && buffer[got] == *payload, "decode");
+    check(rx.at_boundary() && !rx.has_ended(), "decode: end");
+    check(buffer[length - payload.len()..length] == *payload, "decode");
 }
 
 /// A frame that fits the driver's scratch buffer, and goes out whole.
 fn encode(case: &str, payload: &[u8], scratch: &mut [u8]) {
     let tx = &mut black_box(Connection::new(Role::Client)).tx;
     let mut written = 0;
+    let (payload, scratch) = (unknown(payload), unknown_mut(scratch));
     count("encode", case, || {
-        let payload = unknown(payload);
         if let Err(error) = tx.begin(Opcode::Binary, true, payload.len(), black_box(KEY)) {
             know(error as usize);
         }
-        written = tx.fill(payload, unknown_mut(scratch));
+        written = tx.fill(payload, scratch);
         know(tx.sent(written));
     });
     check(!tx.is_open(), "encode: open");

@@ -72,8 +72,8 @@ ws_insn::firmware!({
         let client = &mut black_box(WebSocketClient::new_client(Fixed));
         client.state = WebSocketState::Open;
         let mut written = 0;
+        let (payload, to) = (unknown(payload), unknown_mut(&mut buffer));
         count("encode", name, || {
-            let (payload, to) = (unknown(payload), unknown_mut(&mut buffer));
             let sent = client.write(WebSocketSendMessageType::Binary, true, payload, to);
             written = sent.unwrap_or_default();
         });
@@ -93,8 +93,9 @@ fn decode(group: &str, case: &str, frame: &[u8], payload: &[u8], to: &mut [u8]) 
     let server = &mut black_box(WebSocketServer::new_server());
     server.state = WebSocketState::Open;
     let mut got = 0;
+    let (frame, to) = (unknown(frame), unknown_mut(to));
     count(group, case, || {
-        if let Ok(result) = server.read(unknown(frame), unknown_mut(to)) {
+        if let Ok(result) = server.read(frame, to) {
             know(result.len_from);
             know(result.message_type as usize);
             know(result.end_of_message.into());

@@ -14,11 +14,11 @@ ws_insn::firmware!({
     let mut buffer = [0; LONGEST + HEADER];
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
-        let frame = masked(2, payload, &mut buffer);
+        let length = masked(2, payload, &mut buffer);
         let decoder = &mut black_box(WebsocketFrameDecoder::new());
-        let (mut got, mut ended) = (0..0, false);
+        let mut ended = false;
+        let bytes = unknown_mut(&mut buffer[..length]);
         count("decode", name, || {
-            let bytes = unknown_mut(&mut buffer[..frame]);
             let mut at = 0;
             while !ended && let Ok(result) = decoder.add_data(&mut bytes[at..]) {
                 match result.event {
@@ -26,8 +26,7 @@ ws_insn::firmware!({
                         know(frame_info.is_reasonable().into());
                     }
                     Some(WebsocketFrameEvent::PayloadChunk { original_opcode }) => {
-                        got = at..at + result.consumed_bytes;
-                        know_bytes(&bytes[got.clone()]);
+                        know_bytes(&bytes[at..at + result.consumed_bytes]);
                         know(original_opcode as usize);
                     }
                     Some(WebsocketFrameEvent::End { .. }) => ended = true,
@@ -36,14 +35,15 @@ ws_insn::firmware!({
                 at += result.consumed_bytes;
             }
         });
-        check(ended && buffer[got] == *payload, "decode");
+        let at = length - payload.len();
+        check(ended && buffer[at..length] == *payload, "decode");
     }
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
         let encoder = &mut black_box(WebsocketFrameEncoder::new());
         let mut written = 0;
+        let (payload, scratch) = (unknown(payload), unknown_mut(&mut buffer));
         count("encode", name, || {
-            let (payload, scratch) = (unknown(payload), unknown_mut(&mut buffer));
             let header = encoder.start_frame(&FrameInfo {
                 opcode: Opcode::Binary,
                 payload_length: payload.len() as u64,

@@ -20,8 +20,9 @@ ws_insn::firmware!({
         let payload = &PAYLOAD[..length];
         let tx = &mut black_box(WsTxFramer::new(true, &mut buffer));
         let mut written = 0;
+        let payload = unknown(payload);
         count("encode", name, || {
-            if let Some(frame) = tx.binary(unknown(payload)) {
+            if let Some(frame) = tx.binary(payload) {
                 know_bytes(frame);
                 written = frame.len();
             }
