@@ -354,6 +354,36 @@ impl Receiver {
         Ok((bytes.len(), self.remaining == 0))
     }
 
+    /// [`payload`](Self::payload), from one buffer into another: takes what fits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn payload_into(
+        &mut self,
+        from: &[u8],
+        to: &mut [u8],
+    ) -> Result<(usize, bool), ProtocolError> {
+        if !self.in_payload() {
+            return Ok((0, false));
+        }
+        let key = if self.is_server() {
+            self.key
+        } else {
+            Key::NONE
+        };
+        let from = from.get(..self.remaining).unwrap_or(from);
+        let count = key.copy(from, to);
+        self.key = key.advanced(count);
+        self.remaining -= count;
+        match self.check_payload(to.get(..count).unwrap_or_default()) {
+            Ok(()) => Ok((count, self.remaining == 0)),
+            Err(error) => {
+                self.due = ENDED;
+                Err(error)
+            }
+        }
+    }
+
     /// The part of `bytes` that belongs to the frame.
     #[inline(always)]
     fn take_payload<'a>(&mut self, bytes: &'a mut [u8]) -> Result<&'a mut [u8], ProtocolError> {
