@@ -2,7 +2,9 @@
 //! a link with faults, frames made and read by hand.
 
 pub mod counting;
+pub mod drip;
 pub mod drops;
+pub mod embassy;
 pub mod frames;
 pub mod hand;
 pub mod link;
@@ -12,3 +14,8 @@ pub mod script;
 pub mod site;
 pub mod table;
 pub mod wire;
+
+/// What docs/async.md shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/async.md")]
+struct AsyncDocs;

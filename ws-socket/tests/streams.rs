@@ -1,7 +1,11 @@
 //! Any `embedded_io` stream under the table, and the table's WebSockets as such streams.
 #![cfg(any(feature = "crates-hash", feature = "compact"))]
 // clippy.toml lifts these only inside of test functions, not in what they share.
-#![allow(clippy::unwrap_used, clippy::cast_possible_truncation)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::indexing_slicing
+)]
 
 use std::io::{self, ErrorKind};
 use std::net::{TcpListener, TcpStream};
