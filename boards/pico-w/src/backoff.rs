@@ -25,7 +25,7 @@ impl Backoff {
         let most = self.next.min(self.longest);
         self.next = most.saturating_mul(2);
         let half = most / 2;
-        // `most - half` is less than 2³¹ + 1.
+        // Half of what fits, and one: that fits.
         half + random % (most - half + 1)
     }
 
