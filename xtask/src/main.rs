@@ -2,6 +2,7 @@
 
 mod apt;
 mod autobahn;
+mod boards;
 mod browser;
 mod features;
 mod fuzz;
@@ -82,6 +83,12 @@ const TASKS: &[Task] = &[
         options: fuzz::OPTIONS,
         about: "run the fuzz targets in fuzz/ for some seconds together",
         run: fuzz::run,
+    },
+    Task {
+        name: "boards",
+        options: boards::OPTIONS,
+        about: "build the firmware of boards/pico-w, and test what it shares with the host",
+        run: boards::run,
     },
     Task {
         name: "load",
