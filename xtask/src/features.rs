@@ -20,6 +20,8 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-socket", "smoltcp"),
     ("ws-socket", "std"),
     ("ws-socket", "smoltcp,std"),
+    ("ws-socket", "async"),
+    ("ws-socket", "edge-nal"),
     ("ws-socket", "crates-hash,smoltcp,critical-section"),
     (
         "ws-socket",

@@ -5,11 +5,9 @@
 //! [`FRAGMENTED`] bytes: it goes back as a fragment a piece, because text that turns out not to be
 //! UTF-8 is answered with a Close, and that cannot go into an open frame.
 
+use crate::wire::Wire;
 use std::ops::Range;
-use ws_socket::{
-    Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
-    WebSockets,
-};
+use ws_socket::{Flags, HandleError, Opcode, ReceiveError, Received, SendError};
 
 /// Text frames up to this length go back as fragments.
 const FRAGMENTED: usize = 64 * 1024;
@@ -89,21 +87,14 @@ impl<B: AsMut<[u8]>> Echo<B> {
         self.state = State::default();
     }
 
-    /// Does one thing: goes on with the piece that is on its way, or receives one. `mask` as with
-    /// [`send_msg`](ws_socket::Table::send_msg).
-    pub(crate) fn step<S, P, const N: usize>(
+    /// Does one thing: goes on with the piece that is on its way, or receives one.
+    pub(crate) fn step<W: Wire>(
         &mut self,
-        table: &mut WebSockets<'_, S, P, N>,
-        ws: WebSocketId,
-        mask: bool,
-    ) -> Result<Step<'_>, ReceiveError<S::Error>>
-    where
-        S: embedded_nal::TcpClientStack,
-        P: Platform<S>,
-    {
+        wire: &mut W,
+    ) -> Result<Step<'_>, ReceiveError<W::Error>> {
         let buffer = self.buffer.as_mut();
         let Some(back) = &mut self.back else {
-            let piece = match table.recv_msg(ws, buffer, Timeout::NoWait) {
+            let piece = match wire.recv_msg(buffer) {
                 Err(ReceiveError::Timeout) => return Ok(Step::Idle),
                 result => result?,
             };
@@ -115,8 +106,7 @@ impl<B: AsMut<[u8]>> Echo<B> {
         };
         let part = buffer.get(back.rest.clone()).unwrap_or_default();
         let rest = part.len() + back.behind;
-        let timeout = Timeout::NoWait;
-        match table.send_part(ws, part, rest, back.opcode, mask, back.fin, timeout) {
+        match wire.send_part(part, rest, back.opcode, back.fin) {
             Ok(sent) => back.rest.start += sent,
             Err(SendError::Timeout) => return Ok(Step::Idle),
             Err(SendError::Handle(error @ HandleError::Busy)) => return Err(error.into()),
