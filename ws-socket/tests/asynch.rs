@@ -11,11 +11,16 @@
 mod common;
 
 use common::pipe::{Host, pipe};
-use embassy_futures::block_on;
+use std::cell::Cell;
+
 use embassy_futures::join::join;
+use embassy_futures::{block_on, yield_now};
+use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{Read, Write};
 use ws_socket::asynch::{WebSocket, WebSocketRequest, WebSockets};
-use ws_socket::{AcceptOptions, Config, Events, Opcode, PollItem, ReceiveError, Timeout};
+use ws_socket::{
+    AcceptOptions, CloseCode, Config, Events, Opcode, PollItem, ReceiveError, Timeout,
+};
 
 const FOREVER: Timeout = Timeout::Forever;
 
@@ -179,7 +184,7 @@ fn a_table_polls_many() {
         }
         for ws in &mut open {
             assert!(
-                ws.disconnect_keeping_stream(ws_socket::CloseCode::NORMAL, "", FOREVER)
+                ws.disconnect_keeping_stream(CloseCode::NORMAL, "", FOREVER)
                     .await
                     .unwrap()
                     .clean
@@ -187,4 +192,83 @@ fn a_table_polls_many() {
         }
     };
     block_on(join(server, clients));
+}
+
+/// Both ends send while they receive, through a stream that holds 16 bytes, with Pings in between:
+/// each half has to let the other go on.
+#[test]
+fn halves_in_two_tasks() {
+    const MESSAGES: usize = 60;
+    let (near, far) = pipe(16);
+    let mut buffers = [[0; 300]; 2];
+    let [near_buffer, far_buffer] = &mut buffers;
+    let config = Config::DEFAULT;
+    let client = async {
+        let request = WebSocketRequest::new("example.com", "/");
+        let ws = WebSocket::connect(near, &request, near_buffer, Host, config, FOREVER);
+        let mut ws = ws.await.unwrap();
+        both_ways(&mut ws, MESSAGES, true).await;
+        assert!(ws.disconnect(FOREVER).await.unwrap().clean);
+    };
+    let server = async {
+        let options = AcceptOptions::default();
+        let ws = WebSocket::accept(far, &options, far_buffer, Host, config);
+        let mut ws = ws.await.unwrap().unwrap();
+        both_ways(&mut ws, MESSAGES, false).await;
+        assert!(ws.disconnect(FOREVER).await.unwrap().clean);
+    };
+    block_on(join(client, server));
+}
+
+async fn both_ways(ws: &mut WebSocket<'_, common::pipe::End, Host>, messages: usize, closes: bool) {
+    let mut halves = ws.halves::<NoopRawMutex, _, _>(|end| end.split()).unwrap();
+    let (mut receiver, mut sender) = halves.split();
+    let complete = Cell::new(0);
+    let sends = async {
+        for index in 0..messages {
+            let payload = vec![index as u8; index * 7];
+            let sent = sender
+                .send_msg(&payload, Opcode::Binary, true, FOREVER)
+                .await;
+            assert_eq!(sent, Ok(payload.len()));
+            let ping = [index as u8; 100];
+            sender
+                .send_msg(&ping, Opcode::Ping, true, FOREVER)
+                .await
+                .unwrap();
+        }
+        while closes && complete.get() < messages {
+            yield_now().await;
+        }
+        if closes {
+            sender
+                .close(CloseCode::NORMAL, "done", FOREVER)
+                .await
+                .unwrap();
+        }
+    };
+    let receives = async {
+        let mut whole = Vec::new();
+        loop {
+            let mut piece = [0; 50];
+            let index = complete.get();
+            match receiver.recv_msg(&mut piece, FOREVER).await {
+                Ok(received) if received.opcode() == Opcode::Binary => {
+                    whole.extend_from_slice(&piece[..received.length]);
+                    if received.is_complete() {
+                        assert_eq!(whole, vec![index as u8; index * 7]);
+                        whole.clear();
+                        complete.set(index + 1);
+                    }
+                }
+                Ok(received) => assert_eq!(received.opcode(), Opcode::Close),
+                Err(ReceiveError::Closed(code)) => {
+                    assert_eq!((code, index), (CloseCode::NORMAL, messages));
+                    break;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    join(sends, receives).await;
 }

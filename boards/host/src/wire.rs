@@ -1,36 +1,20 @@
-//! One connection as what goes over it sees it, whichever driver is below: the table of blocking
-//! calls ([`OnTable`](crate::os::OnTable)), or one of the async calls
-//! ([`Polled`](crate::asynch::Polled)). No call of a [`Wire`] waits; how to wait is the driver's.
+//! One connection as its program sees it, whichever driver is below: the table of blocking calls
+//! ([`OnTable`](crate::echo::OnTable)), or one of the async calls
+//! ([`Polled`](crate::asynch::Polled)). No call of a [`Wire`] or a [`Line`] waits.
 
-use std::fmt::Debug;
+use crate::echo::Wire;
 use std::sync::Arc;
 use std::time::Duration;
-use ws_socket::{CloseCode, Opcode, ReceiveError, Received, SendError};
+use ws_socket::{CloseCode, Opcode, SendError};
 
-/// An open connection.
-pub(crate) trait Wire {
-    /// What TCP fails with.
-    type Error: Debug;
-
-    /// Receives a piece, if there is one: otherwise `Timeout`.
-    fn recv_msg(&mut self, buffer: &mut [u8]) -> Result<Received, ReceiveError<Self::Error>>;
-
+/// What is more to an open connection than an echo needs.
+pub(crate) trait Line: Wire {
     /// Sends what it can of a final frame, or of its rest: nothing is `Timeout`. What the payload
     /// is afterwards is open, but for what was not sent.
     fn send_msg(
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
-    ) -> Result<usize, SendError<Self::Error>>;
-
-    /// Sends what it can of a part of a frame whose payload has `rest` bytes left: nothing is
-    /// `Timeout`.
-    fn send_part(
-        &mut self,
-        part: &[u8],
-        rest: usize,
-        opcode: Opcode,
-        fin: bool,
     ) -> Result<usize, SendError<Self::Error>>;
 
     /// Sends the control frames that are due. False where some are left.
@@ -50,12 +34,12 @@ pub(crate) trait Wire {
 }
 
 /// A connection that its program waits for, having no other.
-pub(crate) trait Alone: Wire {
+pub(crate) trait Alone: Line {
     /// Sleeps until a call that would have waited may go on, the [`Wake`] was called, or the time is
     /// over.
     fn wait(&mut self, at_most: Option<Duration>);
 
-    /// [`send_msg`](Wire::send_msg), which waits for the frame to be out.
+    /// [`send_msg`](Line::send_msg), which waits for the frame to be out.
     fn send_within(
         &mut self,
         payload: &mut [u8],
@@ -63,7 +47,7 @@ pub(crate) trait Alone: Wire {
         within: Duration,
     ) -> Result<usize, SendError<Self::Error>>;
 
-    /// [`disconnect`](Wire::disconnect), which waits for the peer.
+    /// [`disconnect`](Line::disconnect), which waits for the peer.
     fn disconnect_within(&mut self, code: CloseCode, within: Duration) -> bool;
 
     /// Gives the peer the time to read what was sent last: a process that ends with unread input

@@ -11,7 +11,7 @@ use crate::error::ReceiveError;
 use crate::session::Open;
 
 /// After how many reads for one piece others get their turn.
-const MAX_READS: usize = 64;
+pub(super) const MAX_READS: usize = 64;
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// Receives a piece of a frame. Control frames are dealt with on the way.

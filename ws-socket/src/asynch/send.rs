@@ -64,7 +64,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
 }
 
 /// A stream that takes nothing is as good as closed.
-fn written<E: Debug>(written: Result<usize, E>) -> Result<usize, SendError<E>> {
+pub(super) fn written<E: Debug>(written: Result<usize, E>) -> Result<usize, SendError<E>> {
     match written {
         Ok(0) => Err(SendError::NotConnected),
         Ok(count) => Ok(count),

@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
@@ -94,6 +96,47 @@ impl Write for End {
             Poll::Ready(Ok(count))
         })
         .await
+    }
+
+    async fn flush(&mut self) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+impl End {
+    /// A half to read from and a half to write to.
+    pub fn split(&mut self) -> (Half<'_>, Half<'_>) {
+        (
+            Half(self.clone(), PhantomData),
+            Half(self.clone(), PhantomData),
+        )
+    }
+
+    // A second handle on the same end, which closes nothing when it is dropped.
+    fn clone(&self) -> ManuallyDrop<Self> {
+        ManuallyDrop::new(Self {
+            from: Rc::clone(&self.from),
+            to: Rc::clone(&self.to),
+        })
+    }
+}
+
+/// One direction of an [`End`].
+pub struct Half<'a>(ManuallyDrop<End>, PhantomData<&'a mut End>);
+
+impl ErrorType for Half<'_> {
+    type Error = Infallible;
+}
+
+impl Read for Half<'_> {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Infallible> {
+        self.0.read(buffer).await
+    }
+}
+
+impl Write for Half<'_> {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> {
+        self.0.write(bytes).await
     }
 
     async fn flush(&mut self) -> Result<(), Infallible> {

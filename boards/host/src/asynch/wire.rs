@@ -1,7 +1,8 @@
 //! A connection of the async calls, for what goes over it without waiting.
 
 use super::{Host, Stream};
-use crate::wire::{Alone, Wire};
+use crate::echo::Wire;
+use crate::wire::{Alone, Line};
 use async_channel::Receiver;
 use async_io::{Timer, block_on};
 use embassy_futures::poll_once;
@@ -85,17 +86,6 @@ impl Wire for Polled<'_> {
         }
     }
 
-    fn send_msg(
-        &mut self,
-        payload: &mut [u8],
-        opcode: Opcode,
-    ) -> Result<usize, SendError<io::Error>> {
-        let send = self.ws.send_msg_mut(payload, opcode, true, Timeout::NoWait);
-        let sent = at_once(send, SendError::Timeout);
-        self.writing = matches!(sent, Err(SendError::Timeout));
-        sent
-    }
-
     fn send_part(
         &mut self,
         part: &[u8],
@@ -104,6 +94,19 @@ impl Wire for Polled<'_> {
         fin: bool,
     ) -> Result<usize, SendError<io::Error>> {
         let send = self.ws.send_part(part, rest, opcode, fin, Timeout::NoWait);
+        let sent = at_once(send, SendError::Timeout);
+        self.writing = matches!(sent, Err(SendError::Timeout));
+        sent
+    }
+}
+
+impl Line for Polled<'_> {
+    fn send_msg(
+        &mut self,
+        payload: &mut [u8],
+        opcode: Opcode,
+    ) -> Result<usize, SendError<io::Error>> {
+        let send = self.ws.send_msg_mut(payload, opcode, true, Timeout::NoWait);
         let sent = at_once(send, SendError::Timeout);
         self.writing = matches!(sent, Err(SendError::Timeout));
         sent

@@ -1,6 +1,6 @@
 //! Connecting by the async calls.
 
-use super::dial::Dial;
+use super::dial::{Dial, Opened};
 use crate::asynch::{Host, Polled, Stream, waker};
 use crate::wire::Wake;
 use async_channel::Receiver;
@@ -55,7 +55,7 @@ impl<'buf> Dial for Asynch<'buf> {
         request: Request<'_>,
         on_response: &mut dyn FnMut(HeadPart<'_>),
         within: Duration,
-    ) -> Result<(Polled<'buf>, Option<usize>), ConnectError<io::Error>> {
+    ) -> Result<Opened<Polled<'buf>>, ConnectError<io::Error>> {
         let mut asked = WebSocketRequest::to(request.host, request.target)
             .subprotocols(request.subprotocols)
             .headers(request.headers);

@@ -1,7 +1,8 @@
 //! Connecting by the table of blocking calls.
 
-use super::dial::Dial;
-use crate::os::{OnTable, OsPlatform, OsSocket, OsStack, WebSockets};
+use super::dial::{Dial, Opened};
+use crate::echo::OnTable;
+use crate::os::{OsPlatform, OsSocket, OsStack, WebSockets};
 use crate::wire::Wake;
 use embedded_nal::TcpClientStack;
 use std::io;
@@ -62,13 +63,18 @@ impl<'buf> Dial for Blocking<'buf> {
         request: Request<'_>,
         on_response: &mut dyn FnMut(HeadPart<'_>),
         within: Duration,
-    ) -> Result<(Self::Wire<'_>, Option<usize>), ConnectError<StdError>> {
+    ) -> Result<Opened<Self::Wire<'_>>, ConnectError<StdError>> {
         let mut on_response = |part: HeadPart<'_>| on_response(part);
         let request = WebSocketRequest::from_handshake(request)
             .buffer(std::mem::take(&mut self.buffer))
             .on_response(&mut on_response);
         let ws = self.table.connect(socket, request, within)?;
         let subprotocol = self.table.subprotocol(ws)?;
-        Ok((OnTable::client(&mut self.table, ws), subprotocol))
+        let wire = OnTable {
+            table: &mut self.table,
+            ws,
+            mask: true,
+        };
+        Ok((wire, subprotocol))
     }
 }

@@ -15,6 +15,9 @@ use ws_socket::stack::StdError;
 use ws_socket::url::{Url, UrlHost};
 use ws_socket::{ConnectError, HeadPart, Request};
 
+/// A WebSocket, and which of the subprotocols that were offered was chosen.
+pub(super) type Opened<W> = (W, Option<usize>);
+
 /// A driver that connects.
 pub(super) trait Dial {
     /// A TCP connection.
@@ -30,14 +33,14 @@ pub(super) trait Dial {
     fn dial(&mut self, to: SocketAddr, deadline: Instant)
     -> Result<Option<Self::Socket>, StdError>;
 
-    /// The opening handshake: the WebSocket, and the subprotocol's place in the list.
+    /// The opening handshake.
     fn upgrade(
         &mut self,
         socket: Self::Socket,
         request: Request<'_>,
         on_response: &mut dyn FnMut(HeadPart<'_>),
         within: Duration,
-    ) -> Result<(Self::Wire<'_>, Option<usize>), ConnectError<Self::Error>>;
+    ) -> Result<Opened<Self::Wire<'_>>, ConnectError<Self::Error>>;
 }
 
 /// Why there is no connection, and the exit code for it.
@@ -64,7 +67,7 @@ impl Failure {
 pub(super) fn open<'d, D: Dial>(
     dialer: &'d mut D,
     options: &ConnectOptions,
-) -> Result<(D::Wire<'d>, Option<usize>), Failure> {
+) -> Result<Opened<D::Wire<'d>>, Failure> {
     let deadline = Instant::now() + options.timeout;
     let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
     let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;

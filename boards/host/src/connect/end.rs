@@ -41,7 +41,7 @@ impl<E: Debug> From<ReceiveError<E>> for End {
     fn from(error: ReceiveError<E>) -> Self {
         match error {
             ReceiveError::Protocol(error) => Self::Protocol(error),
-            ReceiveError::Lost | ReceiveError::Stack(_) | ReceiveError::NoPong => {
+            ReceiveError::Lost | ReceiveError::NoPong | ReceiveError::Stack(_) => {
                 Self::Lost(error.to_string())
             }
             ReceiveError::Closed(code) => Self::Closed {

@@ -7,7 +7,7 @@ mod wire;
 
 pub(crate) use platform::{OsPlatform, fill_random};
 pub(crate) use stack::{OsSocket, OsStack};
-pub(crate) use wire::{Blocks, OnTable};
+pub(crate) use wire::Blocks;
 
 /// WebSockets over the system's sockets.
 pub(crate) type WebSockets<'buf, const N: usize> =

@@ -1,22 +1,12 @@
-//! A connection of the table.
+//! What is more to a connection of the table than an echo needs.
 
 use super::{OsPlatform, OsStack};
-use crate::wire::{Alone, Wire};
+use crate::echo::OnTable;
+use crate::wire::{Alone, Line};
 use embedded_nal::TcpClientStack;
 use std::time::{Duration, Instant};
 use ws_socket::stack::StdError;
-use ws_socket::{
-    CloseCode, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
-    WebSockets,
-};
-
-/// One of the table's connections.
-pub(crate) struct OnTable<'t, 'buf, S: TcpClientStack, P, const N: usize> {
-    table: &'t mut WebSockets<'buf, S, P, N>,
-    ws: WebSocketId,
-    /// It is a client.
-    mask: bool,
-}
+use ws_socket::{CloseCode, Opcode, Platform, SendError, Timeout};
 
 /// A stack that says whether a call blocked.
 pub(crate) trait Blocks: TcpClientStack {
@@ -24,25 +14,7 @@ pub(crate) trait Blocks: TcpClientStack {
     fn is_blocked(&self) -> bool;
 }
 
-impl<'t, 'buf, S: TcpClientStack, P, const N: usize> OnTable<'t, 'buf, S, P, N> {
-    pub(crate) const fn client(table: &'t mut WebSockets<'buf, S, P, N>, ws: WebSocketId) -> Self {
-        let mask = true;
-        Self { table, ws, mask }
-    }
-
-    pub(crate) const fn server(table: &'t mut WebSockets<'buf, S, P, N>, ws: WebSocketId) -> Self {
-        let mask = false;
-        Self { table, ws, mask }
-    }
-}
-
-impl<S: Blocks, P: Platform<S>, const N: usize> Wire for OnTable<'_, '_, S, P, N> {
-    type Error = S::Error;
-
-    fn recv_msg(&mut self, buffer: &mut [u8]) -> Result<Received, ReceiveError<S::Error>> {
-        self.table.recv_msg(self.ws, buffer, Timeout::NoWait)
-    }
-
+impl<S: Blocks, P: Platform<S>, const N: usize> Line for OnTable<'_, '_, S, P, N> {
     fn send_msg(
         &mut self,
         payload: &mut [u8],
@@ -50,18 +22,6 @@ impl<S: Blocks, P: Platform<S>, const N: usize> Wire for OnTable<'_, '_, S, P, N
     ) -> Result<usize, SendError<S::Error>> {
         self.table
             .send_msg_mut(self.ws, payload, opcode, self.mask, true, Timeout::NoWait)
-    }
-
-    fn send_part(
-        &mut self,
-        part: &[u8],
-        rest: usize,
-        opcode: Opcode,
-        fin: bool,
-    ) -> Result<usize, SendError<S::Error>> {
-        let (mask, timeout) = (self.mask, Timeout::NoWait);
-        self.table
-            .send_part(self.ws, part, rest, opcode, mask, fin, timeout)
     }
 
     fn flush(&mut self) -> bool {

@@ -3,7 +3,7 @@
 use super::demo::{Demo, Live};
 use super::events::{Event, Printer, type_of};
 use crate::echo::{Echo, Step};
-use crate::wire::Wire;
+use crate::wire::Line;
 use std::collections::VecDeque;
 use std::fmt::Debug;
 use std::io::Write;
@@ -142,7 +142,7 @@ impl Connection {
     /// and goes back there, unless it holds one that could not go back yet.
     pub(super) fn turn<W: Write>(
         &mut self,
-        wire: &mut impl Wire,
+        wire: &mut impl Line,
         shared: &mut Shared<'_, W>,
         spare: &mut Vec<Vec<u8>>,
     ) -> Turn {
@@ -167,7 +167,7 @@ impl Connection {
         turn
     }
 
-    fn step<W: Write>(&mut self, wire: &mut impl Wire, shared: &mut Shared<'_, W>) -> Turn {
+    fn step<W: Write>(&mut self, wire: &mut impl Line, shared: &mut Shared<'_, W>) -> Turn {
         if let Phase::Ending { until, .. } = self.phase {
             return self.end(wire, shared, until);
         }
@@ -207,7 +207,7 @@ impl Connection {
     }
 
     /// Receives a piece, or has one go back.
-    fn receive<W: Write, L: Wire>(
+    fn receive<W: Write, L: Line>(
         &mut self,
         wire: &mut L,
         shared: &mut Shared<'_, W>,
@@ -283,7 +283,7 @@ impl Connection {
     }
 
     /// Sends what it can of the first frame that is on its way.
-    fn send(&mut self, wire: &mut impl Wire) -> Turn {
+    fn send(&mut self, wire: &mut impl Line) -> Turn {
         let Some(frame) = self.sending.front_mut() else {
             return Turn::More;
         };
@@ -312,7 +312,7 @@ impl Connection {
     /// Frees the slot once the last Close is out.
     fn end<W: Write>(
         &mut self,
-        wire: &mut impl Wire,
+        wire: &mut impl Line,
         shared: &mut Shared<'_, W>,
         until: Instant,
     ) -> Turn {
@@ -417,7 +417,7 @@ impl Connection {
 }
 
 /// Nothing came: the system says when something has, if it was asked for that.
-fn idle(wire: &mut impl Wire) -> Turn {
+fn idle(wire: &mut impl Line) -> Turn {
     if wire.is_blocked() {
         Turn::Wait
     } else {

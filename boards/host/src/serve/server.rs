@@ -9,7 +9,8 @@ use super::events::{Event, Printer};
 use super::signals::Signals;
 use super::site::Site;
 use crate::arguments::ServeOptions;
-use crate::os::{OnTable, OsSocket};
+use crate::echo::OnTable;
+use crate::os::OsSocket;
 use embedded_nal::TcpClientStack;
 use std::collections::VecDeque;
 use std::fmt::Display;
@@ -187,7 +188,11 @@ impl Server {
                 idle_timeout: self.idle_timeout,
                 now,
             };
-            let wire = &mut OnTable::server(&mut self.table, place.ws);
+            let wire = &mut OnTable {
+                table: &mut self.table,
+                ws: place.ws,
+                mask: false,
+            };
             match connection.turn(wire, &mut shared, &mut self.spare) {
                 Turn::More => self.queue.push_back(slot),
                 Turn::Wait => {
