@@ -1,5 +1,5 @@
 //! The async calls over the operating system: sockets, a clock and randomness on async-io's reactor,
-//! and a [`Wire`](crate::wire::Wire) of one connection.
+//! and a [`Wire`](crate::echo::Wire) of one connection.
 
 mod platform;
 mod stream;

@@ -7,9 +7,10 @@ use super::server::{ACCEPT_AGAIN, ANSWERS, GOES, LINGER, accept_failed, full};
 use super::signals::Signals;
 use super::site::Site;
 use super::visitor::Visitor;
-use super::{LENT, SLOTS, config};
+use super::{LENT, SLOTS, config, ended};
 use crate::arguments::ServeOptions;
 use crate::asynch::{Host, Polled, Stream};
+use crate::exit::Exit;
 use crate::wire::Wake;
 use async_channel::{Receiver, Sender, bounded};
 use async_executor::LocalExecutor;
@@ -111,17 +112,12 @@ impl Server {
         }
     }
 
-    /// To the end; what was printed to comes back.
-    pub(super) fn run(self) -> Printer {
+    /// To the end.
+    pub(super) fn run(self) -> Exit {
         let common = Rc::clone(&self.task.common);
         let executor = LocalExecutor::new();
         async_io::block_on(executor.run(self.serve(&executor)));
-        // With all that the tasks hold.
-        drop(executor);
-        match Rc::try_unwrap(common) {
-            Ok(common) => common.into_inner().printer,
-            Err(_) => unreachable!("the tasks are gone"),
-        }
+        ended(&mut common.borrow_mut().printer)
     }
 
     async fn serve(mut self, executor: &LocalExecutor<'static>) {

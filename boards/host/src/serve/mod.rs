@@ -58,7 +58,7 @@ fn serve(options: &ServeOptions) -> Exit {
     match start(options, &mut printer) {
         Ok(server) => {
             server.run(&mut printer);
-            ended(printer)
+            ended(&mut printer)
         }
         Err(detail) => failed(printer, detail),
     }
@@ -77,7 +77,7 @@ fn serve_async(options: &ServeOptions) -> Exit {
     match opened {
         Ok((listener, signals, wakes, site)) => {
             let server = asynch::Server::new(listener, signals, wakes, site, printer, options);
-            ended(server.run())
+            server.run()
         }
         Err(detail) => failed(printer, detail),
     }
@@ -87,12 +87,12 @@ fn serve_async(options: &ServeOptions) -> Exit {
 fn failed(mut printer: Printer, detail: String) -> Exit {
     let (id, kind) = (None, "listen");
     printer.event(&Event::Error { id, kind, detail });
-    ended(printer);
+    ended(&mut printer);
     Exit::Failed
 }
 
 /// It is over.
-fn ended(mut printer: Printer) -> Exit {
+fn ended(printer: &mut Printer) -> Exit {
     printer.flush();
     match printer.failed() {
         Some(error) => {
