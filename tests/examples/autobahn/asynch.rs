@@ -1,13 +1,15 @@
-//! Goes through the cases of a fuzzing server by the async calls, over edge-nal-std. What comes goes
-//! back as fragments, one for each piece; a call waits until it is done.
+//! Both roles by the async calls, over edge-nal-std. What comes goes back as fragments, one for each
+//! piece; a call waits until it is done.
 
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use async_io::{Timer, block_on};
-use edge_nal_std::{Stack, TcpSocket};
+use edge_nal::TcpBind;
+use edge_nal_std::{Stack, TcpAcceptor, TcpSocket};
 use ws_socket::asynch::{Clock, EdgeStack, Platform, WebSocket, WebSocketRequest};
-use ws_socket::{CloseCode, Config, Opcode, ReceiveError};
+use ws_socket::{AcceptOptions, CloseCode, Config, Opcode, ReceiveError, Timeout};
 
 use crate::Result;
 use crate::client::{Cases, SILENCE, count_of, server};
@@ -15,6 +17,47 @@ use crate::conversation::CALL;
 use crate::host::Random;
 
 type Ws<'buf> = WebSocket<'buf, TcpSocket, Host>;
+
+/// Prints its port, and serves one client behind the other until it is ended.
+pub(crate) fn serve() -> Result {
+    block_on(async {
+        let (acceptor, port) = listen().await?;
+        println!("{port}");
+        std::io::stdout().flush()?;
+        let options = AcceptOptions::default();
+        let mut buffer = [0; 4096];
+        loop {
+            let (host, config) = (Host::new(), Config::DEFAULT);
+            let buffer = &mut buffer[..];
+            let accepted =
+                Ws::accept_from(&acceptor, &options, buffer, host, config, Timeout::Forever);
+            let (mut ws, _) = accepted.await?;
+            at_once(&mut ws)?;
+            if let Err(error) = exchange(&mut ws).await {
+                eprintln!("autobahn: {error}");
+            }
+            ws.disconnect_tcp(CloseCode::NORMAL, "", CALL).await?;
+        }
+    })
+}
+
+/// Listens on a port that is free: an acceptor does not say which one the system chose.
+async fn listen() -> Result<(TcpAcceptor, u16)> {
+    loop {
+        let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        match Stack::new().bind(free).await {
+            Ok(acceptor) => return Ok((acceptor, free.port())),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Has small frames go out at once.
+fn at_once(ws: &mut Ws<'_>) -> io::Result<()> {
+    ws.stream()
+        .map_or(Ok(()), |stream| stream.get_ref().set_nodelay(true))
+}
 
 /// All cases of the server that `url` names.
 pub(crate) fn run(url: &str) -> Result {
@@ -64,9 +107,7 @@ impl Client<'_> {
         let config = Config::DEFAULT;
         let ws = WebSocket::connect_to(&stack, self.server, &request, buffer, host, config, CALL);
         let mut ws = ws.await?;
-        if let Some(stream) = ws.stream() {
-            stream.get_ref().set_nodelay(true)?;
-        }
+        at_once(&mut ws)?;
         Ok(ws)
     }
 }

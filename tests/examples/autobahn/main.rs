@@ -1,10 +1,9 @@
-//! The two roles that Autobahn|Testsuite judges, over one of three
-//! transports, the client by the async calls too; both send back what
-//! comes:
+//! The two roles that Autobahn|Testsuite judges, over one of three transports or by the async calls;
+//! both send back what comes:
 //!
 //! ```text
 //! autobahn client std|unbuffered|dripping|async ws://ADDR:PORT    goes through the cases of a fuzzing server
-//! autobahn server std|unbuffered|dripping                   prints its port, serves until it is ended
+//! autobahn server std|unbuffered|dripping|async                   prints its port, serves until it is ended
 //! ```
 
 mod asynch;
@@ -76,6 +75,7 @@ fn client(transport: &str, url: &str) -> Result {
 fn server(transport: &str) -> Result {
     let host = Host::new();
     match transport {
+        "async" => asynch::serve(),
         "std" => server::run(WebSockets::new(stack(), host).with_buffers(buffers())),
         "unbuffered" => server::run(WebSockets::new(stack(), host)),
         "dripping" => server::run(WebSockets::new(Dripping(stack()), host).with_buffers(buffers())),

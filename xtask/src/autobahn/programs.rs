@@ -4,9 +4,9 @@ use super::play::{Program, Testee};
 use crate::{Result, shell};
 use std::path::PathBuf;
 
-/// What is between the library and the system's sockets: a lent buffer of 4 KiB, none, and the buffer
-/// again with one byte to each call.
-const TRANSPORTS: [&str; 3] = ["std", "unbuffered", "dripping"];
+/// What is between the library and the system's sockets: a lent buffer of 4 KiB, none, the buffer
+/// again with one byte to each call, and the async calls with the buffer over edge-nal-std.
+const TRANSPORTS: [&str; 4] = ["std", "unbuffered", "dripping", "async"];
 
 /// Ours.
 pub(super) struct Ours {
@@ -52,11 +52,6 @@ impl Ours {
                 program: self.example(role, transport),
             }));
         }
-        testees.push(Testee {
-            name: "client-async".to_owned(),
-            is_server: false,
-            program: self.example("client", "async"),
-        });
         testees
     }
 
