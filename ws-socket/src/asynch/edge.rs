@@ -229,7 +229,6 @@ impl<T: Read + Write + TcpShutdown, P: Platform> Link<'_, '_, T, P> {
         handler: &mut impl Handler<'r>,
     ) -> bool {
         self.begin_server(stream);
-        handler.begin(ws);
         // What went wrong with one is nothing to those behind it.
         let upgraded = self.server(ws, handler).await.unwrap_or(false);
         if !upgraded {
