@@ -11,8 +11,8 @@ use ws_probes_peers::embedded_websocket::Random;
 ws_probes::sizes! {
     embedded_websocket = size_of::<WebSocketClient<Random>>();
     edge_ws = size_of::<FrameHeader>();
-    ws_framer = size_of::<WsRxFramer<'static>>() + size_of::<WsTxFramer<'static>>();
-    websocket_sans_io = size_of::<WebsocketFrameDecoder>() + size_of::<WebsocketFrameEncoder>();
+    ws_framer = size_of::<(WsRxFramer<'static>, WsTxFramer<'static>)>();
+    websocket_sans_io = size_of::<(WebsocketFrameDecoder, WebsocketFrameEncoder)>();
 }
 
 ws_probes::firmware!({});
