@@ -3,6 +3,7 @@
 mod apt;
 mod autobahn;
 mod baseline;
+mod boards;
 mod browser;
 mod cost;
 mod features;
@@ -90,6 +91,12 @@ const TASKS: &[Task] = &[
         options: fuzz::OPTIONS,
         about: "run the fuzz targets in fuzz/ for some seconds together",
         run: fuzz::run,
+    },
+    Task {
+        name: "boards",
+        options: boards::OPTIONS,
+        about: "build the firmware of boards/pico-w, and test what it shares with the host",
+        run: boards::run,
     },
     Task {
         name: "load",
