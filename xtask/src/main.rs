@@ -2,8 +2,10 @@
 
 mod apt;
 mod autobahn;
+mod baseline;
 mod boards;
 mod browser;
+mod cost;
 mod features;
 mod fuzz;
 mod insn;
@@ -44,9 +46,15 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "size",
-        options: "[--require]",
-        about: "measure what the libraries cost in flash and RAM",
+        options: size::OPTIONS,
+        about: "measure what the libraries and their peers cost in flash and RAM",
         run: size::run,
+    },
+    Task {
+        name: "cost",
+        options: cost::OPTIONS,
+        about: "put what is measured into docs/cost.md and README.md, or check that it is there",
+        run: cost::run,
     },
     Task {
         name: "panics",
