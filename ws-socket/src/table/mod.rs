@@ -26,7 +26,7 @@ use ws_core::CloseCode;
 use crate::error::HandleError;
 use crate::session::{Context, Entry, State};
 use crate::slots::{Direction, LocalSlots, SlotStore, Slots, Unavailable};
-use crate::timeout::Deadline;
+use crate::timeout::{Deadline, Stage, Waiting};
 use crate::{Config, Platform, Timeout, WebSocketId};
 
 /// `N` WebSockets over one stack, in one owner's hands: see [`Table`].
@@ -312,27 +312,41 @@ where
         deadline: Deadline,
         mut step: impl FnMut(&mut Self, &mut u32) -> nb::Result<T, E>,
     ) -> Result<Option<T>, E> {
-        loop {
-            // Looked at before the step, so that the last step comes behind the last wait.
-            let left = deadline.left(self.platform.now_ms());
-            let mut at_most = left;
-            match step(self, &mut at_most) {
+        let mut waiting = Waiting::new(deadline);
+        while self.again(&mut waiting) {
+            match step(self, &mut waiting.at_most) {
                 Ok(value) => return Ok(Some(value)),
                 Err(nb::Error::Other(error)) => return Err(error),
                 Err(nb::Error::WouldBlock) => {}
             }
-            if core::mem::take(&mut self.unfinished) {
-                at_most = 0;
-            }
-            self.platform.wait(&mut self.stack, at_most);
-            if left == 0 {
-                return match step(self, &mut at_most) {
-                    Ok(value) => Ok(Some(value)),
-                    Err(nb::Error::Other(error)) => Err(error),
-                    Err(nb::Error::WouldBlock) => Ok(None),
-                };
-            }
         }
+        Ok(None)
+    }
+
+    /// Is there to be a step, the first or another? Before another the stack gets its turn.
+    // Once for all calls that wait, whatever they wait for.
+    #[inline(never)]
+    fn again(&mut self, waiting: &mut Waiting) -> bool {
+        if waiting.stage == Stage::Over {
+            return false;
+        }
+        if waiting.stage != Stage::First {
+            if core::mem::take(&mut self.unfinished) {
+                waiting.at_most = 0;
+            }
+            self.platform.wait(&mut self.stack, waiting.at_most);
+        }
+        if waiting.stage == Stage::Last {
+            waiting.stage = Stage::Over;
+            return true;
+        }
+        // Looked at before the step, so that the last step comes behind the last wait.
+        waiting.at_most = waiting.deadline.left(self.platform.now_ms());
+        waiting.stage = match waiting.at_most {
+            0 => Stage::Last,
+            _ => Stage::Next,
+        };
+        true
     }
 
     /// Runs `work` with a direction of the connection claimed.
