@@ -122,17 +122,27 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    pub(crate) fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
-        let slot = self.0.get_mut(id.slot()).ok_or(HandleError::Unknown)?;
-        if slot.taken && slot.generation == id.generation {
-            Ok(slot)
+    fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
+        self.find(id).ok_or(Self::error(id))
+    }
+
+    // A function of its own that returns a pointer: small wherever it is called.
+    #[inline(never)]
+    fn find(&mut self, id: WebSocketId) -> Option<&mut Slot<'buf, T>> {
+        let slot = self.0.get_mut(id.slot())?;
+        (slot.taken && slot.generation == id.generation).then_some(slot)
+    }
+
+    /// Why there is no such slot.
+    const fn error(id: WebSocketId) -> HandleError {
+        if id.slot() < N {
+            HandleError::Stale
         } else {
-            Err(HandleError::Stale)
+            HandleError::Unknown
         }
     }
 
     /// What an id stands for, to work on.
-    #[cfg(feature = "async")]
     pub(crate) fn entry(&mut self, id: WebSocketId) -> Result<&mut Entry<'buf, T>, HandleError> {
         let slot = self.get(id)?;
         slot.entry.as_mut().ok_or(HandleError::Busy)
@@ -144,6 +154,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         self.0.each_mut().map(|slot| slot.entry.as_mut())
     }
 
+    #[inline(never)]
     pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         let mut found = None;
         for (index, slot) in self.0.iter().enumerate() {
@@ -176,6 +187,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
+    #[inline(never)]
     pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
         let slot = self.get(id).map_err(Unavailable::Handle)?;
         let entry = slot.entry.as_mut().ok_or(Unavailable::CheckedOut)?;
@@ -228,17 +240,18 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         id: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        let slot = self.0.get(id).map_err(Unavailable::Handle)?;
-        slot.entry.as_mut().map(work).ok_or(Unavailable::CheckedOut)
+        // Nobody checks out what has one owner.
+        self.0.entry(id).map(work).map_err(Unavailable::Handle)
     }
 
     fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
         self.0.vacate(id)
     }
 
-    // The table is borrowed for the whole call: nobody else can be in it.
-    fn claim(&mut self, id: WebSocketId, _: Direction) -> Result<(), HandleError> {
-        self.0.get(id).map(|_| ())
+    // The table is borrowed for the whole call: nobody else can be in it. What is wrong with the id
+    // shows as soon as something is done with it.
+    fn claim(&mut self, _: WebSocketId, _: Direction) -> Result<(), HandleError> {
+        Ok(())
     }
 
     fn unclaim(&mut self, _: WebSocketId, _: Direction) {}

@@ -77,7 +77,7 @@ impl Deadline {
 #[derive(Debug)]
 pub(crate) struct Waiting {
     pub(crate) deadline: Deadline,
-    pub(crate) stage: Stage,
+    pub(crate) wait: Wait,
     /// For how many milliseconds the wait behind the step that comes next may last: a step that
     /// has something to do before the deadline lowers it.
     pub(crate) at_most: u32,
@@ -85,7 +85,7 @@ pub(crate) struct Waiting {
 
 /// What was before the step that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum Wait {
     /// Nothing.
     First,
     /// A step, and time is left for a wait.
@@ -100,7 +100,7 @@ impl Waiting {
     pub(crate) const fn new(deadline: Deadline) -> Self {
         Self {
             deadline,
-            stage: Stage::First,
+            wait: Wait::First,
             at_most: 0,
         }
     }

@@ -27,6 +27,7 @@ impl Endpoint {
     /// `room` is the length of the buffer that [`take`](Self::take) will be given. With 0 a frame
     /// is `Ready` as soon as its header is known. `write_blocked` says that the wire would not
     /// take a control frame just now: receiving goes on without it.
+    #[inline(never)]
     pub fn advance(
         &mut self,
         lent: &mut Lent<'_>,
@@ -44,17 +45,16 @@ impl Endpoint {
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let Some(frame) = self.connection.rx.frame() else {
-                if self.start == self.end {
-                    return self.read_or_ended();
-                }
-                self.take_header(lent);
-                continue;
+            let rx = &self.connection.rx;
+            let frame = rx.frame();
+            let fate = match frame {
+                Some(frame) => self.fate(frame, face, lent.has_reserve()),
+                // A header is taken in the same way as payload that nobody gets.
+                None => Fate::Discard,
             };
-            let available = self.start < self.end || self.connection.rx.want() == 0;
-            let fate = self.fate(frame, face, lent.has_reserve());
+            let available = self.start < self.end || rx.want() == 0;
             // The Pong that is half out still needs the reserve.
-            if self.keeps(frame, lent) && self.is(CONTROL_OPEN) {
+            if self.is(CONTROL_OPEN) && frame.is_some_and(|frame| self.keeps(frame, lent)) {
                 return Next::Blocked;
             }
             match fate {
@@ -64,17 +64,20 @@ impl Endpoint {
                         return Next::Blocked;
                     }
                 }
-                _ if !available => return self.read_or_ended(),
-                fate => self.take_buffered(fate, lent),
+                _ if !available => {
+                    return if self.is(EOF) {
+                        Next::Ended
+                    } else {
+                        Next::Read
+                    };
+                }
+                fate => {
+                    let most = if fate == Fate::Relay { 1 } else { self.end };
+                    let end = self.end.min(self.start.saturating_add(most));
+                    let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
+                    self.start += self.digest(bytes, fate, lent.reserve);
+                }
             }
-        }
-    }
-
-    const fn read_or_ended(&self) -> Next {
-        if self.is(EOF) {
-            Next::Ended
-        } else {
-            Next::Read
         }
     }
 
@@ -108,34 +111,34 @@ impl Endpoint {
         self.is(RELAYING) && !self.control_ready()
     }
 
-    fn take_header(&mut self, lent: &Lent<'_>) {
-        let bytes = lent.read.get(self.start..self.end).unwrap_or_default();
-        match self.connection.rx.header(bytes, self.limit) {
-            Ok(count) => self.start += count,
-            Err(error) => self.fail(error),
-        }
-    }
-
-    /// Payload that is not for the user, from the lent buffer (or none, at the end of a frame).
-    fn take_buffered(&mut self, fate: Fate, lent: &mut Lent<'_>) {
-        let end = if fate == Fate::Relay {
-            self.end.min(self.start + 1)
+    /// Takes header bytes, or payload of one frame, and says how many. Where they are wrong it takes
+    /// none, and there is a failure to report.
+    #[inline(never)]
+    fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
+        let rx = &mut self.connection.rx;
+        let in_payload = rx.in_payload();
+        let taken = if in_payload {
+            rx.payload(bytes)
         } else {
-            self.end
+            rx.header(bytes, self.limit).map(|count| (count, false))
         };
-        let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
-        match self.connection.rx.payload(bytes) {
+        match taken {
             Ok((count, end)) => {
-                self.start += count;
-                let taken = bytes.get(..count).unwrap_or_default();
-                if fate == Fate::Keep {
-                    self.keep(taken, lent.reserve, end);
-                } else if fate == Fate::Relay {
-                    self.relay(taken.first().copied());
+                if in_payload {
+                    let taken = bytes.get(..count).unwrap_or_default();
+                    match fate {
+                        Fate::Keep => self.keep(taken, reserve, end),
+                        Fate::Relay => self.relay(taken.first().copied()),
+                        Fate::Deliver | Fate::Discard => {}
+                    }
+                    self.frame_taken(end);
                 }
-                self.frame_taken(end);
+                count
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                self.fail(error);
+                0
+            }
         }
     }
 
@@ -144,6 +147,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// What the peer did wrong, once.
+    #[inline(never)]
     pub fn take(
         &mut self,
         lent: &mut Lent<'_>,
@@ -185,6 +189,7 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`take`](Self::take).
+    #[inline(never)]
     pub fn received(
         &mut self,
         lent: &mut Lent<'_>,
@@ -200,9 +205,14 @@ impl Endpoint {
                 Ok(None)
             }
             ReadInto::User(_) => self.deliver(lent, user.get_mut(..count).unwrap_or_default()),
+            // Without a lent buffer: header bytes, or payload that is not for the user.
             ReadInto::Scratch(_) => {
                 let bytes = scratch.get_mut(..count).unwrap_or_default();
-                self.take_scratch(bytes);
+                let fate = match self.connection.rx.frame() {
+                    Some(frame) => self.fate(frame, face, false),
+                    None => Fate::Discard,
+                };
+                self.digest(bytes, fate, &mut []);
                 Ok(None)
             }
         }
@@ -234,26 +244,6 @@ impl Endpoint {
         }
     }
 
-    /// Without a lent buffer: header bytes, or payload that is not for the user.
-    fn take_scratch(&mut self, bytes: &mut [u8]) {
-        let rx = &mut self.connection.rx;
-        if !rx.in_payload() {
-            if let Err(error) = rx.header(bytes, self.limit) {
-                self.fail(error);
-            }
-            return;
-        }
-        match rx.payload(bytes) {
-            Ok((_, end)) => {
-                if self.is(RELAYING) {
-                    self.relay(bytes.first().copied());
-                }
-                self.frame_taken(end);
-            }
-            Err(error) => self.fail(error),
-        }
-    }
-
     /// Payload in the user's buffer, still masked.
     fn deliver(
         &mut self,
@@ -263,26 +253,20 @@ impl Endpoint {
         let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        let keeps = self.keeps(frame, lent);
-        match self.connection.rx.payload(bytes) {
-            Ok((length, end)) => {
-                if keeps {
-                    self.keep(bytes, lent.reserve, end);
-                }
-                self.frame_taken(end);
-                let remaining = self.connection.rx.remaining();
-                Ok(Some(Piece {
-                    length,
-                    opcode: frame.opcode,
-                    fin: frame.fin,
-                    remaining,
-                }))
-            }
-            Err(error) => {
-                self.fail(error);
-                self.failure = None;
-                Err(error)
-            }
+        let fate = if self.keeps(frame, lent) {
+            Fate::Keep
+        } else {
+            Fate::Deliver
+        };
+        let length = self.digest(bytes, fate, lent.reserve);
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(Some(Piece {
+                length,
+                opcode: frame.opcode,
+                fin: frame.fin,
+                remaining: self.connection.rx.remaining(),
+            })),
         }
     }
 

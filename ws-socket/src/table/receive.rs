@@ -33,6 +33,7 @@ where
     /// # Errors
     /// See [`ReceiveError`]. `Timeout` and `Busy` take nothing away: call again. After all others
     /// nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
+    #[inline(never)]
     pub fn recv_msg(
         &mut self,
         ws: WebSocketId,
@@ -85,7 +86,7 @@ where
                     return Ok(piece.length);
                 }
             }
-            *context.unfinished = true;
+            context.unfinished = true;
             Err(nb::Error::WouldBlock)
         })
     }
