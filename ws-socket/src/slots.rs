@@ -154,7 +154,6 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         self.0.each_mut().map(|slot| slot.entry.as_mut())
     }
 
-    #[inline(never)]
     pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         let mut found = None;
         for (index, slot) in self.0.iter().enumerate() {
@@ -187,7 +186,6 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    #[inline(never)]
     pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
         let slot = self.get(id).map_err(Unavailable::Handle)?;
         let entry = slot.entry.as_mut().ok_or(Unavailable::CheckedOut)?;

@@ -27,7 +27,6 @@ impl Endpoint {
     /// `room` is the length of the buffer that [`take`](Self::take) will be given. With 0 a frame
     /// is `Ready` as soon as its header is known. `write_blocked` says that the wire would not
     /// take a control frame just now: receiving goes on without it.
-    #[inline(never)]
     pub fn advance(
         &mut self,
         lent: &mut Lent<'_>,
@@ -147,7 +146,6 @@ impl Endpoint {
     ///
     /// # Errors
     /// What the peer did wrong, once.
-    #[inline(never)]
     pub fn take(
         &mut self,
         lent: &mut Lent<'_>,
@@ -189,7 +187,6 @@ impl Endpoint {
     ///
     /// # Errors
     /// As [`take`](Self::take).
-    #[inline(never)]
     pub fn received(
         &mut self,
         lent: &mut Lent<'_>,

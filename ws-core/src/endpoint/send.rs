@@ -20,7 +20,6 @@ impl Endpoint {
     /// Writes what is due of a control frame into `out` and returns how many bytes; 0 where nothing
     /// can be written now. `key` is asked for when a frame begins (not on a server). To be reported
     /// with [`control_sent`](Self::control_sent).
-    #[inline(never)]
     pub fn control(
         &mut self,
         lent: &Lent<'_>,
@@ -149,7 +148,6 @@ impl Endpoint {
     ///
     /// # Errors
     /// See [`FrameError`]; nothing has changed then.
-    #[inline(never)]
     pub fn begin(
         &mut self,
         opcode: Opcode,

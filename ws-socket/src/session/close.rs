@@ -54,7 +54,6 @@ impl<T> Entry<'_, T> {
     /// Goes on with the closing handshake: sends what is due, drops the data that still comes.
     /// `Ok` once nothing is left to wait for. A client with `until_eof` waits for the server to
     /// close TCP, which is the server's to do first (section 7.1.1).
-    #[inline(never)]
     pub(crate) fn close<S, P>(
         &mut self,
         context: &mut Context<S, P>,

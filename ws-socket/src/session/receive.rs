@@ -14,7 +14,6 @@ const MAX_READS: usize = 64;
 
 impl<T> Entry<'_, T> {
     /// Receives a piece of a frame. Control frames are dealt with on the way.
-    #[inline(never)]
     pub(crate) fn receive<S, P>(
         &mut self,
         context: &mut Context<S, P>,
@@ -72,7 +71,6 @@ impl<T> Entry<'_, T> {
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     /// Reads until there is a piece, and takes it, or leaves it where it is (`None`).
-    #[inline(never)]
     fn pump(
         &mut self,
         open: &mut Open<'_, S::TcpSocket>,

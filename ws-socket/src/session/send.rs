@@ -192,7 +192,6 @@ impl Outgoing {
 
 impl<T> Entry<'_, T> {
     /// Sends what the wire takes of a frame's payload; `WouldBlock` where that is not all.
-    #[inline(never)]
     pub(crate) fn send<S, P>(
         &mut self,
         context: &mut Context<S, P>,

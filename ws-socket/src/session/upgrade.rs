@@ -134,7 +134,6 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// Goes on with a client's handshake.
-    #[inline(never)]
     pub(crate) fn client<S, P>(
         &mut self,
         context: &mut Context<S, P>,

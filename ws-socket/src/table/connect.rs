@@ -126,7 +126,6 @@ where
         }
     }
 
-    #[inline(never)]
     fn upgrade(
         &mut self,
         socket: S::TcpSocket,

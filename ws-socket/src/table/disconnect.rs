@@ -146,7 +146,6 @@ where
 
     /// The closing handshake, if there is a connection and no frame of the user's is open (`said`:
     /// it is a Close of ours), then the end of the slot. The socket is closed, or `kept`.
-    #[inline(never)]
     fn finish(
         &mut self,
         ws: WebSocketId,

@@ -33,7 +33,6 @@ where
     /// # Errors
     /// See [`ReceiveError`]. `Timeout` and `Busy` take nothing away: call again. After all others
     /// nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
-    #[inline(never)]
     pub fn recv_msg(
         &mut self,
         ws: WebSocketId,
