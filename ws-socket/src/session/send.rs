@@ -88,9 +88,8 @@ impl<'p> Sending<'p> {
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
             let opcode = tx.opcode();
-            let continued = opcode == Some(frame.opcode)
-                && tx.fin() == frame.fin
-                && tx.remaining() == length;
+            let continued =
+                opcode == Some(frame.opcode) && tx.fin() == frame.fin && tx.remaining() == length;
             // The stream face may go on with any data, not with what only looks like it.
             let control = opcode.is_some_and(Opcode::is_control);
             if !continued && (frame.mask.is_some() || control) {

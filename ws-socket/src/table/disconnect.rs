@@ -7,8 +7,8 @@ use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
 use crate::fmt::debug;
 use crate::session::{Closing, Outgoing, Payload};
-use crate::slots::SlotStore;
-use crate::timeout::Deadline;
+use crate::slots::{SlotStore, Unavailable};
+use crate::timeout::{Deadline, Waiting};
 use crate::{Platform, Timeout, WebSocketId};
 
 /// How a connection ended.
@@ -170,15 +170,17 @@ where
         if !begun {
             return Err(HandleError::Busy);
         }
-        let vacated = self.wait_for::<_, HandleError>(deadline, |table| {
-            let closing = table.slots.with(ws, |entry| entry.closing())?;
-            Ok((closing, table.slots.vacate(ws)?))
-        })?;
-        let (closing, socket) = vacated.ok_or(HandleError::Busy)?;
+        let mut waiting = Waiting::new(deadline);
+        let vacated = loop {
+            match self.slots.vacate(ws) {
+                Err(Unavailable::CheckedOut) if self.context.again(&mut waiting) => {}
+                vacated => break vacated?,
+            }
+        };
         match kept {
-            Some(kept) => *kept = socket,
-            None => self.close_socket(socket),
+            Some(kept) => *kept = vacated.socket,
+            None => self.close_socket(vacated.socket),
         }
-        Ok(closing.into())
+        Ok(vacated.closing.into())
     }
 }

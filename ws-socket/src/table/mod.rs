@@ -25,7 +25,7 @@ use ws_core::CloseCode;
 
 use crate::error::HandleError;
 use crate::session::{Context, Entry, State};
-use crate::slots::{Direction, LocalSlots, SlotStore, Slots, Unavailable};
+use crate::slots::{Direction, LocalSlots, SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Config, Platform, Timeout, WebSocketId};
 
@@ -68,7 +68,7 @@ where
 {
     /// A table of `N` slots, all free, with [`Config::DEFAULT`].
     pub fn new(stack: S, platform: P) -> Self {
-        Self::over(LocalSlots(Slots::new()), stack, platform)
+        Self::over(LocalSlots::new(), stack, platform)
     }
 
     /// Lends a buffer to each slot, for all connections there that bring none of their own: see
@@ -322,8 +322,8 @@ where
 
     /// Frees a slot and closes its socket.
     fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
-        let socket = self.slots.vacate(ws)?;
-        self.close_socket(socket);
+        let vacated = self.slots.vacate(ws)?;
+        self.close_socket(vacated.socket);
         Ok(())
     }
 

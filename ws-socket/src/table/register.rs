@@ -55,7 +55,7 @@ where
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<S::TcpSocket, RegisterError> {
-        match self.slots.vacate(ws).map_err(HandleError::from)? {
+        match self.slots.vacate(ws).map_err(HandleError::from)?.socket {
             Some(socket) => Ok(socket),
             None => Err(HandleError::Stale.into()),
         }
