@@ -143,8 +143,6 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         self.find(id).ok_or(Self::error(id))
     }
 
-    // A function of its own that returns a pointer: small wherever it is called.
-    #[inline(never)]
     fn find(&mut self, id: WebSocketId) -> Option<&mut Slot<'buf, T>> {
         let slot = self.0.get_mut(id.slot())?;
         (slot.taken && slot.generation == id.generation).then_some(slot)
@@ -160,9 +158,9 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
     }
 
     /// What an id stands for, to work on.
+    #[cfg(feature = "async")]
     pub(crate) fn entry(&mut self, id: WebSocketId) -> Result<&mut Entry<'buf, T>, HandleError> {
-        let slot = self.get(id)?;
-        slot.entry.as_mut().ok_or(HandleError::Busy)
+        self.get(id)?.entry.as_mut().ok_or(HandleError::Busy)
     }
 
     /// All entries, taken or not.
@@ -244,9 +242,15 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
 #[derive(Debug)]
 pub struct LocalSlots<'buf, T, const N: usize>(pub(crate) Slots<'buf, T, N>);
 
-impl<T, const N: usize> LocalSlots<'_, T, N> {
+impl<'buf, T, const N: usize> LocalSlots<'buf, T, N> {
     pub(crate) fn new() -> Self {
         Self(Slots::fresh())
+    }
+
+    // A function of its own that returns a pointer is small wherever it is called.
+    #[inline(never)]
+    fn entry(&mut self, id: WebSocketId) -> Option<&mut Entry<'buf, T>> {
+        self.0.find(id)?.entry.as_mut()
     }
 }
 
@@ -262,8 +266,11 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         id: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        // Nobody checks out what has one owner.
-        self.0.entry(id).map(work).map_err(Unavailable::Handle)
+        match self.entry(id) {
+            Some(entry) => Ok(work(entry)),
+            // Nobody checks out what has one owner.
+            None => Err(Unavailable::Handle(Slots::<T, N>::error(id))),
+        }
     }
 
     fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {
