@@ -152,6 +152,8 @@
 //! | `crates-hash` (default) | accept value by the crate `sha1` |
 //! | `compact` | accept value by `ws-core`'s own code, 3 kB of flash less; wins if both are on |
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
+//! | `async` | `asynch`: the calls as `async fn` |
+//! | `embassy-time` | its clock from embassy-time |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
 //! | `std` | [`stack`]`::StdStack` for the operating system's sockets |
 //! | `log`, `defmt` | debug lines through that crate |

@@ -87,11 +87,12 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         id: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        let checked_out = self.lock(|slots| slots.check_out(id));
-        let mut entry = checked_out.unwrap_or(Err(Unavailable::CheckedOut))?;
-        let result = work(&mut entry);
-        self.lock(|slots| slots.check_in(id, entry));
-        Ok(result)
+        let mut entry = None;
+        let checked_out = self.lock(|slots| slots.check_out(id, &mut entry));
+        checked_out.unwrap_or(Err(Unavailable::CheckedOut))?;
+        let result = entry.as_mut().map(work).ok_or(Unavailable::CheckedOut);
+        self.lock(|slots| slots.check_in(id, &mut entry));
+        result
     }
 
     fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {

@@ -5,9 +5,11 @@ mod autobahn;
 mod browser;
 mod features;
 mod fuzz;
+mod insn;
 mod interop;
 mod load;
 mod panics;
+mod qemu;
 mod report;
 mod shell;
 mod size;
@@ -52,6 +54,12 @@ const TASKS: &[Task] = &[
         run: panics::run,
     },
     Task {
+        name: "insn",
+        options: insn::OPTIONS,
+        about: "count the instructions that frames and handshakes take, in QEMU",
+        run: insn::run,
+    },
+    Task {
         name: "interop",
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
@@ -62,6 +70,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
+    },
+    Task {
+        name: "qemu",
+        options: qemu::OPTIONS,
+        about: "run the firmware of boards/mps2-an386 in QEMU",
+        run: qemu::run,
     },
     Task {
         name: "fuzz",

@@ -8,7 +8,7 @@
 //! Pieces of a frame that are there at once are gathered, as far as the buffer goes: a transport that
 //! delivers single bytes does not make single bytes go back.
 
-use std::ops::Range;
+use core::ops::Range;
 use ws_socket::{
     Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
     WebSockets,
@@ -87,7 +87,7 @@ impl<B: AsMut<[u8]>> Echo<B> {
     pub(crate) fn swap_buffer(&mut self, buffer: B) -> B {
         self.gathered = None;
         self.back = None;
-        std::mem::replace(&mut self.buffer, buffer)
+        core::mem::replace(&mut self.buffer, buffer)
     }
 
     /// Does not send the piece back that was received last.

@@ -110,28 +110,41 @@ impl Endpoint {
         self.is(RELAYING) && !self.control_ready()
     }
 
-    /// Takes header bytes, or payload of one frame, and says how many. Where they are wrong it takes
-    /// none, and there is a failure to report.
+    /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
     #[inline(never)]
     fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
         let rx = &mut self.connection.rx;
-        let in_payload = rx.in_payload();
-        let taken = if in_payload {
-            rx.payload(bytes)
-        } else {
-            rx.header(bytes, self.limit).map(|count| (count, false))
-        };
+        if rx.in_payload() {
+            let taken = rx.payload(bytes);
+            return self.payload_taken(taken, bytes, fate, reserve);
+        }
+        match rx.header(bytes, self.limit) {
+            Ok(count) => count,
+            Err(error) => {
+                self.fail(error);
+                0
+            }
+        }
+    }
+
+    /// The receive machine took payload, or found it wrong: then there is a failure to report.
+    #[inline(never)]
+    fn payload_taken(
+        &mut self,
+        taken: Result<(usize, bool), ProtocolError>,
+        bytes: &[u8],
+        fate: Fate,
+        reserve: &mut [u8],
+    ) -> usize {
         match taken {
             Ok((count, end)) => {
-                if in_payload {
-                    let taken = bytes.get(..count).unwrap_or_default();
-                    match fate {
-                        Fate::Keep => self.keep(taken, reserve, end),
-                        Fate::Relay => self.relay(taken.first().copied()),
-                        Fate::Deliver | Fate::Discard => {}
-                    }
-                    self.frame_taken(end);
+                let taken = bytes.get(..count).unwrap_or_default();
+                match fate {
+                    Fate::Keep => self.keep(taken, reserve, end),
+                    Fate::Relay => self.relay(taken.first().copied()),
+                    Fate::Deliver | Fate::Discard => {}
                 }
+                self.frame_taken(end);
                 count
             }
             Err(error) => {
@@ -154,17 +167,15 @@ impl Endpoint {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let read = lent.read.get(self.start..self.end).unwrap_or_default();
-        let count = read
-            .len()
-            .min(out.len())
-            .min(self.connection.rx.remaining());
-        let (Some(out), Some(read)) = (out.get_mut(..count), read.get(..count)) else {
+        let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        out.copy_from_slice(read);
-        self.start += count;
-        self.deliver(lent, out)
+        let read = lent.read.get(self.start..self.end).unwrap_or_default();
+        let taken = self.connection.rx.payload_into(read, out);
+        if let Ok((count, _)) = taken {
+            self.start += count;
+        }
+        self.delivered(lent, frame, out, taken)
     }
 
     /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
@@ -250,12 +261,24 @@ impl Endpoint {
         let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
+        let taken = self.connection.rx.payload(bytes);
+        self.delivered(lent, frame, bytes, taken)
+    }
+
+    /// What there is of a frame's payload in the user's buffer.
+    fn delivered(
+        &mut self,
+        lent: &mut Lent<'_>,
+        frame: Frame,
+        bytes: &[u8],
+        taken: Result<(usize, bool), ProtocolError>,
+    ) -> Result<Option<Piece>, ProtocolError> {
         let fate = if self.keeps(frame, lent) {
             Fate::Keep
         } else {
             Fate::Deliver
         };
-        let length = self.digest(bytes, fate, lent.reserve);
+        let length = self.payload_taken(taken, bytes, fate, lent.reserve);
         match self.failure.take() {
             Some(error) => Err(error),
             None => Ok(Some(Piece {

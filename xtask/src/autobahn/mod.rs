@@ -1,7 +1,8 @@
 //! Autobahn|Testsuite's cases, for `ws serve --echo` and for both roles over three transports; or for
-//! other libraries, beside ours. The suite comes from a kit beside the project, which installs and
-//! runs it.
+//! other libraries, beside ours; or for the server of a microcontroller. The suite comes from a kit
+//! beside the project, which installs and runs it.
 
+mod board;
 mod play;
 mod programs;
 mod results;
@@ -16,7 +17,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For the help text.
-pub(crate) const OPTIONS: &str = "[server|client] [--cases P]... [--peers] [--require]";
+pub(crate) const OPTIONS: &str = "[server|client] [--cases P]... [--peers|--board] [--require]";
 
 /// All but compression (12 and 13); 8 and 11 do not exist.
 const CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*";
@@ -33,7 +34,17 @@ struct Options {
     server: Option<bool>,
     cases: Vec<String>,
     peers: bool,
+    board: bool,
     require: bool,
+}
+
+impl Options {
+    fn cases(&self, usual: &str) -> String {
+        match self.cases.as_slice() {
+            [] => usual.to_owned(),
+            cases => cases.join(","),
+        }
+    }
 }
 
 /// `cargo xtask autobahn`.
@@ -43,6 +54,9 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(kit) => kit,
         Err(why) => return skipped(&why, options.require),
     };
+    if options.board {
+        return board::run(&options, &kit);
+    }
     let ours = Ours::build()?;
     let mut testees = if options.peers {
         let mut testees = ours.plainest();
@@ -52,10 +66,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         ours.testees()
     };
     testees.retain(|it| options.server.is_none_or(|server| server == it.is_server));
-    let cases = match options.cases.as_slice() {
-        [] => CASES.to_owned(),
-        cases => cases.join(","),
-    };
+    let cases = options.cases(CASES);
     let started = Instant::now();
     let outcomes = side_by_side(&testees, |testee| play(testee, &cases, &kit, &folder()));
     println!("all runs took {:.0} s\n", started.elapsed().as_secs_f64());
@@ -111,10 +122,14 @@ fn judge(testees: &[Testee], outcomes: Vec<Result<Outcome>>, require: bool) -> R
         }
     }
     for (row, is_server) in AGREE {
-        let mut of_role = columns.iter().filter(|(it, _)| it.is_server == is_server);
+        let of_role = columns.iter().filter(|(it, _)| it.is_server == is_server);
+        let mut of_role = of_role.peekable();
         let Some((first, results)) = of_role.next() else {
             continue;
         };
+        if of_role.peek().is_none() {
+            continue; // nobody to agree with
+        }
         let differences = of_role.flat_map(|(other, others)| {
             let found = results.differences(others).into_iter();
             found.map(|what| format!("{} and {}: {what}", first.name, other.name))
@@ -177,9 +192,10 @@ fn parse(args: &[String]) -> Result<Options> {
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "server" if options.server.is_none() => options.server = Some(true),
-            "client" if options.server.is_none() => options.server = Some(false),
-            "--peers" => options.peers = true,
+            "server" if options.server.is_none() && !options.board => options.server = Some(true),
+            "client" if options.server.is_none() && !options.board => options.server = Some(false),
+            "--peers" if !options.board => options.peers = true,
+            "--board" if !options.peers && options.server.is_none() => options.board = true,
             "--require" => options.require = true,
             "--cases" => {
                 let cases = args

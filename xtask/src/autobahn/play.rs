@@ -25,6 +25,8 @@ pub(super) enum Program {
     /// A program and its arguments: a server that prints its port, or a client that takes the URL
     /// behind them.
     Other(PathBuf, Vec<String>),
+    /// Nothing: it is a server that listens on this port already.
+    Running(u16),
 }
 
 /// What one run came to.
@@ -39,6 +41,7 @@ pub(super) struct Outcome {
 enum Server {
     Ws(Served),
     Other(#[allow(dead_code)] Running, u16), // ended when it is dropped
+    NotOurs(u16),
 }
 
 /// Has the suite go through its cases with one testee.
@@ -58,12 +61,12 @@ pub(super) fn play(testee: &Testee, cases: &str, kit: &Path, folder: &Path) -> R
         let server = start(&testee.program)?;
         let port = match &server {
             Server::Ws(served) => served.port,
-            Server::Other(_, port) => *port,
+            Server::Other(_, port) | Server::NotOurs(port) => *port,
         };
         command.arg(format!("ws://127.0.0.1:{port}"));
         Some(server)
     } else {
-        let (program, args) = testee.program.command();
+        let (program, args) = testee.program.command()?;
         command.arg("--").arg(program).args(args);
         None
     };
@@ -96,10 +99,11 @@ pub(super) fn play(testee: &Testee, cases: &str, kit: &Path, folder: &Path) -> R
 }
 
 impl Program {
-    fn command(&self) -> (&Path, &[String]) {
+    fn command(&self) -> Result<(&Path, &[String])> {
         match self {
-            Self::WsServe(program) => (program, &[]),
-            Self::Other(program, args) => (program, args),
+            Self::WsServe(program) => Ok((program, &[])),
+            Self::Other(program, args) => Ok((program, args)),
+            Self::Running(port) => Err(format!("what is on port {port} runs already")),
         }
     }
 }
@@ -107,7 +111,8 @@ impl Program {
 fn start(program: &Program) -> Result<Server> {
     let (program, args) = match program {
         Program::WsServe(ws) => return Served::start(ws, &[], false).map(Server::Ws),
-        other => other.command(),
+        Program::Running(port) => return Ok(Server::NotOurs(*port)),
+        other => other.command()?,
     };
     let child = Command::new(program)
         .args(args)

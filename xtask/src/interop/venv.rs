@@ -6,7 +6,7 @@ use std::process::Command;
 
 /// The interpreter with the packages; installs them where that was not done yet.
 /// The inner `Err` says why it can't be had on this machine.
-pub(super) fn ready() -> Result<std::result::Result<PathBuf, String>> {
+pub(crate) fn ready() -> Result<std::result::Result<PathBuf, String>> {
     let requirements = shell::root().join("tests/interop/requirements.txt");
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|error| format!("{}: {error}", requirements.display()))?;

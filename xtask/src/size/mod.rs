@@ -3,7 +3,7 @@
 //! Own flash is code and constants above those of an empty firmware, without `memcpy` and its kin,
 //! which come with the compiler and which most firmwares have anyway.
 
-mod elf;
+pub(crate) mod elf;
 pub(crate) mod probes;
 
 use crate::report::skipped;
