@@ -16,6 +16,7 @@ pub(crate) enum Payload<'a> {
 }
 
 impl Payload<'_> {
+    #[inline(always)]
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Keep(bytes) => bytes,
@@ -114,12 +115,15 @@ impl<'p> Sending<'p> {
         Ok(())
     }
 
+    // Inlined, the masked form costs those who do not use it nothing.
+    #[inline(always)]
     fn mask_in_place(&mut self, endpoint: &mut Endpoint) {
         if let Payload::Mask(bytes) = &mut self.payload {
             endpoint.mask_in_place(bytes.get_mut(self.taken..).unwrap_or_default());
         }
     }
 
+    #[inline(always)]
     fn rest(&self) -> &[u8] {
         self.payload.bytes().get(self.taken..).unwrap_or_default()
     }
