@@ -59,9 +59,11 @@ impl Endpoint {
             match fate {
                 Fate::Deliver if available || room == 0 => return Next::Ready,
                 Fate::Relay if !self.relay_ready() => {
-                    if write_blocked || !self.control_ready() {
-                        return Next::Blocked;
-                    }
+                    return if write_blocked || !self.control_ready() {
+                        Next::Blocked
+                    } else {
+                        Next::Write
+                    };
                 }
                 _ if !available => {
                     return if self.is(EOF) {
@@ -71,8 +73,10 @@ impl Endpoint {
                     };
                 }
                 fate => {
-                    let most = if fate == Fate::Relay { 1 } else { self.end };
-                    let end = self.end.min(self.start.saturating_add(most));
+                    let end = match fate {
+                        Fate::Relay => self.end.min(self.start + 1),
+                        _ => self.end,
+                    };
                     let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
                     self.start += self.digest(bytes, fate, lent.reserve);
                 }
@@ -128,7 +132,6 @@ impl Endpoint {
     }
 
     /// The receive machine took payload, or found it wrong: then there is a failure to report.
-    #[inline(never)]
     fn payload_taken(
         &mut self,
         taken: Result<(usize, bool), ProtocolError>,

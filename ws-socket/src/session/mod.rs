@@ -204,10 +204,10 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         }
     }
 
-    /// Writes at least one byte, or would block.
+    /// Writes at least one byte, or would block; there is at least one.
     fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> nb::Result<usize, S::Error> {
         match self.stack.send(socket, bytes) {
-            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(0) => Err(nb::Error::WouldBlock),
             result => result,
         }
     }
