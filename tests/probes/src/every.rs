@@ -35,6 +35,8 @@ pub fn config() -> Config {
         secure: flag(),
         report_pings: flag(),
         report_pongs: flag(),
+        // Of the async calls only.
+        ..Config::DEFAULT
     }
 }
 
