@@ -132,14 +132,15 @@ impl<'o> Writer<'o> {
     #[allow(clippy::cast_possible_truncation)] // a digit
     pub(super) fn number(&mut self, number: usize, base: usize) {
         let mut unit = 1;
-        while number / unit >= base {
+        // The divisors are not 0, which the compiler does not see everywhere.
+        while number.checked_div(unit).is_some_and(|rest| rest >= base) {
             unit *= base;
         }
         while unit > 0 {
-            let digit = (number / unit % base) as u8;
+            let digit = (number / unit).checked_rem(base).unwrap_or(0) as u8;
             let before = if digit < 10 { b'0' } else { b'a' - 10 };
             self.bytes(&[before + digit]);
-            unit /= base;
+            unit = unit.checked_div(base).unwrap_or(0);
         }
     }
 }
