@@ -268,7 +268,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<T, RegisterError> {
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
+        let stream = self.slots.vacate(ws)?;
         Ok(stream.socket.ok_or(HandleError::Stale)?)
     }
 
@@ -409,7 +409,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<(Disconnected, T), DisconnectError> {
         let mut link = self.link(ws)?;
         let closed = link.disconnect(code, reason, false, timeout.into()).await?;
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
+        let stream = self.slots.vacate(ws)?;
         Ok((closed, stream.socket.ok_or(HandleError::Stale)?))
     }
 
