@@ -268,8 +268,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<T, RegisterError> {
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
-        Ok(stream.ok_or(HandleError::Stale)?)
+        let stream = self.slots.vacate(ws)?;
+        Ok(stream.socket.ok_or(HandleError::Stale)?)
     }
 
     /// Receives a piece of a message: see [`Table::recv_msg`](crate::Table::recv_msg).
@@ -409,8 +409,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<(Disconnected, T), DisconnectError> {
         let mut link = self.link(ws)?;
         let closed = link.disconnect(code, reason, false, timeout.into()).await?;
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
-        Ok((closed, stream.ok_or(HandleError::Stale)?))
+        let stream = self.slots.vacate(ws)?;
+        Ok((closed, stream.socket.ok_or(HandleError::Stale)?))
     }
 
     /// Frees the slot and drops the stream at once, without a Close.
