@@ -1,13 +1,15 @@
 //! One WebSocket in two tasks: a receiving and a sending half.
 
 use core::cell::RefCell;
-use core::future::pending;
+use core::future::{pending, poll_fn, ready};
+use core::task::Poll;
 
 use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::Mutex as Cell;
 use embassy_sync::blocking_mutex::raw::RawMutex;
-use embassy_sync::mutex::Mutex;
+use embassy_sync::mutex::{Mutex, MutexGuard};
+use embassy_sync::waitqueue::WakerRegistration;
 use embedded_io_async::{Read, Write};
 use ws_core::{
     CloseCode, Endpoint, Face, Lent, MAX_CONTROL_PAYLOAD, Next, Opcode, Piece, ReadInto, SCRATCH,
@@ -54,6 +56,28 @@ struct State<'s, P> {
     reserve: &'s mut [u8],
     alive: &'s mut Alive,
     platform: &'s mut P,
+    /// The receiver waits for the wire and cannot go on without it.
+    blocked: bool,
+    receiver: WakerRegistration,
+    sender: WakerRegistration,
+}
+
+impl<P> State<'_, P> {
+    /// Can a control frame go out, or may the stream hold one back?
+    fn is_due(&self) -> bool {
+        self.endpoint.control_ready() || self.alive.unflushed
+    }
+
+    /// Is a control frame partly sent? Where all that is due has been written it is a Pong that
+    /// waits for the rest of its Ping.
+    fn control_open(&self) -> bool {
+        self.endpoint.connection().tx.is_open() && !self.endpoint.frame_open()
+    }
+
+    fn eof(&mut self) {
+        self.endpoint.eof();
+        self.sender.wake();
+    }
 }
 
 /// The half that receives. Pings are answered, and the peer's Close, while it waits, and by the
@@ -89,6 +113,9 @@ impl<T: Read + Write, P: Platform> WebSocket<'_, T, P> {
             reserve,
             alive: &mut self.alive,
             platform: &mut self.platform,
+            blocked: false,
+            receiver: WakerRegistration::new(),
+            sender: WakerRegistration::new(),
         };
         Some(Halves {
             reader,
@@ -127,8 +154,13 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
         self.with(|state| state.platform.clock())
     }
 
-    /// Writes the control frames that are due.
+    /// Writes the control frames that are due, and has the stream let go of what it holds back.
     async fn flush_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
+        self.write_control(wire).await?;
+        self.flush(wire).await.map_err(SendError::Stack)
+    }
+
+    async fn write_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
         loop {
             let mut scratch = [0; CONTROL_SCRATCH];
             let count = self.with(|state| {
@@ -139,7 +171,7 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
                     .control(&lent, || key(platform), &mut scratch)
             });
             if count == 0 {
-                return self.flush(wire).await.map_err(SendError::Stack);
+                return Ok(());
             }
             let sent = wire.write(scratch.get(..count).unwrap_or_default()).await;
             let count = *sent.as_ref().unwrap_or(&0);
@@ -151,16 +183,98 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
                 if pinging && !state.endpoint.ping_due() {
                     state.alive.ping_sent(clock.now_ms());
                 }
+                if !state.control_open() {
+                    state.sender.wake();
+                }
             });
             written(sent)?;
+        }
+    }
+
+    /// [`flush_control`](Self::flush_control) as far as it goes at once; `None` where it waits.
+    async fn answer_now(&self) -> Option<Result<(), SendError<W::Error>>> {
+        let mut wire = self.wire.try_lock().ok()?;
+        match select(self.flush_control(&mut wire), ready(())).await {
+            Either::First(flushed) => Some(flushed),
+            Either::Second(()) => None,
+        }
+    }
+
+    /// [`flush_control`](Self::flush_control) whenever there is something, until the wire fails.
+    async fn answer(&self) -> SendError<W::Error> {
+        loop {
+            let due = |context: &mut core::task::Context<'_>| {
+                self.with(|state| {
+                    if state.is_due() {
+                        return Poll::Ready(());
+                    }
+                    state.receiver.register(context.waker());
+                    Poll::Pending
+                })
+            };
+            poll_fn(due).await;
+            let mut wire = self.wire.lock().await;
+            if let Err(error) = self.flush_control(&mut wire).await {
+                return error;
+            }
+        }
+    }
+
+    /// Waits for the wire, and then for what is due to be out. Is a frame of the user's open, which
+    /// they have left so?
+    async fn unblock(&self) -> Result<bool, SendError<W::Error>> {
+        let blocked = Blocked::new(self);
+        let mut wire = self.wire.lock().await;
+        drop(blocked);
+        self.flush_control(&mut wire).await?;
+        Ok(self.with(|state| state.endpoint.frame_open()))
+    }
+
+    /// Waits for the wire between two frames. What was due is out then.
+    async fn boundary(&self) -> Result<MutexGuard<'_, M, W>, SendError<W::Error>> {
+        // So that a receiver that was woken for the wire comes first, in whatever order tasks run.
+        for _ in 0..2 {
+            if self.with(|state| state.blocked) {
+                yield_now().await;
+            }
+        }
+        loop {
+            let mut wire = self.wire.lock().await;
+            self.write_control(&mut wire).await?;
+            if !self.with(|state| state.control_open()) {
+                return Ok(wire);
+            }
+            drop(wire);
+            let relayed = |context: &mut core::task::Context<'_>| {
+                self.with(|state| {
+                    if !state.control_open() {
+                        return Poll::Ready(Ok(()));
+                    }
+                    if state.endpoint.is_eof() {
+                        return Poll::Ready(Err(SendError::NotConnected));
+                    }
+                    state.sender.register(context.waker());
+                    Poll::Pending
+                })
+            };
+            poll_fn(relayed).await?;
         }
     }
 
     /// The peer was not heard for as long as it may be silent.
     fn late<E: core::fmt::Debug>(&self) -> Result<(), ReceiveError<E>> {
         let now = self.clock().now_ms();
-        let late = self.with(|state| state.alive.is_late(state.endpoint, now));
-        late.map_err(|_| ReceiveError::NoPong)
+        // A frame that does not move on is no excuse while somebody tries.
+        let stuck = self.wire.try_lock().is_err();
+        self.with(|state| match state.alive.left(self.config, now) {
+            Some(0) if stuck && state.endpoint.ping_due() => Err(ReceiveError::NoPong),
+            Some(0) => {
+                let late = state.alive.is_late(state.endpoint, now);
+                late.map_err(|_| ReceiveError::NoPong)
+            }
+            // The other half has sent the Ping meanwhile.
+            _ => Ok(()),
+        })
     }
 
     async fn flush(&self, wire: &mut W) -> Result<(), W::Error> {
@@ -237,8 +351,11 @@ where
             common,
         } = self;
         let mut scratch = [0; SCRATCH];
-        // The other half writes; or the wire has failed, which shows in the next read.
+        // The wire does not take a control frame just now; or it has failed, which shows in the
+        // next read.
         let (mut busy, mut failed) = (false, false);
+        // A frame was left open by whoever sent it.
+        let mut left_open = false;
         let clock = common.clock();
         let mut rounds = 0;
         loop {
@@ -247,84 +364,84 @@ where
                 yield_now().await;
             }
             let left = common.with(|state| state.alive.left(common.config, clock.now_ms()));
-            let blocked = busy || failed;
             let next = common.with(|state| {
+                let has_reserve = !state.reserve.is_empty();
                 let mut lent = Lent::from_parts(lent, state.reserve);
                 let endpoint = &mut *state.endpoint;
-                match endpoint.advance(&mut lent, face, out.len(), blocked) {
+                match endpoint.advance(&mut lent, face, out.len(), busy || failed) {
                     Next::Ready => match endpoint.take(&mut lent, out) {
                         Ok(Some(piece)) => Step::Done(Ok(piece)),
                         Ok(None) => Step::Done(Err(ReceiveError::NotConnected)),
                         Err(error) => Step::Done(Err(error.into())),
                     },
+                    // The Close first.
+                    Next::Ended if busy && endpoint.control_ready() && !endpoint.is_eof() => {
+                        Step::Blocked
+                    }
                     Next::Ended => Step::Done(Err(ReceiveError::ended(endpoint))),
                     Next::Write => Step::Write,
                     Next::Blocked => Step::Blocked,
-                    Next::Read => Step::Read(endpoint.read_into(&lent, face, out.len())),
+                    Next::Read => {
+                        let room = direct(endpoint, has_reserve, out.len());
+                        Step::Read(endpoint.read_into(&lent, face, room), room)
+                    }
                 }
             });
-            let into = match next {
+            let (into, room) = match next {
                 Step::Done(result) => return result,
                 Step::Write => {
-                    match common.wire.try_lock() {
-                        Ok(mut wire) => {
-                            let flushed = common.flush_control(&mut wire);
-                            match at_most(&clock, left, flushed).await {
-                                Some(flushed) => failed = flushed.is_err(),
-                                None => common.late()?,
-                            }
-                        }
-                        Err(_) => busy = true,
+                    match common.answer_now().await {
+                        Some(flushed) => failed = flushed.is_err(),
+                        None => busy = true,
                     }
                     continue;
                 }
                 Step::Blocked if failed => return Err(ReceiveError::Lost),
+                Step::Blocked if left_open => return Err(ReceiveError::FrameOpen),
                 Step::Blocked => {
-                    let Some(_wire) = at_most(&clock, left, common.wire.lock()).await else {
-                        common.late()?;
-                        continue;
-                    };
-                    busy = false;
-                    // Its holder has gone and left it so.
-                    if common.with(|state| state.endpoint.frame_open()) {
-                        return Err(ReceiveError::FrameOpen);
+                    match at_most(&clock, left, common.unblock()).await {
+                        Some(Ok(open)) => (busy, left_open) = (false, open),
+                        Some(Err(_)) => failed = true,
+                        None => common.late()?,
                     }
                     continue;
                 }
-                Step::Read(into) => into,
+                Step::Read(into, room) => (into, room),
             };
-            let read = reader.read(into.buffer(lent, out, &mut scratch));
-            let wire = async {
-                match busy {
-                    true => common.wire.lock().await,
-                    false => pending().await,
+            let user = out.get_mut(..room).unwrap_or_default();
+            let read = reader.read(into.buffer(lent, user, &mut scratch));
+            let answer = async {
+                if failed {
+                    pending().await
+                } else {
+                    common.answer().await
                 }
             };
-            let read = match at_most(&clock, left, select(read, wire)).await {
-                Some(Either::First(read)) => read,
-                // What is due goes out in the next round.
-                Some(Either::Second(_)) => {
-                    busy = false;
+            let read = match at_most(&clock, left, select(answer, read)).await {
+                Some(Either::First(_)) => {
+                    failed = true;
                     continue;
                 }
+                Some(Either::Second(read)) => read,
                 None => {
                     common.late()?;
                     continue;
                 }
             };
+            (busy, left_open) = (false, false);
             let piece = common.with(|state| match read {
                 Ok(count) => {
                     state.alive.heard(clock.now_ms());
                     if count == 0 {
-                        state.endpoint.eof();
+                        state.eof();
                         return Ok(None);
                     }
                     let mut lent = Lent::from_parts(lent, state.reserve);
                     let endpoint = &mut *state.endpoint;
-                    Ok(endpoint.received(&mut lent, face, out, &mut scratch, count)?)
+                    Ok(endpoint.received(&mut lent, face, user, &mut scratch, count)?)
                 }
                 Err(error) => {
-                    state.endpoint.eof();
+                    state.eof();
                     Err(ReceiveError::Stack(error))
                 }
             });
@@ -335,12 +452,21 @@ where
     }
 }
 
+/// How much of the user's buffer may be read into directly. None where a Ping is kept, too: while it
+/// is read the other half may begin the Pong to the one before.
+fn direct(endpoint: &Endpoint, reserve: bool, room: usize) -> usize {
+    let frame = endpoint.connection().rx.frame();
+    let ping = frame.is_some_and(|frame| frame.opcode == Opcode::Ping);
+    if ping && reserve { 0 } else { room }
+}
+
 /// What a receive does next.
 enum Step<E: core::fmt::Debug> {
     Done(Result<Piece, ReceiveError<E>>),
     Write,
     Blocked,
-    Read(ReadInto),
+    /// Into what, and how much of the user's buffer may be.
+    Read(ReadInto, usize),
 }
 
 impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
@@ -398,7 +524,11 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
     /// [`WebSocket::disconnect`] has no more to wait for than TCP.
     ///
     /// # Errors
-    /// [`SendError::NotConnected`] where a Close has been sent already.
+    /// [`SendError::NotConnected`] where a Close has been sent already, [`SendError::Close`] for a
+    /// code that may not be sent, [`SendError::Timeout`] where not all of it went out in time.
+    ///
+    /// # Cancellation
+    /// Dropped, or out of time, it goes on when called again, with the same `code` and `reason`.
     pub async fn close(
         &mut self,
         code: CloseCode,
@@ -406,11 +536,21 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         timeout: impl Into<Timeout>,
     ) -> Result<(), SendError<W::Error>> {
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
-        let payload = write_close(code, reason, &mut payload);
+        let payload = write_close(code, reason, &mut payload).map_err(SendError::Close)?;
         let frame = Outgoing::whole(Opcode::Close, true, None);
-        let payload = Payload::Keep(payload.unwrap_or_default());
-        let sent = self.send_frame(frame, payload, timeout.into()).await;
-        sent.map(|_| ())
+        let begun = self.common.with(|state| {
+            let tx = &state.endpoint.connection().tx;
+            let open = state.endpoint.frame_open() && tx.opcode() == Some(Opcode::Close);
+            let unsaid = state.alive.unsaid == Some((Opcode::Close, true));
+            open.then(|| tx.remaining()).or(unsaid.then_some(0))
+        });
+        let taken = payload.len().checked_sub(begun.unwrap_or(payload.len()));
+        let rest = payload.get(taken.unwrap_or(0)..).unwrap_or_default();
+        let sent = self.send_frame(frame, Payload::Keep(rest), timeout.into());
+        if sent.await? < rest.len() {
+            return Err(SendError::Timeout);
+        }
+        Ok(())
     }
 
     /// Bytes of the frame that is partly sent and that the next send has to go on with; `None`
@@ -437,14 +577,16 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         timeout: Timeout,
     ) -> Result<usize, SendError<W::Error>> {
         let clock = self.common.clock();
-        let mut taken = 0;
-        match within(&clock, timeout, self.send(frame, payload, &mut taken)).await {
-            Some(sent) => sent.map(|()| taken),
+        let mut progress = Progress::default();
+        match within(&clock, timeout, self.send(frame, payload, &mut progress)).await {
+            Some(sent) => sent.map(|()| progress.taken),
             // All of an empty frame may be out.
-            None => match self.common.with(|state| state.alive.unsaid.take()) {
-                None if taken == 0 => Err(SendError::Timeout),
-                _ => Ok(taken),
-            },
+            None if progress.out => {
+                self.common.with(|state| state.alive.unsaid = None);
+                Ok(progress.taken)
+            }
+            None if progress.taken == 0 => Err(SendError::Timeout),
+            None => Ok(progress.taken),
         }
     }
 
@@ -452,19 +594,23 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         &mut self,
         frame: Outgoing,
         payload: Payload<'_>,
-        taken: &mut usize,
+        progress: &mut Progress,
     ) -> Result<(), SendError<W::Error>> {
         let common = self.common;
         common.with(|state| frame.check(state.endpoint))?;
-        let mut wire = common.wire.lock().await;
+        // Behind the wire's end, whatever that is.
+        let _leaving = Leaving { common };
+        let mut wire = common.boundary().await?;
         // What a call before has sent without saying so only has to be flushed.
         let unsaid = common.with(|state| state.alive.unsaid.take());
         if !(payload.is_empty() && unsaid == Some((frame.opcode, frame.fin))) {
+            let taken = &mut progress.taken;
             self.send_bytes(&mut wire, frame, payload, taken).await?;
         }
-        common.with(|state| {
+        progress.out = common.with(|state| {
             let out = !state.endpoint.frame_open();
             state.alive.unsaid = out.then_some((frame.opcode, frame.fin));
+            out
         });
         // And what the other half has had to wait with.
         let flushed = common.flush_control(&mut wire).await;
@@ -480,7 +626,6 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         taken: &mut usize,
     ) -> Result<(), SendError<W::Error>> {
         let common = self.common;
-        common.flush_control(wire).await?;
         let sending = common.with(|state| {
             let platform = &mut *state.platform;
             Sending::begin(state.endpoint, frame, payload, || key(platform))
@@ -494,13 +639,58 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
                 break;
             }
             let count = written(wire.write(bytes).await)?;
+            let clock = common.clock();
             common.with(|state| {
                 state.alive.unflushed = true;
                 sending.sent(state.endpoint, count);
+                // Whoever takes a frame while the Ping behind it has to wait is there.
+                if state.endpoint.ping_due() {
+                    state.alive.ping_sent(clock.now_ms());
+                }
             });
             *taken = sending.taken();
         }
         Ok(())
+    }
+}
+
+/// How far a send has come.
+#[derive(Default)]
+struct Progress {
+    /// So much of the payload is out.
+    taken: usize,
+    /// All of the frame is.
+    out: bool,
+}
+
+/// While it exists the receiver waits for the wire.
+struct Blocked<'h, 's, M: RawMutex, W: Write, P: Platform>(&'h Common<'s, M, W, P>);
+
+impl<'h, 's, M: RawMutex, W: Write, P: Platform> Blocked<'h, 's, M, W, P> {
+    fn new(common: &'h Common<'s, M, W, P>) -> Self {
+        common.with(|state| state.blocked = true);
+        Self(common)
+    }
+}
+
+impl<M: RawMutex, W: Write, P: Platform> Drop for Blocked<'_, '_, M, W, P> {
+    fn drop(&mut self) {
+        self.0.with(|state| state.blocked = false);
+    }
+}
+
+/// A send that ends, also by a drop: what it leaves due is the receiver's to write.
+struct Leaving<'h, 's, M: RawMutex, W: Write, P: Platform> {
+    common: &'h Common<'s, M, W, P>,
+}
+
+impl<M: RawMutex, W: Write, P: Platform> Drop for Leaving<'_, '_, M, W, P> {
+    fn drop(&mut self) {
+        self.common.with(|state| {
+            if state.is_due() {
+                state.receiver.wake();
+            }
+        });
     }
 }
 
