@@ -10,6 +10,8 @@ use ws_core::{Endpoint, Face, Lent, Next, Opcode, Piece, ReadInto, SCRATCH};
 
 use super::common::Common;
 use crate::Timeout;
+#[cfg(doc)]
+use crate::asynch::WebSocket;
 use crate::asynch::receive::MAX_READS;
 use crate::asynch::wait::{at_most, within};
 use crate::asynch::{Clock, Platform};

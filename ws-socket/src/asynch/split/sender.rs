@@ -6,10 +6,14 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::common::{Common, State};
 use crate::Timeout;
+#[cfg(doc)]
+use crate::asynch::WebSocket;
 use crate::asynch::link::key;
 use crate::asynch::send::written;
 use crate::asynch::wait::within;
 use crate::asynch::{Clock, Platform};
+#[cfg(doc)]
+use crate::error::ReceiveError;
 use crate::error::SendError;
 use crate::session::{Outgoing, Payload, SEND_SCRATCH, Sending};
 
