@@ -6,6 +6,7 @@ pub mod drip;
 pub mod drops;
 pub mod embassy;
 pub mod frames;
+pub mod halves;
 pub mod hand;
 pub mod link;
 pub mod net;

@@ -1,0 +1,220 @@
+//! A WebSocket in halves and the whole one: the same bytes give the same pieces, errors and answers;
+//! and where the stream is `Send`, so are the halves' futures.
+
+use embassy_sync::blocking_mutex::raw::{CriticalSectionRawMutex, NoopRawMutex};
+use proptest::prelude::*;
+use ws_socket::asynch::{Clock, Platform, WebSocket};
+use ws_socket::{CloseCode, Config, Opcode, ReceiveError, Role, Timeout};
+use ws_tests::frames::{Found, frame, frames};
+use ws_tests::halves::{halves, open};
+use ws_tests::hand::{Hand, run};
+use ws_tests::wire::{Line, Reset, Script, Tail};
+
+const FOREVER: Timeout = Timeout::Forever;
+
+/// A stream, a clock and randomness that may go to another thread.
+struct Thread;
+
+impl embedded_io_async::ErrorType for Thread {
+    type Error = Reset;
+}
+
+impl embedded_io_async::Read for Thread {
+    async fn read(&mut self, _: &mut [u8]) -> Result<usize, Reset> {
+        Ok(0)
+    }
+}
+
+impl embedded_io_async::Write for Thread {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Reset> {
+        Ok(bytes.len())
+    }
+
+    async fn flush(&mut self) -> Result<(), Reset> {
+        Ok(())
+    }
+}
+
+impl Clock for Thread {
+    fn now_ms(&self) -> u32 {
+        0
+    }
+
+    async fn sleep_ms(&self, _: u32) {}
+}
+
+impl Platform for Thread {
+    type Clock = Thread;
+
+    fn clock(&self) -> Thread {
+        Thread
+    }
+
+    fn fill_random(&mut self, _: &mut [u8]) {}
+}
+
+#[test]
+fn futures_are_send() {
+    fn is_send<T: Send>(future: T) -> T {
+        future
+    }
+    let mut ws =
+        WebSocket::from_upgraded(Thread, Role::Client, &mut [], 0, Thread, Config::DEFAULT);
+    let halves = ws.halves::<CriticalSectionRawMutex, _, _>(|_| (Thread, Thread));
+    let mut halves = is_send(halves).unwrap();
+    let (receiver, sender) = halves.split();
+    let (mut receiver, mut sender) = (is_send(receiver), is_send(sender));
+    let (mut piece, text) = ([0; 9], Opcode::Text);
+    drop(is_send(receiver.recv_msg(&mut piece, FOREVER)));
+    drop(is_send(receiver.recv(&mut piece, FOREVER)));
+    drop(is_send(sender.send_msg(b"x", text, true, FOREVER)));
+    drop(is_send(sender.send_msg_mut(&mut piece, text, true, 9)));
+    drop(is_send(sender.send_part(b"x", 2, text, true, FOREVER)));
+    drop(is_send(sender.close(CloseCode::NORMAL, "", FOREVER)));
+    let sends = std::thread::scope(|scope| {
+        let sends = scope.spawn(|| run(sender.send_msg(b"x", text, true, FOREVER)));
+        let receives = scope.spawn(|| run(receiver.recv_msg(&mut [0; 9], FOREVER)));
+        assert_eq!(receives.join().unwrap(), Err(ReceiveError::Lost));
+        sends.join().unwrap()
+    });
+    assert_eq!(sends, Ok(1));
+}
+
+type Pieces = Vec<Result<(Opcode, bool, usize, Vec<u8>), ReceiveError<Reset>>>;
+
+fn piece(
+    received: Result<ws_socket::Received, ReceiveError<Reset>>,
+    buffer: &[u8],
+    found: &mut Pieces,
+) -> bool {
+    found.push(received.map(|received| {
+        let bytes = buffer[..received.length].to_vec();
+        (
+            received.opcode(),
+            received.is_complete(),
+            received.remaining,
+            bytes,
+        )
+    }));
+    found.last().is_none_or(Result::is_ok)
+}
+
+/// The pieces of each Ping as one.
+fn joined(pieces: Pieces) -> Pieces {
+    let mut whole = Pieces::new();
+    for piece in pieces {
+        if let (Some(Ok((Opcode::Ping, complete, remaining, bytes))), Ok((Opcode::Ping, ..))) =
+            (whole.last_mut(), &piece)
+            && !*complete
+        {
+            let (_, now, left, more) = piece.unwrap();
+            (*complete, *remaining) = (now, left);
+            bytes.extend(more);
+        } else {
+            whole.push(piece);
+        }
+    }
+    whole
+}
+
+/// What came may be a protocol error: then its Close, and the end.
+fn frames_of(role: Role) -> impl Strategy<Value = Vec<u8>> {
+    let masked = role == Role::Server;
+    let opcodes = prop_oneof![
+        Just(0u8),
+        Just(1),
+        Just(2),
+        Just(9),
+        Just(10),
+        Just(8),
+        0..16u8
+    ];
+    let payload = proptest::collection::vec(prop_oneof![b'a'..=b'z', any::<u8>()], 0..140);
+    let one = (any::<bool>(), opcodes, payload, 0..20u8).prop_map(
+        move |(fin, opcode, mut payload, odd)| {
+            if opcode >= 8 {
+                payload.truncate(125);
+            }
+            frame(fin || opcode >= 8, opcode, masked != (odd == 0), &payload)
+        },
+    );
+    proptest::collection::vec(one, 0..8).prop_map(|frames| frames.concat())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    /// The same bytes give the same pieces and errors, and the same answers, as on the whole.
+    #[test]
+    fn halves_equal_the_whole(
+        (server, bytes) in any::<bool>().prop_flat_map(|server| {
+            let role = if server { Role::Server } else { Role::Client };
+            (Just(server), frames_of(role))
+        }),
+        lent in prop_oneof![Just(0usize), Just(10), Just(125), Just(300), 0..400usize],
+        room in 0..200usize,
+        (cut, take, pends) in (1..40usize, 1..40usize, 0..2usize),
+        (pings, pongs, stream) in any::<(bool, bool, bool)>(),
+    ) {
+        let role = if server { Role::Server } else { Role::Client };
+        let config = Config { report_pings: pings, report_pongs: pongs, ..Config::DEFAULT };
+        let ends = [false, true].map(|split| {
+            let script = Script::cut(cut, take, pends);
+            script.line(|line| {
+                line.feed(&bytes);
+                line.end(Tail::Eof);
+            });
+            let (mut lent, mut buffer) = (vec![0; lent], vec![0; room + usize::from(stream)]);
+            let mut ws = open(&script, role, &mut lent, &Hand::new(), config);
+            let (mut found, mut count) = (Pieces::new(), 0);
+            let mut stream_bytes = Vec::new();
+            let limit = bytes.len() * 2 + 20;
+            macro_rules! receive {
+                ($half:expr) => {
+                    while count < limit {
+                        count += 1;
+                        if stream {
+                            match run($half.recv(&mut buffer, FOREVER)) {
+                                Ok(length) => stream_bytes.extend_from_slice(&buffer[..length]),
+                                Err(error) => {
+                                    found.push(Err(error));
+                                    break;
+                                }
+                            }
+                        } else {
+                            let received = run($half.recv_msg(&mut buffer, FOREVER));
+                            if !piece(received, &buffer, &mut found) {
+                                break;
+                            }
+                        }
+                    }
+                };
+            }
+            if split {
+                let mut halves = halves::<NoopRawMutex>(&mut ws, &script);
+                let (mut half, _) = halves.split();
+                receive!(half);
+            } else {
+                receive!(ws);
+            }
+            let end = run(ws.disconnect(FOREVER)).unwrap();
+            let out = script.line(Line::sent);
+            (found, stream_bytes, (end.clean, end.code), frames(&out).0)
+        });
+        let [mut whole, mut halves] = ends;
+        // These are read into the lent buffer first, as they are kept there, too.
+        if pings && lent > 125 {
+            (whole.0, halves.0) = (joined(whole.0), joined(halves.0));
+        }
+        prop_assert_eq!(&whole.0, &halves.0);
+        prop_assert_eq!((whole.1, whole.2), (halves.1, halves.2));
+        let closes = |found: &[Found]| {
+            let closes = found.iter().filter(|found| found.opcode == 8);
+            closes.map(|found| found.payload.clone()).collect::<Vec<_>>()
+        };
+        prop_assert_eq!(closes(&whole.3), closes(&halves.3));
+        if pends == 0 {
+            prop_assert_eq!(whole.3, halves.3);
+        }
+    }
+}
