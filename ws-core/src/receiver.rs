@@ -365,7 +365,7 @@ impl Receiver {
     }
 
     /// From here on whatever comes is discarded.
-    const fn end(&mut self) {
+    pub(crate) const fn end(&mut self) {
         self.flags |= ENDED;
         self.due = FIRST;
     }
