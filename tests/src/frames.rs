@@ -59,7 +59,7 @@ pub fn frames(mut bytes: &[u8]) -> (Vec<Found>, &[u8]) {
             n => (n as usize, rest),
         };
         let key_length = if second & 0x80 != 0 { 4 } else { 0 };
-        if rest.len() < key_length + length {
+        if rest.len().saturating_sub(key_length) < length || rest.len() < key_length {
             break;
         }
         let (key, rest) = rest.split_at(key_length);

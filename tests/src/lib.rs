@@ -1,6 +1,8 @@
 //! What the tests share: a clock that is moved by hand, a stack that follows a script, smoltcp over
 //! a link with faults, frames made and read by hand.
 
+pub mod drip;
+pub mod embassy;
 pub mod frames;
 pub mod link;
 pub mod net;
@@ -8,3 +10,8 @@ pub mod platform;
 pub mod script;
 pub mod site;
 pub mod table;
+
+/// What docs/async.md shows compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/async.md")]
+struct AsyncDocs;

@@ -96,6 +96,7 @@ struct Inner {
     crowd: Option<Vec<u8>>,
     cost: Option<(Clock, usize)>,
     calls: Calls,
+    records: Option<Vec<Rc<RefCell<Vec<u8>>>>>,
 }
 
 /// How often the stack was called.
@@ -122,7 +123,7 @@ impl Inner {
         if let Some((clock, calls)) = &self.cost
             && all.is_multiple_of(*calls)
         {
-            clock.set(clock.get() + 1);
+            clock.set(clock.get().wrapping_add(1));
         }
     }
 
@@ -133,7 +134,15 @@ impl Inner {
             .find(|number| !self.lines.contains_key(number))
             .expect("256 connections at once");
         self.opened += 1;
-        self.lines.insert(self.next, Line::default());
+        let copy = self.records.as_mut().map(|records| {
+            records.push(Rc::default());
+            records[records.len() - 1].clone()
+        });
+        let line = Line {
+            copy,
+            ..Line::default()
+        };
+        self.lines.insert(self.next, line);
         self.next
     }
 }
@@ -227,6 +236,16 @@ impl ScriptStack {
     /// So many calls of the stack take a millisecond; without this time stands still in them.
     pub fn cost(&self, clock: &Clock, calls_per_ms: usize) {
         self.0.borrow_mut().cost = Some((clock.clone(), calls_per_ms));
+    }
+
+    /// From here on every connection has a [`Line::copy`].
+    pub fn record(&self) {
+        self.0.borrow_mut().records = Some(Vec::new());
+    }
+
+    /// Those copies, in the order in which the connections were opened.
+    pub fn records(&self) -> Vec<Rc<RefCell<Vec<u8>>>> {
+        self.0.borrow().records.clone().unwrap_or_default()
     }
 
     /// How often the stack was called since this was asked last.

@@ -5,13 +5,14 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
+use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 use ws_core::handshake::{Asked, Body, Page, Response, Rules, SoftSha1, accept_value};
 use ws_socket::{
     AcceptOptions, CloseCode, Events, Handler, Opcode, Platform, PollItem, Progress, Recipient,
-    Role, SlowPolicy, WebSocketId, WebSocketRequest, WebSockets,
+    Role, SharedWebSockets, SlotStore, SlowPolicy, Table, WebSocketId, WebSocketRequest,
+    WebSockets,
 };
 
 /// Counts what this thread allocates while it is armed.
@@ -216,6 +217,21 @@ impl TcpFullStack for ArrayStack {
     }
 }
 
+impl Dns for ArrayStack {
+    type Error = Failed;
+
+    fn get_host_by_name(&mut self, name: &str, _: AddrType) -> nb::Result<IpAddr, Failed> {
+        match name {
+            "host" => Ok([10, 0, 0, 1].into()),
+            _ => Err(Failed.into()),
+        }
+    }
+
+    fn get_host_by_address(&mut self, _: IpAddr, _: &mut [u8]) -> nb::Result<usize, Failed> {
+        Err(Failed.into())
+    }
+}
+
 /// Each wait takes a millisecond, and the other ends have their turn.
 struct Hand(u32);
 
@@ -236,18 +252,33 @@ impl Platform<ArrayStack> for Hand {
 
 type Sockets<'buf> = WebSockets<'buf, ArrayStack, Hand, 4>;
 
+/// The table under test, wherever its slots live.
+type Any<'buf, L> = Table<'buf, ArrayStack, Hand, L>;
+
 /// What came out of a connection since this was asked last: its length.
-fn sent(table: &mut Sockets<'_>, socket: usize) -> usize {
+fn sent<'buf, L: SlotStore<'buf, Socket = usize>>(
+    table: &mut Any<'buf, L>,
+    socket: usize,
+) -> usize {
     std::mem::take(&mut table.stack().lines[socket].outgoing.length)
 }
 
-fn feed(table: &mut Sockets<'_>, socket: usize, bytes: &[u8]) {
+fn feed<'buf, L: SlotStore<'buf, Socket = usize>>(
+    table: &mut Any<'buf, L>,
+    socket: usize,
+    bytes: &[u8],
+) {
     let count = table.stack().lines[socket].incoming.put(bytes);
     assert_eq!(count, bytes.len());
 }
 
 /// All that is done with an open connection of either role.
-fn converse(table: &mut Sockets<'_>, ws: WebSocketId, socket: usize, is_client: bool) {
+fn converse<'buf, L: SlotStore<'buf, Socket = usize>>(
+    table: &mut Any<'buf, L>,
+    ws: WebSocketId,
+    socket: usize,
+    is_client: bool,
+) {
     let framed = |head: u8, payload: &[u8], queue: &mut Queue| {
         let mask = if is_client { 0 } else { 0x80 };
         queue.put(&[head, mask | payload.len() as u8]);
@@ -375,6 +406,23 @@ fn a_client() {
             table.connect_to(remote, request, 20).unwrap()
         });
         free_of_it("disconnect", || assert!(table.disconnect(ws, 5).is_ok()));
+        for url in [
+            "ws://host:8080/path",
+            "ws://10.0.0.1",
+            "ws://[::1]/path?query",
+        ] {
+            let ws = free_of_it("connect_url", || {
+                let request = WebSocketRequest::for_url().subprotocols(&["chat"]);
+                table.connect_url(url, request, 20).unwrap()
+            });
+            free_of_it("disconnect", || assert!(table.disconnect(ws, 5).is_ok()));
+        }
+        for url in ["ws://nobody/", "wss://host/", "http://host/", "ws://[::1"] {
+            free_of_it("connect_url to nowhere", || {
+                let request = WebSocketRequest::for_url();
+                assert!(table.connect_url(url, request, 20).is_err(), "{url}");
+            });
+        }
         let mut ws = free_of_it("socket", || TcpClientStack::socket(&mut table).unwrap());
         free_of_it("the socket face's connect", || {
             for _ in 0..5 {
@@ -500,6 +548,50 @@ fn registered() {
             assert_eq!(table.unregister(ws), Ok(socket));
             assert!(table.unregister(ws).is_err());
         });
+    }
+}
+
+#[test]
+fn shared() {
+    let upgrade = format!("GET /ws {UPGRADE}");
+    for lent in LENT {
+        let mut memory = [[0; 500]; 4];
+        let shared = free_of_it("a shared table", SharedWebSockets::<usize, 4>::new);
+        free_of_it("lend", || {
+            shared.lend(memory.each_mut().map(|buffer| &mut buffer[..lent]));
+        });
+        let mut table = free_of_it("attach", || shared.attach(ArrayStack::new(), Hand(1)));
+        let remote = SocketAddr::from(([10, 0, 0, 1], 80));
+        let client = free_of_it("connect_to", || {
+            let request = WebSocketRequest::new("host", "/");
+            table.connect_to(remote, request, 20).unwrap()
+        });
+        let socket = table
+            .with_socket(client, |_, socket| *socket)
+            .unwrap()
+            .unwrap();
+        converse(&mut table, client, socket, true);
+        let mut listener = table.stack().socket().unwrap();
+        table.stack().arrive(upgrade.as_bytes());
+        let server = free_of_it("accept", || {
+            let accepted = table.accept(&mut listener, &AcceptOptions::default(), 5);
+            accepted.unwrap()
+        });
+        let socket = table
+            .with_socket(server, |_, socket| *socket)
+            .unwrap()
+            .unwrap();
+        converse(&mut table, server, socket, false);
+        // Another task's handle of the same slots.
+        let mut other = free_of_it("attach", || shared.attach(ArrayStack::new(), Hand(1)));
+        free_of_it("looks by another handle", || {
+            assert_eq!(other.in_use(), 2);
+            assert!(other.is_open(client) && other.is_open(server));
+        });
+        for ws in [client, server] {
+            free_of_it("disconnect", || assert!(table.disconnect(ws, 5).is_ok()));
+        }
+        assert_eq!(other.in_use(), 0);
     }
 }
 

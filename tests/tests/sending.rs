@@ -325,6 +325,24 @@ fn a_frame_in_parts() {
     }
 }
 
+/// A Close is judged when it begins, so that all of it has to be at hand then (RFC 6455 section
+/// 5.5.1): in parts, any code would get by.
+#[test]
+fn rfc6455_5_5_1_no_close_in_parts() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = client(&mut table);
+    for (part, rest) in [(&b""[..], 1), (b"", 2), (b"\x03\xE8", 3)] {
+        let sent = table.send_part(ws, part, rest, Opcode::Close, true, true, 2);
+        assert_eq!(sent, Err(SendError::Frame(FrameError::Control)));
+    }
+    assert_eq!(table.open_frame(ws), Ok(None));
+    let sent = table.send_part(ws, b"\x03\xE8", 2, Opcode::Close, true, true, 2);
+    assert_eq!(sent, Ok(2));
+    let sent = plain(&stack.line(socket, Line::sent));
+    assert_eq!(sent, [(true, 8, b"\x03\xE8".to_vec())]);
+}
+
 /// The rest of a frame is sent as what the frame was begun as: another FIN would silently not be.
 #[test]
 fn the_rest_of_a_frame_keeps_its_fin() {
@@ -345,4 +363,23 @@ fn the_rest_of_a_frame_keeps_its_fin() {
     );
     let sent = plain(&stack.line(socket, Line::sent));
     assert_eq!(sent, [(false, 1, b"abcd".to_vec())]);
+}
+
+/// The socket face goes on with whatever data frame is open, but its bytes never become those of a
+/// control frame.
+#[test]
+fn the_socket_face_does_not_go_on_with_a_control_frame() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = client(&mut table);
+    stack.line(socket, |line| line.window = 7);
+    let close = table.send_msg(ws, b"\x03\xE8", Opcode::Close, true, true, 0);
+    assert_eq!(close, Ok(1));
+    stack.line(socket, |line| line.window = usize::MAX);
+    let refused = table.send(ws, b"data", 0);
+    assert_eq!(refused, Err(SendError::Frame(FrameError::FrameOpen)));
+    let close = table.send_msg(ws, b"\xE8", Opcode::Close, true, true, 0);
+    assert_eq!(close, Ok(1));
+    let sent = plain(&stack.line(socket, Line::sent));
+    assert_eq!(sent, [(true, 8, b"\x03\xE8".to_vec())]);
 }

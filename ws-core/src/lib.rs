@@ -123,15 +123,15 @@
 //!
 //! # Features
 //!
-//! - `crates-hash` (default): `handshake::SoftSha1` and base64 by the crates `sha1` and
-//!   `base64ct`.
-//! - `compact`: both by this crate's own code, 3 kB of flash less; it wins if both are on.
+//! - `crates-hash` (default): `handshake::SoftSha1` by the crate `sha1`.
+//! - `compact`: the same by this crate's own code, 3 kB of flash less; it wins if both are on.
 //!
 //! With neither there is no `SoftSha1`: bring a [`Sha1`](handshake::Sha1) of your own.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::cast_possible_truncation))]
 
+mod address;
 mod close;
 mod connection;
 mod endpoint;

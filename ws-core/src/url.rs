@@ -1,7 +1,8 @@
 //! ws:// and wss:// URLs (RFC 6455 section 3).
 
+use crate::address::{ipv4, ipv6};
 use crate::handshake::{Host, is_host_byte, is_visible};
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::IpAddr;
 
 /// A WebSocket URL, taken apart; everything is borrowed from its text.
 ///
@@ -75,7 +76,8 @@ impl<'a> Url<'a> {
         if !text.bytes().all(is_visible) {
             return Err(UrlError::Character);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(UrlError::Scheme)?;
+        let (scheme, rest) = split_at(text, b':').ok_or(UrlError::Scheme)?;
+        let rest = rest.strip_prefix("//").ok_or(UrlError::Scheme)?;
         let secure = scheme.eq_ignore_ascii_case("wss");
         if !secure && !scheme.eq_ignore_ascii_case("ws") {
             return Err(UrlError::Scheme);
@@ -94,11 +96,11 @@ impl<'a> Url<'a> {
 
         let (host, port) = match authority.strip_prefix('[') {
             Some(bracketed) => {
-                let (address, port) = bracketed.split_once(']').ok_or(UrlError::Ipv6)?;
+                let (address, port) = split_at(bracketed, b']').ok_or(UrlError::Ipv6)?;
                 if !matches!(port.as_bytes(), [] | [b':', ..]) {
                     return Err(UrlError::Ipv6);
                 }
-                let address: Ipv6Addr = address.parse().map_err(|_| UrlError::Ipv6)?;
+                let address = ipv6(address.as_bytes()).ok_or(UrlError::Ipv6)?;
                 (UrlHost::Ip(address.into()), port)
             }
             None => {
@@ -111,9 +113,9 @@ impl<'a> Url<'a> {
                 if !name.bytes().all(|byte| is_host_byte(byte) || byte == b'%') {
                     return Err(UrlError::Host);
                 }
-                let host = match name.parse::<Ipv4Addr>() {
-                    Ok(address) => UrlHost::Ip(address.into()),
-                    Err(_) => UrlHost::Name(name),
+                let host = match ipv4(name.as_bytes()) {
+                    Some(address) => UrlHost::Ip(address.into()),
+                    None => UrlHost::Name(name),
                 };
                 (host, port)
             }
@@ -145,6 +147,12 @@ impl<'a> Url<'a> {
     pub const fn host_header(&self) -> Host<'a> {
         Host::Text(self.authority)
     }
+}
+
+/// What comes before and behind the first `byte` of ASCII.
+fn split_at(text: &str, byte: u8) -> Option<(&str, &str)> {
+    let at = text.bytes().position(|other| other == byte)?;
+    Some((text.get(..at)?, text.get(at + 1..)?))
 }
 
 /// 1 to 65535; no sign, as `FromStr` would take.

@@ -2,6 +2,7 @@
 
 use core::fmt::Debug;
 
+use embedded_io::ErrorKind;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
@@ -369,6 +370,22 @@ impl<E: Debug> TcpError for SocketError<E> {
                 ReceiveError::Closed(_) | ReceiveError::Lost | ReceiveError::NotConnected,
             ) => TcpErrorKind::PipeClosed,
             _ => TcpErrorKind::Other,
+        }
+    }
+}
+
+impl<E: Debug> embedded_io::Error for SocketError<E> {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Send(SendError::NotConnected)
+            | Self::Receive(ReceiveError::Closed(_) | ReceiveError::NotConnected) => {
+                ErrorKind::NotConnected
+            }
+            Self::Receive(ReceiveError::Lost) => ErrorKind::ConnectionAborted,
+            Self::Receive(ReceiveError::Protocol(_)) => ErrorKind::InvalidData,
+            Self::Receive(ReceiveError::Timeout | ReceiveError::NoPong)
+            | Self::Send(SendError::Timeout) => ErrorKind::TimedOut,
+            _ => ErrorKind::Other,
         }
     }
 }

@@ -149,9 +149,11 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `crates-hash` (default) | accept value by the crates `sha1` and `base64ct` |
+//! | `crates-hash` (default) | accept value by the crate `sha1` |
 //! | `compact` | accept value by `ws-core`'s own code, 3 kB of flash less; wins if both are on |
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
+//! | `async` | `asynch`: the calls as `async fn` |
+//! | `embassy-time` | its clock from embassy-time |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
 //! | `std` | [`stack`]`::StdStack` for the operating system's sockets |
 //! | `log`, `defmt` | debug lines through that crate |
@@ -204,7 +206,7 @@ pub use request::WebSocketRequest;
 pub use shared::SharedWebSockets;
 pub use slots::SlotStore;
 pub use table::{
-    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy,
+    Accepting, Disconnected, Events, PollItem, Polled, Progress, Recipient, SlowPolicy, Stream,
     StreamOptions, Table, WebSockets,
 };
 pub use timeout::Timeout;

@@ -65,8 +65,13 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
         Table::over(self, stack, platform)
     }
 
-    fn lock<R>(&self, work: impl FnOnce(&mut Slots<'buf, T, N>) -> R) -> R {
-        critical_section::with(|token| work(&mut self.slots.borrow_ref_mut(token)))
+    /// `None` would be within another's `work`, which never comes back here. Not a panic, so that
+    /// a firmware has none.
+    fn lock<R>(&self, work: impl FnOnce(&mut Slots<'buf, T, N>) -> R) -> Option<R> {
+        critical_section::with(|token| {
+            let mut slots = self.slots.borrow(token).try_borrow_mut().ok()?;
+            Some(work(&mut slots))
+        })
     }
 }
 
@@ -74,7 +79,7 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
     type Socket = T;
 
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
-        self.lock(|slots| slots.take_free(with_buffer))
+        self.lock(|slots| slots.take_free(with_buffer)).flatten()
     }
 
     fn with<R>(
@@ -82,18 +87,22 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         id: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        let mut entry = self.lock(|slots| slots.check_out(id))?;
-        let result = work(&mut entry);
-        self.lock(|slots| slots.check_in(id, entry));
-        Ok(result)
+        let mut entry = None;
+        let checked_out = self.lock(|slots| slots.check_out(id, &mut entry));
+        checked_out.unwrap_or(Err(Unavailable::CheckedOut))?;
+        let result = entry.as_mut().map(work).ok_or(Unavailable::CheckedOut);
+        self.lock(|slots| slots.check_in(id, &mut entry));
+        result
     }
 
     fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
         self.lock(|slots| slots.vacate(id))
+            .unwrap_or(Err(Unavailable::CheckedOut))
     }
 
     fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError> {
         self.lock(|slots| slots.claim(id, direction))
+            .unwrap_or(Err(HandleError::Busy))
     }
 
     fn unclaim(&mut self, id: WebSocketId, direction: Direction) {
@@ -101,6 +110,6 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
     }
 
     fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError> {
-        self.lock(|slots| slots.taken(index))
+        self.lock(|slots| slots.taken(index)).unwrap_or(Ok(None))
     }
 }

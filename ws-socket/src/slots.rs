@@ -163,16 +163,25 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         slot.id(index)
     }
 
+    /// Moves an entry to `out`, straight: interrupts are masked meanwhile.
     #[cfg(feature = "critical-section")]
-    pub(crate) fn check_out(&mut self, id: WebSocketId) -> Result<Entry<'buf, T>, Unavailable> {
+    pub(crate) fn check_out(
+        &mut self,
+        id: WebSocketId,
+        out: &mut Option<Entry<'buf, T>>,
+    ) -> Result<(), Unavailable> {
         let slot = self.get(id).map_err(Unavailable::Handle)?;
-        slot.entry.take().ok_or(Unavailable::CheckedOut)
+        if slot.entry.is_none() {
+            return Err(Unavailable::CheckedOut);
+        }
+        *out = slot.entry.take();
+        Ok(())
     }
 
     #[cfg(feature = "critical-section")]
-    pub(crate) fn check_in(&mut self, id: WebSocketId, entry: Entry<'buf, T>) {
+    pub(crate) fn check_in(&mut self, id: WebSocketId, entry: &mut Option<Entry<'buf, T>>) {
         if let Some(slot) = self.0.get_mut(id.slot()) {
-            slot.entry = Some(entry);
+            slot.entry = entry.take();
         }
     }
 

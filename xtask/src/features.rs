@@ -20,10 +20,13 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-socket", "smoltcp"),
     ("ws-socket", "std"),
     ("ws-socket", "smoltcp,std"),
+    ("ws-socket", "async"),
+    ("ws-socket", "compact,async"),
+    ("ws-socket", "embassy-time"),
     ("ws-socket", "crates-hash,smoltcp,critical-section"),
     (
         "ws-socket",
-        "crates-hash,compact,critical-section,defmt,log,smoltcp,std",
+        "crates-hash,compact,critical-section,defmt,log,smoltcp,std,embassy-time",
     ),
 ];
 

@@ -1,10 +1,15 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
+mod apt;
 mod autobahn;
 mod browser;
 mod features;
+mod fuzz;
 mod interop;
 mod load;
+mod mqtt;
+mod panics;
+mod qemu;
 mod report;
 mod shell;
 mod size;
@@ -43,6 +48,12 @@ const TASKS: &[Task] = &[
         run: size::run,
     },
     Task {
+        name: "panics",
+        options: "[--require]",
+        about: "show that no panic is left in linked firmwares",
+        run: panics::run,
+    },
+    Task {
         name: "interop",
         options: interop::OPTIONS,
         about: "run `ws` against peers that others wrote",
@@ -51,8 +62,26 @@ const TASKS: &[Task] = &[
     Task {
         name: "autobahn",
         options: autobahn::OPTIONS,
-        about: "run Autobahn|Testsuite's cases on `ws serve` and on a client",
+        about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
+    },
+    Task {
+        name: "qemu",
+        options: qemu::OPTIONS,
+        about: "run the firmware of boards/mps2-an386 in QEMU",
+        run: qemu::run,
+    },
+    Task {
+        name: "fuzz",
+        options: fuzz::OPTIONS,
+        about: "run the fuzz targets in fuzz/ for some seconds together",
+        run: fuzz::run,
+    },
+    Task {
+        name: "mqtt",
+        options: mqtt::OPTIONS,
+        about: "run five embedded MQTT clients over a WebSocket against mosquitto",
+        run: mqtt::run,
     },
     Task {
         name: "load",

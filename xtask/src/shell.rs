@@ -20,6 +20,12 @@ pub(crate) fn cache() -> PathBuf {
     root().join(".cache")
 }
 
+/// The folder that cargo builds in.
+pub(crate) fn target_folder() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    root().join(target.unwrap_or_else(|| PathBuf::from("target")))
+}
+
 /// The cargo that runs this task, in the project root.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -4,8 +4,11 @@
 //! reads nothing before it has sent all is not flooded with frames. Text is the exception, up to
 //! [`FRAGMENTED`] bytes: it goes back as a fragment a piece, because text that turns out not to be
 //! UTF-8 is answered with a Close, and that cannot go into an open frame.
+//!
+//! Pieces of a frame that are there at once are gathered, as far as the buffer goes: a transport that
+//! delivers single bytes does not make single bytes go back.
 
-use std::ops::Range;
+use core::ops::Range;
 use ws_socket::{
     Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
     WebSockets,
@@ -19,6 +22,8 @@ const FRAGMENTED: usize = 64 * 1024;
 #[derive(Debug)]
 pub(crate) struct Echo<B> {
     buffer: B,
+    /// Pieces of one frame at the front of the buffer, as one piece. More of it may be there.
+    gathered: Option<Received>,
     back: Option<Back>,
     state: State,
 }
@@ -46,7 +51,7 @@ struct Back {
 /// What a step came to.
 #[derive(Debug)]
 pub(crate) enum Step<'a> {
-    /// A piece came. If it is one of a message, it is on its way back.
+    /// A piece came. If it is one of a message, it goes back, maybe with what comes behind it.
     Received(Received, &'a [u8]),
     /// Something, or all, of a piece went back.
     Sent,
@@ -59,6 +64,7 @@ impl<B: AsMut<[u8]>> Echo<B> {
     pub(crate) const fn new(buffer: B) -> Self {
         Self {
             buffer,
+            gathered: None,
             back: None,
             state: State {
                 in_message: false,
@@ -69,22 +75,24 @@ impl<B: AsMut<[u8]>> Echo<B> {
 
     /// Is a frame on its way back? No other may be begun then.
     pub(crate) const fn is_sending(&self) -> bool {
-        self.back.is_some() || self.state.in_frame.is_some()
+        self.holds_piece() || self.state.in_frame.is_some()
     }
 
     /// Does the buffer hold a piece that has not gone back? It is needed until then.
     pub(crate) const fn holds_piece(&self) -> bool {
-        self.back.is_some()
+        self.back.is_some() || self.gathered.is_some()
     }
 
     /// Another buffer, and the one that was there. What it held is not sent any more.
     pub(crate) fn swap_buffer(&mut self, buffer: B) -> B {
+        self.gathered = None;
         self.back = None;
-        std::mem::replace(&mut self.buffer, buffer)
+        core::mem::replace(&mut self.buffer, buffer)
     }
 
     /// Does not send the piece back that was received last.
     pub(crate) fn drop_piece(&mut self) {
+        self.gathered = None;
         self.back = None;
         self.state = State::default();
     }
@@ -102,16 +110,35 @@ impl<B: AsMut<[u8]>> Echo<B> {
         P: Platform<S>,
     {
         let buffer = self.buffer.as_mut();
+        if self.back.is_none() {
+            let filled = self.gathered.map_or(0, |gathered| gathered.length);
+            let room = buffer.get_mut(filled..).unwrap_or_default();
+            match table.recv_msg(ws, room, Timeout::NoWait) {
+                Ok(piece) => {
+                    let all = filled + piece.length;
+                    let gathered = Received {
+                        length: all,
+                        ..piece
+                    };
+                    let more = !piece.opcode().is_control() && piece.remaining > 0;
+                    if more && all < buffer.len() {
+                        self.gathered = Some(gathered);
+                    } else {
+                        self.gathered = None;
+                        self.back = self.state.answer(&gathered);
+                    }
+                    let payload = buffer.get(filled..all).unwrap_or_default();
+                    return Ok(Step::Received(piece, payload));
+                }
+                Err(ReceiveError::Timeout) => {
+                    let gathered = self.gathered.take();
+                    self.back = gathered.and_then(|gathered| self.state.answer(&gathered));
+                }
+                Err(error) => return Err(error),
+            }
+        }
         let Some(back) = &mut self.back else {
-            let piece = match table.recv_msg(ws, buffer, Timeout::NoWait) {
-                Err(ReceiveError::Timeout) => return Ok(Step::Idle),
-                result => result?,
-            };
-            self.back = self.state.answer(&piece);
-            return Ok(Step::Received(
-                piece,
-                buffer.get(..piece.length).unwrap_or_default(),
-            ));
+            return Ok(Step::Idle);
         };
         let part = buffer.get(back.rest.clone()).unwrap_or_default();
         let rest = part.len() + back.behind;

@@ -1,5 +1,7 @@
 //! The accept value (RFC 6455 sections 1.3 and 4.2.2).
 
+pub(super) use super::base64::base64;
+
 /// What RFC 6455 section 1.3 appends to the key before hashing.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
@@ -10,40 +12,17 @@ pub trait Sha1 {
     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
 }
 
-/// SHA-1 in software: the `sha1` crate (feature `crates-hash`) or this crate's own, a sixth of the
-/// flash (feature `compact`, which wins if both are on).
+/// SHA-1 in software: the `sha1` crate's compression function (feature `crates-hash`) or this crate's
+/// own, a sixth of the flash (feature `compact`, which wins if both are on).
 #[cfg(any(feature = "crates-hash", feature = "compact"))]
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SoftSha1;
 
-#[cfg(feature = "compact")]
+#[cfg(any(feature = "crates-hash", feature = "compact"))]
 impl Sha1 for SoftSha1 {
     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        super::compact::sha1(parts)
+        super::sha1::sha1(parts)
     }
-}
-
-#[cfg(all(feature = "crates-hash", not(feature = "compact")))]
-impl Sha1 for SoftSha1 {
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        use sha1::Digest;
-        let mut hash = sha1::Sha1::new();
-        for part in parts {
-            hash.update(part);
-        }
-        hash.finalize().into()
-    }
-}
-
-#[cfg(any(feature = "compact", not(feature = "crates-hash")))]
-pub(super) use super::base64::base64;
-
-#[cfg(all(feature = "crates-hash", not(feature = "compact")))]
-pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
-    use base64ct::Encoding;
-    // Both callers give exactly the room that is needed.
-    let fits = base64ct::Base64::encode(bytes, out).is_ok();
-    debug_assert!(fits);
 }
 
 /// The value of Sec-WebSocket-Accept for a Sec-WebSocket-Key (RFC 6455 section 4.2.2, item 5.4).

@@ -9,17 +9,16 @@
 //! apart, [`Page`] is the answer, [`Transfer`] frames its body.
 
 mod accept;
-#[cfg(any(test, feature = "compact", not(feature = "crates-hash")))]
 mod base64;
 mod client;
-#[cfg(any(test, feature = "compact"))]
-mod compact;
 mod fields;
 mod head;
 mod page;
 mod request;
 mod response;
 mod server;
+#[cfg(any(test, feature = "crates-hash", feature = "compact"))]
+mod sha1;
 mod write;
 
 #[cfg(test)]

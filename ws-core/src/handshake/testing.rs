@@ -9,8 +9,8 @@ pub(super) struct CrateSha1;
 
 impl Sha1 for CrateSha1 {
     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        use sha1::Digest;
-        let mut hash = sha1::Sha1::new();
+        use ::sha1::Digest;
+        let mut hash = ::sha1::Sha1::new();
         for part in parts {
             hash.update(part);
         }

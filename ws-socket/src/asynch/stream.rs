@@ -1,9 +1,7 @@
 //! A WebSocket as a stream of bytes: `embedded_io_async`'s traits on it.
 
-use core::fmt::Debug;
-
 use embassy_futures::poll_once;
-use embedded_io_async::{Error, ErrorKind, ErrorType, Read, ReadReady, Write, WriteReady};
+use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use ws_core::{Face, Opcode};
 
 use super::Platform;
@@ -115,21 +113,5 @@ impl<T, P> WebSocket<'_, T, P> {
             self.framing.opcode
         };
         Outgoing::whole(opcode, fin, None)
-    }
-}
-
-impl<E: Debug> Error for SocketError<E> {
-    fn kind(&self) -> ErrorKind {
-        match self {
-            Self::Send(SendError::NotConnected)
-            | Self::Receive(ReceiveError::Closed(_) | ReceiveError::NotConnected) => {
-                ErrorKind::NotConnected
-            }
-            Self::Receive(ReceiveError::Lost) => ErrorKind::ConnectionAborted,
-            Self::Receive(ReceiveError::Protocol(_)) => ErrorKind::InvalidData,
-            Self::Receive(ReceiveError::Timeout | ReceiveError::NoPong)
-            | Self::Send(SendError::Timeout) => ErrorKind::TimedOut,
-            _ => ErrorKind::Other,
-        }
     }
 }

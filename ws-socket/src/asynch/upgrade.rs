@@ -88,6 +88,18 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         ws: WebSocketId,
         handler: &mut impl Handler<'r>,
     ) -> Result<bool, AcceptError<T::Error>> {
+        let served = self.serve(ws, handler).await;
+        if !matches!(served, Ok(true)) {
+            handler.end(ws);
+        }
+        served
+    }
+
+    async fn serve<'r>(
+        &mut self,
+        ws: WebSocketId,
+        handler: &mut impl Handler<'r>,
+    ) -> Result<bool, AcceptError<T::Error>> {
         let clock = self.platform.clock();
         let mut scratch = [0; SEND_SCRATCH];
         loop {
@@ -137,7 +149,6 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if let Some(stream) = self.entry.socket_mut() {
             let _ = timed(&clock, self.config.answer_timeout, stream.flush()).await;
         }
-        handler.end(ws);
         Ok(false)
     }
 }

@@ -72,11 +72,17 @@ impl<'p> Sending<'p> {
             let continued = tx.opcode() == Some(frame.opcode)
                 && tx.fin() == frame.fin
                 && tx.remaining() == length;
-            if frame.mask.is_some() && !continued {
+            // The stream face may go on with any data, not with what only looks like it.
+            let control = tx.opcode().is_some_and(Opcode::is_control);
+            if !continued && (frame.mask.is_some() || control) {
                 return Err(FrameError::FrameOpen.into());
             }
         } else {
             if frame.opcode == Opcode::Close {
+                // Checked whole, so that it cannot begin in part.
+                if length != payload.bytes().len() {
+                    return Err(FrameError::Control.into());
+                }
                 check_close(payload.bytes()).map_err(SendError::Close)?;
             }
             endpoint.begin(frame.opcode, frame.fin, length, key)?;

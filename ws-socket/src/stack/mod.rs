@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `SmoltcpStack` | `smoltcp` | a fixed pool of smoltcp 0.14 TCP sockets, with accept and DNS, no heap |
 //! | `StdStack` | `std` | the operating system's sockets, never blocking |
+//! | `BlockingStreams`, `ReadyStreams` | | any connected `embedded_io` stream: TLS, a serial line |
 //!
 //! # What an adapter must do
 //!
@@ -39,6 +40,7 @@
 mod smoltcp;
 #[cfg(feature = "std")]
 mod std_net;
+mod streams;
 
 #[cfg(feature = "smoltcp")]
 pub use self::smoltcp::{
@@ -46,3 +48,4 @@ pub use self::smoltcp::{
 };
 #[cfg(feature = "std")]
 pub use self::std_net::{StdError, StdSocket, StdStack};
+pub use self::streams::{BlockingStreams, ReadyStreams, StreamError};

@@ -9,12 +9,14 @@ mod poll;
 mod receive;
 mod register;
 mod send;
+mod stream;
 
 pub use accept::{Accepting, Polled};
 pub use broadcast::{Progress, Recipient, SlowPolicy};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
+pub use stream::Stream;
 
 use core::marker::PhantomData;
 

@@ -1,81 +1,50 @@
-//! Autobahn|Testsuite's cases, for `ws serve --echo` and for a client over three transports. The
-//! suite comes from a kit beside the project, which installs and runs it.
+//! Autobahn|Testsuite's cases, for `ws serve --echo` and for both roles over three transports; or for
+//! other libraries, beside ours; or for the server of a microcontroller. The suite comes from a kit
+//! beside the project, which installs and runs it.
 
+mod board;
+mod play;
+mod programs;
 mod results;
 
-use crate::interop::served::Served;
 use crate::report::{Table, Verdict, skipped};
 use crate::{Result, shell};
-use results::Results;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use play::{Outcome, Testee, play};
+use programs::{Ours, Peers};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// For the help text.
-pub(crate) const OPTIONS: &str = "[server|client] [--cases P]... [--all] [--require]";
+pub(crate) const OPTIONS: &str = "[server|client] [--cases P]... [--peers|--board] [--require]";
 
 /// All but compression (12 and 13); 8 and 11 do not exist.
 const CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,9.*,10.*";
-/// The same where a byte takes a system call each way. Section 9 has messages of up to 16 MiB and
-/// limits of its own on the time they take; these are what stays well within them.
-const FEWER_CASES: &str = "1.*,2.*,3.*,4.*,5.*,6.*,7.*,10.*,\
-    9.1.1,9.1.2,9.2.1,9.2.2,9.5.1,9.6.1,9.7.1,9.7.2,9.7.3,9.7.4,9.8.1,9.8.2,9.8.3,9.8.4";
 
-/// The row about what the three runs of the client found.
-const AGREE: &str = "transports agree";
+/// The rows about what the runs of a role found.
+const AGREE: [(&str, bool); 2] = [("servers agree", true), ("clients agree", false)];
 
-/// Who is tested.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Testee {
-    Server,
-    /// The client, over the transport that it knows by this name.
-    Client(&'static str),
-}
-
-const TESTEES: [Testee; 4] = [
-    Testee::Server,
-    Testee::Client("std"),
-    Testee::Client("unbuffered"),
-    Testee::Client("dripping"),
-];
-
-impl Testee {
-    fn name(self) -> String {
-        match self {
-            Self::Server => "server".to_owned(),
-            Self::Client(transport) => format!("client-{transport}"),
-        }
-    }
-}
+/// How many runs go on side by side: most of its time a case waits, but some have a limit.
+const SIDE_BY_SIDE: usize = 2;
 
 #[derive(Default)]
 struct Options {
     /// Only the server (true), only the client (false).
     server: Option<bool>,
     cases: Vec<String>,
-    all: bool,
+    peers: bool,
+    board: bool,
     require: bool,
 }
 
 impl Options {
-    fn cases(&self, testee: Testee) -> String {
-        if !self.cases.is_empty() {
-            return self.cases.join(",");
+    fn cases(&self, usual: &str) -> String {
+        match self.cases.as_slice() {
+            [] => usual.to_owned(),
+            cases => cases.join(","),
         }
-        let cases = match testee {
-            Testee::Client("dripping") if !self.all => FEWER_CASES,
-            _ => CASES,
-        };
-        cases.to_owned()
     }
-}
-
-/// What one run came to.
-struct Outcome {
-    took: Duration,
-    /// What the runner says against it.
-    problem: Option<String>,
-    results: Results,
 }
 
 /// `cargo xtask autobahn`.
@@ -85,57 +54,85 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(kit) => kit,
         Err(why) => return skipped(&why, options.require),
     };
-    let ws = shell::build_ws(false)?;
-    let client = build_client(&ws)?;
-    let testees: Vec<Testee> = TESTEES
-        .into_iter()
-        .filter(|it| {
-            options
-                .server
-                .is_none_or(|server| server == (*it == Testee::Server))
-        })
-        .collect();
-    let names: Vec<String> = testees.iter().map(|testee| testee.name()).collect();
-    let mut table = Table::new(names.iter().map(String::as_str).chain([AGREE]));
-    // Side by side: most of their time the cases wait.
-    let outcomes: Vec<Result<Outcome>> = std::thread::scope(|scope| {
-        let spawn = |testee: &Testee| {
-            let (testee, kit, ws, client, options) = (*testee, &kit, &ws, &client, &options);
-            scope.spawn(move || play(testee, options, kit, ws, client))
-        };
-        let runs: Vec<_> = testees.iter().map(spawn).collect();
-        let join = |run: std::thread::ScopedJoinHandle<'_, Result<Outcome>>| {
-            let ended = run.join();
-            ended.unwrap_or_else(|_| Err("the thread of the run panicked".to_owned()))
-        };
-        runs.into_iter().map(join).collect()
-    });
-    show(&mut table, &names, outcomes);
-    table.finish(options.require)
+    if options.board {
+        return board::run(&options, &kit);
+    }
+    let ours = Ours::build()?;
+    let mut testees = if options.peers {
+        let mut testees = ours.plainest();
+        testees.extend(Peers::build()?.testees());
+        testees
+    } else {
+        ours.testees()
+    };
+    testees.retain(|it| options.server.is_none_or(|server| server == it.is_server));
+    let cases = options.cases(CASES);
+    let started = Instant::now();
+    let outcomes = side_by_side(&testees, |testee| play(testee, &cases, &kit, &folder()));
+    println!("all runs took {:.0} s\n", started.elapsed().as_secs_f64());
+    if options.peers {
+        compare(&testees, outcomes)
+    } else {
+        judge(&testees, outcomes, options.require)
+    }
 }
 
-/// Prints what came of the runs.
-fn show(table: &mut Table, names: &[String], outcomes: Vec<Result<Outcome>>) {
+/// Runs `work` for each testee, several at once; in their order what came of it.
+fn side_by_side(
+    testees: &[Testee],
+    work: impl Fn(&Testee) -> Result<Outcome> + Sync,
+) -> Vec<Result<Outcome>> {
+    let next = Mutex::new(testees.iter().enumerate());
+    let done = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(|| {
+                loop {
+                    let taken = next.lock().unwrap_or_else(PoisonError::into_inner).next();
+                    let Some((index, testee)) = taken else { return };
+                    let outcome = work(testee);
+                    println!("{}: done", testee.name);
+                    let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
+                    done.push((index, outcome));
+                }
+            });
+        }
+    });
+    let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, outcome)| outcome).collect()
+}
+
+/// Prints what came of our runs; every case has to pass, strictly, and alike over all transports.
+fn judge(testees: &[Testee], outcomes: Vec<Result<Outcome>>, require: bool) -> Result {
+    let names = testees.iter().map(|testee| testee.name.as_str());
+    let rows = AGREE.iter().map(|(row, _)| *row);
+    let mut table = Table::new(names.chain(rows));
     let mut columns = Vec::new();
-    for (name, outcome) in names.iter().zip(outcomes) {
+    for (testee, outcome) in testees.iter().zip(outcomes) {
+        let name = testee.name.as_str();
         match outcome {
             Ok(outcome) => {
                 let problem = outcome.problem.or_else(|| outcome.results.problem());
-                table.row(
-                    name,
-                    outcome.took,
-                    problem.map_or(Verdict::Pass, Verdict::Fail),
-                );
-                columns.push((name.as_str(), outcome.results));
+                let verdict = problem.map_or(Verdict::Pass, Verdict::Fail);
+                table.row(name, outcome.took, verdict);
+                columns.push((testee, outcome.results));
             }
             Err(why) => table.row(name, Duration::ZERO, Verdict::Fail(why)),
         }
     }
-    let mut clients = columns.iter().filter(|(name, _)| *name != "server");
-    if let Some((first, results)) = clients.next() {
-        let differences = clients.flat_map(|(name, other)| {
-            let found = results.differences(other).into_iter();
-            found.map(move |what| format!("{first} and {name}: {what}"))
+    for (row, is_server) in AGREE {
+        let of_role = columns.iter().filter(|(it, _)| it.is_server == is_server);
+        let mut of_role = of_role.peekable();
+        let Some((first, results)) = of_role.next() else {
+            continue;
+        };
+        if of_role.peek().is_none() {
+            continue; // nobody to agree with
+        }
+        let differences = of_role.flat_map(|(other, others)| {
+            let found = results.differences(others).into_iter();
+            found.map(|what| format!("{} and {}: {what}", first.name, other.name))
         });
         let differences: Vec<String> = differences.collect();
         let verdict = if differences.is_empty() {
@@ -143,77 +140,29 @@ fn show(table: &mut Table, names: &[String], outcomes: Vec<Result<Outcome>>) {
         } else {
             Verdict::Fail(differences.join("\n"))
         };
-        table.row(AGREE, Duration::ZERO, verdict);
+        table.row(row, Duration::ZERO, verdict);
     }
-    print!("\n{}\n", results::by_section(&columns));
+    let columns: Vec<_> = columns
+        .iter()
+        .map(|(testee, results)| (testee.name.as_str(), results))
+        .collect();
+    print!("\n{}\n", results::passed_by_section(&columns));
     println!("reports are in {}", folder().display());
+    table.finish(require)
 }
 
-/// Has the suite go through its cases with one testee.
-fn play(
-    testee: Testee,
-    options: &Options,
-    kit: &Path,
-    ws: &Path,
-    client: &Path,
-) -> Result<Outcome> {
-    let name = testee.name();
-    let folder = folder().join(&name);
-    let limit = if options.all { "1500" } else { "300" };
-    let runner = match testee {
-        Testee::Server => "run-server-cases",
-        Testee::Client(_) => "run-client-cases",
-    };
-    let mut command = Command::new(kit.join(runner));
-    command
-        .args([
-            "--strict",
-            "--timeout",
-            limit,
-            "--cases",
-            &options.cases(testee),
-            "--out",
-        ])
-        .arg(&folder);
-    let served = match testee {
-        Testee::Server => {
-            let served = Served::start(ws, &[], false)?;
-            command.args(["--agent", "ws"]);
-            command.arg(format!("ws://127.0.0.1:{}", served.port));
-            Some(served)
-        }
-        Testee::Client(transport) => {
-            command.args(["--agent", &format!("ws-socket-{transport}"), "--"]);
-            command.arg(client).arg(transport);
-            None
-        }
-    };
-    let started = Instant::now();
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| format!("{runner} does not start: {error}"))?;
-    let took = started.elapsed();
-    drop(served);
-    let problem = (!output.status.success()).then(|| {
-        let said = [output.stdout, output.stderr].concat();
-        let said = String::from_utf8_lossy(&said).into_owned();
-        let mut lines: Vec<&str> = said.lines().take(40).collect();
-        if lines.is_empty() {
-            lines.push("it failed and does not say why");
-        }
-        lines.join("\n")
-    });
-    let results = match (Results::load(&folder), &problem) {
-        (Ok(results), _) => results,
-        (Err(_), Some(problem)) => return Err(problem.clone()),
-        (Err(why), None) => return Err(why),
-    };
-    Ok(Outcome {
-        took,
-        problem,
-        results,
-    })
+/// Prints what others reach beside ours. It is no judgement: only a run that cannot be made fails.
+fn compare(testees: &[Testee], outcomes: Vec<Result<Outcome>>) -> Result {
+    let mut columns = Vec::new();
+    for (testee, outcome) in testees.iter().zip(outcomes) {
+        let outcome = outcome.map_err(|why| format!("{}: {why}", testee.name))?;
+        println!("{}: {:.0} s", testee.name, outcome.took.as_secs_f64());
+        columns.push((testee.name.as_str(), outcome.results));
+    }
+    let columns: Vec<_> = columns.iter().map(|(name, it)| (*name, it)).collect();
+    print!("\n{}\n", results::compared_by_section(&columns));
+    println!("reports are in {}", folder().display());
+    Ok(())
 }
 
 /// Where the reports go.
@@ -238,35 +187,15 @@ fn kit() -> Result<PathBuf> {
     Ok(kit)
 }
 
-/// Builds the client. Cargo puts examples into a folder beside the programs.
-fn build_client(ws: &Path) -> Result<PathBuf> {
-    println!("building the client");
-    let example = [
-        "build",
-        "--locked",
-        "-p",
-        "ws-tests",
-        "--example",
-        "autobahn_client",
-    ];
-    shell::capture(&mut shell::cargo(&example))?;
-    let name = format!("examples/autobahn_client{}", std::env::consts::EXE_SUFFIX);
-    let client = ws.with_file_name(name);
-    if client.is_file() {
-        Ok(client)
-    } else {
-        Err(format!("cargo built no {}", client.display()))
-    }
-}
-
 fn parse(args: &[String]) -> Result<Options> {
     let mut options = Options::default();
     let mut args = args.iter();
     while let Some(arg) = args.next() {
         match arg.as_str() {
-            "server" if options.server.is_none() => options.server = Some(true),
-            "client" if options.server.is_none() => options.server = Some(false),
-            "--all" => options.all = true,
+            "server" if options.server.is_none() && !options.board => options.server = Some(true),
+            "client" if options.server.is_none() && !options.board => options.server = Some(false),
+            "--peers" if !options.board => options.peers = true,
+            "--board" if !options.peers && options.server.is_none() => options.board = true,
             "--require" => options.require = true,
             "--cases" => {
                 let cases = args

@@ -19,6 +19,13 @@ impl Judged {
         fine(&self.behaviour) && fine(&self.closing)
     }
 
+    /// Not wrong, but not as strictly as it has to be.
+    fn is_lax(&self) -> bool {
+        let lax = |word: &str| matches!(word, "NON-STRICT" | "WRONG CODE" | "FAILED BY CLIENT");
+        let fine = |word: &str| matches!(word, "OK" | "INFORMATIONAL") || lax(word);
+        fine(&self.behaviour) && fine(&self.closing)
+    }
+
     /// Does the suite leave open what must happen? Then it depends on who is faster.
     fn is_open(&self) -> bool {
         self.behaviour == "INFORMATIONAL"
@@ -88,12 +95,20 @@ impl Results {
         found
     }
 
-    /// Passed and run, for a section or for all.
-    fn count(&self, section: Option<u32>) -> (usize, usize) {
+    /// Passed, not strictly passed, and failed, for a section or for all.
+    fn count(&self, section: Option<u32>) -> [usize; 3] {
         let cases = self.0.iter();
         let of_section = cases.filter(|(case, _)| section.is_none_or(|it| section_of(case) == it));
-        let passes: Vec<bool> = of_section.map(|(_, judged)| passed(judged)).collect();
-        (passes.iter().filter(|pass| **pass).count(), passes.len())
+        let mut counts = [0; 3];
+        for (_, judged) in of_section {
+            let [ok, lax, failed] = &mut counts;
+            match judged {
+                Some(judged) if judged.passed() => *ok += 1,
+                Some(judged) if judged.is_lax() => *lax += 1,
+                _ => *failed += 1,
+            }
+        }
+        counts
     }
 }
 
@@ -106,8 +121,21 @@ fn section_of(case: &str) -> u32 {
     section.parse().unwrap_or_default()
 }
 
-/// A Markdown table: a row for each section, a column for each run.
-pub(super) fn by_section(columns: &[(&str, Results)]) -> String {
+/// A Markdown table, a row for each section, a column for each run: passed of run.
+pub(super) fn passed_by_section(columns: &[(&str, &Results)]) -> String {
+    by_section(columns, |[ok, lax, failed]| {
+        format!("{ok} of {}", ok + lax + failed)
+    })
+}
+
+/// The same: passed / not strictly passed / failed.
+pub(super) fn compared_by_section(columns: &[(&str, &Results)]) -> String {
+    by_section(columns, |[ok, lax, failed]| {
+        format!("{ok} / {lax} / {failed}")
+    })
+}
+
+fn by_section(columns: &[(&str, &Results)], cell: impl Fn([usize; 3]) -> String) -> String {
     let cases = columns.iter().flat_map(|(_, results)| results.0.keys());
     let sections: BTreeSet<u32> = cases.map(|case| section_of(case)).collect();
     let sections = sections.into_iter().map(Some).chain([None]);
@@ -120,8 +148,7 @@ pub(super) fn by_section(columns: &[(&str, Results)]) -> String {
         let name = section.map_or_else(|| "all".to_owned(), |it| it.to_string());
         text += &format!("| {name} |");
         for (_, results) in columns {
-            let (passed, run) = results.count(section);
-            text += &format!(" {passed} of {run} |");
+            text += &format!(" {} |", cell(results.count(section)));
         }
         text += "\n";
     }
@@ -183,9 +210,18 @@ mod tests {
 
     #[test]
     fn sections_are_in_the_order_of_their_numbers() {
-        let table = by_section(&[("one", results(&good()[..2]))]);
+        let table = passed_by_section(&[("one", &results(&good()[..2]))]);
         let expected = "| section | one |\n| --- | --- |\n| 1 | 1 of 1 |\n| 7 | 1 of 1 |\n\
                         | 10 | 0 of 1 |\n| all | 2 of 3 |\n";
         assert_eq!(table, expected);
+    }
+
+    #[test]
+    fn what_is_not_strict_is_counted_apart() {
+        let mut cases = good();
+        cases[0].1 = case("OK", "WRONG CODE", None);
+        cases[1].1 = case("FAILED", "WRONG CODE", None);
+        let table = compared_by_section(&[("one", &results(&cases))]);
+        assert!(table.ends_with("| all | 1 / 1 / 1 |\n"), "{table}");
     }
 }

@@ -1,6 +1,6 @@
 //! Chromium, and the pinned package of tests/browser/package.json that drives it, in the cache.
 
-use crate::{Result, shell};
+use crate::{Result, apt, shell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -49,33 +49,12 @@ pub(super) fn chromium() -> std::result::Result<PathBuf, String> {
     if let Some(found) = NAMES.iter().find_map(|name| on_path(name)) {
         return Ok(found);
     }
-    let advice = "no Chromium; install it (Debian: apt-get install --no-install-recommends \
-                  chromium) or name one by CHROMIUM=…";
-    let user = shell::capture(Command::new("id").arg("-u")).unwrap_or_default();
-    if user.trim() != "0" || on_path("apt-get").is_none() {
-        return Err(advice.to_owned());
-    }
-    println!("installing chromium");
-    let apt = |args: &[&str]| {
-        let mut apt = Command::new("apt-get");
-        apt.args(args).env("DEBIAN_FRONTEND", "noninteractive");
-        shell::capture(&mut apt)
-    };
-    apt(&["update", "-qq"])
-        .and_then(|_| {
-            apt(&[
-                "install",
-                "-y",
-                "-qq",
-                "--no-install-recommends",
-                "chromium",
-            ])
-        })
-        .map_err(|why| format!("{advice}; apt-get: {why}"))?;
+    let advice = "no Chromium; name one by CHROMIUM=…, or";
+    apt::install("chromium").map_err(|why| format!("{advice} {why}"))?;
     NAMES
         .iter()
         .find_map(|name| on_path(name))
-        .ok_or_else(|| advice.to_owned())
+        .ok_or_else(|| "the package chromium has brought no Chromium".to_owned())
 }
 
 fn on_path(name: &str) -> Option<PathBuf> {

@@ -100,7 +100,7 @@ pub(super) fn run(
 }
 
 /// Calls `each` with every line of `source`, on a thread of its own.
-pub(super) fn lines(
+pub(crate) fn lines(
     source: impl Read + Send + 'static,
     mut each: impl FnMut(&[u8]) + Send + 'static,
 ) -> JoinHandle<()> {

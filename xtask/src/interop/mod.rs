@@ -2,7 +2,7 @@
 //! with a deadline, each judged by what the program printed, by its exit code and
 //! by what the peer saw.
 
-mod client;
+pub(crate) mod client;
 mod judge;
 mod nginx;
 mod node;
@@ -11,7 +11,7 @@ mod scenario;
 pub(crate) mod served;
 mod to_clients;
 mod to_servers;
-mod venv;
+pub(crate) mod venv;
 
 use crate::report::{Table, Verdict, skipped};
 use crate::{Result, shell};

@@ -1,7 +1,7 @@
 //! nginx as a reverse proxy before a server.
 
 use crate::shell::Running;
-use crate::{Result, shell};
+use crate::{Result, apt, shell};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -18,22 +18,9 @@ pub(super) fn ready() -> Result {
     if version().is_ok() {
         return Ok(());
     }
-    let root = shell::capture(Command::new("id").arg("-u")).is_ok_and(|id| id.trim() == "0");
-    if !root {
-        return Err("there is no nginx; install it: sudo apt-get install nginx".to_owned());
-    }
-    println!("installing nginx");
-    let install = || {
-        let mut apt = Command::new("apt-get");
-        apt.args(["install", "-y", "-qq", "--no-install-recommends", "nginx"]);
-        shell::capture(apt.env("DEBIAN_FRONTEND", "noninteractive"))
-    };
-    // The lists of packages may be old, or not there.
-    let updated = || shell::capture(Command::new("apt-get").args(["update", "-qq"]));
-    install()
-        .or_else(|_| updated().and_then(|_| install()))
-        .and_then(|_| version())
-        .map_err(|why| format!("there is no nginx and it cannot be installed: {why}"))?;
+    apt::install("nginx")
+        .and_then(|()| version())
+        .map_err(|why| format!("there is no nginx; {why}"))?;
     Ok(())
 }
 

@@ -7,16 +7,16 @@ use std::path::Path;
 
 /// What lies in flash, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flash {
+pub(crate) struct Flash {
     /// Code, constants and initial values.
-    pub(super) total: u64,
+    pub(crate) total: u64,
     /// The part of it that comes with the compiler and that a firmware usually has anyway:
     /// `memcpy` and its kin, 64-bit division.
     pub(super) runtime: u64,
 }
 
 /// What lies in flash of the firmware `file`.
-pub(super) fn flash(file: &Path) -> Result<Flash> {
+pub(crate) fn flash(file: &Path) -> Result<Flash> {
     read(file, |elf| {
         let in_flash = |kind| {
             matches!(
@@ -40,6 +40,15 @@ pub(super) fn flash(file: &Path) -> Result<Flash> {
             total: sections.map(|section| section.size()).sum(),
             runtime: runtime.values().sum(),
         })
+    })
+}
+
+/// The RAM that statics of the firmware `file` take, in bytes.
+pub(crate) fn static_ram(file: &Path) -> Result<u64> {
+    read(file, |elf| {
+        let in_ram = |kind| matches!(kind, SectionKind::Data | SectionKind::UninitializedData);
+        let sections = elf.sections().filter(|section| in_ram(section.kind()));
+        Ok(sections.map(|section| section.size()).sum())
     })
 }
 

@@ -3,8 +3,8 @@
 //! Own flash is code and constants above those of an empty firmware, without `memcpy` and its kin,
 //! which come with the compiler and which most firmwares have anyway.
 
-mod elf;
-mod probes;
+pub(crate) mod elf;
+pub(crate) mod probes;
 
 use crate::report::skipped;
 use crate::{Result, only_flags};

@@ -3,12 +3,16 @@
 use super::elf;
 use crate::{Result, shell, targets};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What all probes are built for.
-pub(super) const TARGET: &str = "thumbv7em-none-eabihf";
+pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 
 /// Packages with probes: a folder each, with a workspace, a lock file and `link.x` of its own.
-pub(super) const PACKAGES: &[Package] = &[Package {
+pub(super) const PACKAGES: &[Package] = &[PROBES];
+
+/// Those of the two libraries.
+pub(crate) const PROBES: Package = Package {
     folder: "tests/probes",
     builds: &[
         Build::new("compact", "s"),
@@ -28,10 +32,10 @@ pub(super) const PACKAGES: &[Package] = &[Package {
         ("table-pages", "the table as a server with pages"),
     ],
     sizes: Some("sizes"),
-}];
+};
 
 /// A package of probes.
-pub(super) struct Package {
+pub(crate) struct Package {
     folder: &'static str,
     /// What each is built with.
     pub(super) builds: &'static [Build],
@@ -66,24 +70,38 @@ impl Build {
 impl Package {
     /// Builds all probes in one way; the folder they are in.
     pub(super) fn build(&self, build: &Build) -> Result<PathBuf> {
+        let (mut command, built) = self.command(build.features, build.level, &[]);
+        shell::capture(&mut command)?;
+        Ok(built)
+    }
+
+    /// What builds all probes in one way, with more arguments for the linker, and the folder they
+    /// come into.
+    pub(crate) fn command(
+        &self,
+        features: &str,
+        level: &str,
+        link_args: &[&str],
+    ) -> (Command, PathBuf) {
         let folder = shell::root().join(self.folder);
         // A folder for each way, so that none is built twice.
-        let target = target_folder().join(format!("{}-{}", build.features, build.level));
-        let script = folder.join("link.x");
+        let target = shell::target_folder()
+            .join("probes")
+            .join(format!("{features}-{level}"));
+        let mut flags = format!("-Clink-arg=-T{}", folder.join("link.x").display());
+        for arg in link_args {
+            flags += &format!("\u{1f}-Clink-arg={arg}");
+        }
         let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
         command
-            .args(["--target", TARGET, "--features", build.features])
+            .args(["--target", TARGET, "--features", features])
             .current_dir(&folder)
             .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", build.level)
-            // Instead of whatever the environment has: the figures must not depend on it.
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
+            // Instead of whatever the environment has: nothing must depend on it.
             .env_remove("RUSTFLAGS")
-            .env(
-                "CARGO_ENCODED_RUSTFLAGS",
-                format!("-Clink-arg=-T{}", script.display()),
-            );
-        shell::capture(&mut command)?;
-        Ok(target.join(TARGET).join("release"))
+            .env("CARGO_ENCODED_RUSTFLAGS", flags);
+        (command, target.join(TARGET).join("release"))
     }
 
     /// The probes' flash in the order of [`probes`](Self::probes), from the folder that
@@ -102,13 +120,7 @@ impl Package {
     }
 }
 
-fn target_folder() -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| PathBuf::from("target"));
-    shell::root().join(target).join("probes")
-}
-
 /// Has the target installed if it is missing and there is an installer; says whether it is there.
-pub(super) fn ensure_target() -> Result<bool> {
+pub(crate) fn ensure_target() -> Result<bool> {
     Ok(!targets::installed(&[TARGET])?.is_empty())
 }

@@ -41,14 +41,17 @@ impl From<ReceiveError<StdError>> for End {
     fn from(error: ReceiveError<StdError>) -> Self {
         match error {
             ReceiveError::Protocol(error) => Self::Protocol(error),
-            ReceiveError::Lost | ReceiveError::Stack(_) => Self::Lost(error.to_string()),
+            ReceiveError::Lost | ReceiveError::NoPong | ReceiveError::Stack(_) => {
+                Self::Lost(error.to_string())
+            }
             ReceiveError::Closed(code) => Self::Closed {
                 code,
                 reason: String::new(),
             },
-            ReceiveError::Handle(_) | ReceiveError::Timeout | ReceiveError::NotConnected => {
-                Self::Internal(error.to_string())
-            }
+            ReceiveError::Handle(_)
+            | ReceiveError::Timeout
+            | ReceiveError::FrameOpen
+            | ReceiveError::NotConnected => Self::Internal(error.to_string()),
         }
     }
 }

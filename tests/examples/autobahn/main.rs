@@ -1,0 +1,79 @@
+//! The two roles that Autobahn|Testsuite judges, over one of three transports; both send back what
+//! comes:
+//!
+//! ```text
+//! autobahn client std|unbuffered|dripping ws://ADDR:PORT    goes through the cases of a fuzzing server
+//! autobahn server std|unbuffered|dripping                   prints its port, serves until it is ended
+//! ```
+
+mod client;
+mod conversation;
+// The same echo as that of `ws serve`.
+#[allow(dead_code)] // not all that `ws serve` needs of it
+#[path = "../../../boards/host/src/echo.rs"]
+mod echo;
+mod host;
+mod server;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use host::Host;
+use ws_socket::WebSockets;
+use ws_socket::stack::StdStack;
+use ws_tests::drip::Dripping;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
+
+/// The cases come one after the other, but a server may still be closing the one before.
+const SLOTS: usize = 4;
+
+type Table<S> = WebSockets<'static, S, Host, SLOTS>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match args[..] {
+        ["client", transport, url] => client(transport, url),
+        ["server", transport] => server(transport),
+        _ => Err("usage: autobahn client|server std|unbuffered|dripping [ws://ADDR:PORT]".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("autobahn: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn buffers() -> [&'static mut [u8]; SLOTS] {
+    std::array::from_fn(|_| vec![0; 4096].leak())
+}
+
+fn stack() -> StdStack {
+    StdStack::new().with_bind_addr([127, 0, 0, 1].into())
+}
+
+fn client(transport: &str, url: &str) -> Result {
+    let host = Host::new();
+    match transport {
+        "std" => client::run(WebSockets::new(stack(), host).with_buffers(buffers()), url),
+        "unbuffered" => client::run(WebSockets::new(stack(), host), url),
+        "dripping" => {
+            let table = WebSockets::new(Dripping(stack()), host).with_buffers(buffers());
+            client::run(table, url)
+        }
+        other => Err(format!("no transport `{other}`").into()),
+    }
+}
+
+fn server(transport: &str) -> Result {
+    let host = Host::new();
+    match transport {
+        "std" => server::run(WebSockets::new(stack(), host).with_buffers(buffers())),
+        "unbuffered" => server::run(WebSockets::new(stack(), host)),
+        "dripping" => server::run(WebSockets::new(Dripping(stack()), host).with_buffers(buffers())),
+        other => Err(format!("no transport `{other}`").into()),
+    }
+}

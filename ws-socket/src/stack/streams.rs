@@ -1,0 +1,106 @@
+//! Streams that are connected already, as a stack: TLS, a serial line, somebody else's TCP.
+
+use core::fmt::Debug;
+use core::marker::PhantomData;
+use core::net::SocketAddr;
+
+use embedded_io::{Error, ErrorKind, Read, ReadReady, Write};
+use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
+
+/// A stack whose sockets are any [`embedded_io`] streams, connected already: what a TLS library has
+/// on top of TCP, say. Each goes into the table by [`Table::connect`](crate::Table::connect) or
+/// [`register`](crate::Table::register), and is dropped when it is closed.
+///
+/// A read blocks in the stream as long as the stream likes, so that timeouts are the stream's to
+/// keep, and waiting for one connection holds up the others. Where the stream can tell whether
+/// there is something to read, [`ReadyStreams`] is better.
+///
+/// Each write is flushed at once. Writes are at most 128 bytes on a microcontroller
+/// (and what [`Table::send_msg_mut`](crate::Table::send_msg_mut) is given is one).
+#[derive(Debug)]
+pub struct BlockingStreams<T>(PhantomData<fn() -> T>);
+
+/// [`BlockingStreams`] for streams that can tell whether there is something to read: no receive
+/// blocks, and all timeouts hold.
+#[derive(Debug)]
+pub struct ReadyStreams<T>(PhantomData<fn() -> T>);
+
+/// What goes wrong with a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum StreamError<E: Debug> {
+    /// The stream failed.
+    #[error("{0:?}")]
+    Io(E),
+    /// There is nothing to dial with: streams come connected.
+    #[error("streams come connected")]
+    NoDialer,
+}
+
+impl<E: Error> TcpError for StreamError<E> {
+    fn kind(&self) -> TcpErrorKind {
+        match self {
+            Self::Io(error) => match error.kind() {
+                ErrorKind::BrokenPipe
+                | ErrorKind::ConnectionAborted
+                | ErrorKind::ConnectionReset
+                | ErrorKind::NotConnected => TcpErrorKind::PipeClosed,
+                _ => TcpErrorKind::Other,
+            },
+            Self::NoDialer => TcpErrorKind::Other,
+        }
+    }
+}
+
+macro_rules! stack_of_streams {
+    ($name:ident, [$($bound:ident)*], $ready:expr) => {
+        impl<T> $name<T> {
+            /// The stack; it holds nothing.
+            pub const fn new() -> Self {
+                Self(PhantomData)
+            }
+        }
+
+        impl<T> Default for $name<T> {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl<T: Read + Write $(+ $bound)*> TcpClientStack for $name<T> {
+            type TcpSocket = T;
+            type Error = StreamError<T::Error>;
+
+            /// Always [`StreamError::NoDialer`].
+            fn socket(&mut self) -> Result<T, Self::Error> {
+                Err(StreamError::NoDialer)
+            }
+
+            /// Always [`StreamError::NoDialer`].
+            fn connect(&mut self, _: &mut T, _: SocketAddr) -> nb::Result<(), Self::Error> {
+                Err(StreamError::NoDialer.into())
+            }
+
+            fn send(&mut self, stream: &mut T, bytes: &[u8]) -> nb::Result<usize, Self::Error> {
+                let count = stream.write(bytes).map_err(StreamError::Io)?;
+                stream.flush().map_err(StreamError::Io)?;
+                Ok(count)
+            }
+
+            fn receive(&mut self, stream: &mut T, bytes: &mut [u8]) -> nb::Result<usize, Self::Error> {
+                let ready: fn(&mut T) -> Result<bool, T::Error> = $ready;
+                if !ready(stream).map_err(StreamError::Io)? {
+                    return Err(nb::Error::WouldBlock);
+                }
+                Ok(stream.read(bytes).map_err(StreamError::Io)?)
+            }
+
+            /// Drops it.
+            fn close(&mut self, _: T) -> Result<(), Self::Error> {
+                Ok(())
+            }
+        }
+    };
+}
+
+stack_of_streams!(BlockingStreams, [], |_| Ok(true));
+stack_of_streams!(ReadyStreams, [ReadReady], ReadReady::read_ready);
