@@ -64,9 +64,9 @@ impl<'buf> Outbox<'buf> {
 
     /// The buffer back.
     #[cfg(feature = "async")]
-    pub(crate) const fn take_buffer(&mut self) -> &'buf mut [u8] {
+    pub(crate) fn take_buffer(&mut self) -> &'buf mut [u8] {
         self.reset();
-        core::mem::replace(&mut self.kept, &mut [])
+        core::mem::take(&mut self.kept)
     }
 
     /// Is nothing of a packet under way?

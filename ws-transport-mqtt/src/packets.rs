@@ -96,7 +96,10 @@ mod tests {
     #[test]
     fn a_length_that_does_not_end_is_no_length() {
         let mut packets = Packets::Between;
-        assert_eq!(packets.follow(&[0x30, 0x80, 0x80, 0x80, 0x80, 0]), (6, false));
+        assert_eq!(
+            packets.follow(&[0x30, 0x80, 0x80, 0x80, 0x80, 0]),
+            (6, false)
+        );
         assert_eq!(packets, Packets::Lost);
         assert_eq!(packets.follow(&[0xC0, 0]), (2, false));
     }

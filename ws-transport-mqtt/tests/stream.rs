@@ -98,7 +98,10 @@ fn a_server_that_confirms_no_subprotocol_is_refused() {
         let stream = MqttStream::connect(near, &request, Buffers::default(), Host, FOREVER);
         let error = stream.await.map(|_| ()).unwrap_err();
         assert_eq!(error, MqttError::Subprotocol);
-        assert_eq!(embedded_io_async::Error::kind(&error), ErrorKind::Unsupported);
+        assert_eq!(
+            embedded_io_async::Error::kind(&error),
+            ErrorKind::Unsupported
+        );
         assert!(error.to_string().contains("subprotocol `mqtt`"));
     };
     let server = async {
@@ -114,7 +117,9 @@ fn a_server_that_confirms_no_subprotocol_is_refused() {
 fn mqttv31_is_taken_where_it_was_offered() {
     let (near, far) = pipe(2_000);
     let client = async {
-        let request = MqttRequest::new("broker.example").offering_v31().url("/old");
+        let request = MqttRequest::new("broker.example")
+            .offering_v31()
+            .url("/old");
         let stream = MqttStream::connect(near, &request, Buffers::default(), Host, FOREVER);
         let mut stream = stream.await.unwrap();
         assert_eq!(stream.websocket().subprotocol(), Some(1));
@@ -138,8 +143,12 @@ fn text_is_refused_with_1003() {
         assert_eq!(stream.read(&mut buffer).await, Err(refused));
     };
     talk(500, (300, 0), client, async |mut ws| {
-        ws.send_msg(b"mqt", Opcode::Binary, true, FOREVER).await.unwrap();
-        ws.send_msg(b"text", Opcode::Text, true, FOREVER).await.unwrap();
+        ws.send_msg(b"mqt", Opcode::Binary, true, FOREVER)
+            .await
+            .unwrap();
+        ws.send_msg(b"text", Opcode::Text, true, FOREVER)
+            .await
+            .unwrap();
         let close = message(&mut ws).await.unwrap();
         assert_eq!(close, (Opcode::Close, vec![3, 0xEB]));
     });
@@ -154,10 +163,15 @@ fn the_brokers_close_is_the_end() {
         assert_eq!(stream.read(&mut buffer).await, Ok(0));
         assert_eq!(stream.close_code(), Some(CloseCode::GOING_AWAY));
         let write = stream.write(&[0xC0, 0]).await.unwrap_err();
-        assert_eq!(embedded_io_async::Error::kind(&write), ErrorKind::NotConnected);
+        assert_eq!(
+            embedded_io_async::Error::kind(&write),
+            ErrorKind::NotConnected
+        );
     };
     talk(500, (300, 0), client, async |mut ws| {
-        ws.send_msg(b"by", Opcode::Binary, true, FOREVER).await.unwrap();
+        ws.send_msg(b"by", Opcode::Binary, true, FOREVER)
+            .await
+            .unwrap();
         let code = CloseCode::GOING_AWAY;
         let end = ws.disconnect_keeping_stream(code, "", FOREVER).await;
         assert!(end.unwrap().clean);

@@ -74,7 +74,25 @@ impl Setup {
     }
 }
 
+/// What the clients say, with MQTT_LOG set: mqttrust tells no other way why it connects again.
+struct Said;
+
+impl log::Log for Said {
+    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
+        true
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        eprintln!("{} {}", record.level(), record.args());
+    }
+
+    fn flush(&self) {}
+}
+
 fn main() -> std::process::ExitCode {
+    if std::env::var_os("MQTT_LOG").is_some() && log::set_logger(&Said).is_ok() {
+        log::set_max_level(log::LevelFilter::Debug);
+    }
     let setup = match Setup::from_arguments() {
         Ok(setup) => setup,
         Err(error) => {

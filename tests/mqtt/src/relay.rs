@@ -72,7 +72,11 @@ fn relay(client: &TcpStream, server: &TcpStream, seen: &Arc<Seen>) {
     let (Ok(down_from), Ok(down_to)) = (server.try_clone(), client.try_clone()) else {
         return;
     };
-    lines.extend([client.try_clone(), server.try_clone()].into_iter().flatten());
+    lines.extend(
+        [client.try_clone(), server.try_clone()]
+            .into_iter()
+            .flatten(),
+    );
     let (up, down) = (Arc::clone(seen), Arc::clone(seen));
     std::thread::spawn(move || {
         let end = upwards(&up_from, &up_to, &up);

@@ -72,7 +72,8 @@ fn stack(mut wire: Wire, host: u8) -> Stack {
     let config = Config::new(HardwareAddress::Ip);
     let mut interface = Interface::new(config, &mut wire, smoltcp::time::Instant::ZERO);
     interface.update_ip_addrs(|all| {
-        all.push(IpCidr::new(IpAddress::v4(10, 0, 0, host), 24)).unwrap();
+        all.push(IpCidr::new(IpAddress::v4(10, 0, 0, host), 24))
+            .unwrap();
     });
     let mut sockets = SocketSet::new(Vec::new());
     let buffer = || tcp::SocketBuffer::new(vec![0; 4096]);
@@ -93,7 +94,10 @@ impl Polled {
             from: Arc::clone(&there),
             to: Arc::clone(&back),
         };
-        std::thread::spawn(move || Far::new(stack(far, 1), target).run());
+        let (listening, listens) = std::sync::mpsc::channel();
+        std::thread::spawn(move || Far::new(stack(far, 1), target).run(&listening));
+        // Or the first SYN is refused.
+        listens.recv().expect("the far end listens");
         let near = Wire {
             from: back,
             to: there,
@@ -105,7 +109,8 @@ impl Polled {
     }
 
     fn poll(&mut self) {
-        self.stack.poll_ms(self.started.elapsed().as_millis() as u32);
+        self.stack
+            .poll_ms(self.started.elapsed().as_millis() as u32);
     }
 
     fn polled<R>(&mut self, work: impl FnOnce(&mut Stack) -> R) -> R {
@@ -125,11 +130,19 @@ impl TcpClientStack for Polled {
     }
 
     /// Always to the far end.
-    fn connect(&mut self, socket: &mut SmoltcpSocket, _: SocketAddr) -> nb::Result<(), SmoltcpError> {
+    fn connect(
+        &mut self,
+        socket: &mut SmoltcpSocket,
+        _: SocketAddr,
+    ) -> nb::Result<(), SmoltcpError> {
         self.polled(|stack| stack.connect(socket, FAR))
     }
 
-    fn send(&mut self, socket: &mut SmoltcpSocket, bytes: &[u8]) -> nb::Result<usize, SmoltcpError> {
+    fn send(
+        &mut self,
+        socket: &mut SmoltcpSocket,
+        bytes: &[u8],
+    ) -> nb::Result<usize, SmoltcpError> {
         self.polled(|stack| stack.send(socket, bytes))
     }
 
@@ -172,10 +185,11 @@ impl Far {
         }
     }
 
-    fn run(mut self) {
+    fn run(mut self, listening: &std::sync::mpsc::Sender<()>) {
         let mut listener = self.polled.socket().unwrap();
         self.polled.stack.bind(&mut listener, FAR.port()).unwrap();
         self.polled.stack.listen(&mut listener).unwrap();
+        let _ = listening.send(());
         let mut quiet = 0;
         // Alone on the wire, and for a while: the other end is gone.
         while quiet < 20_000 {
@@ -279,7 +293,9 @@ impl Smol {
             stack: Rc::clone(&self.0),
             socket: Some(socket),
         };
-        stream.wait(|stack, socket| stack.connect(socket, FAR)).await?;
+        stream
+            .wait(|stack, socket| stack.connect(socket, FAR))
+            .await?;
         Ok(stream)
     }
 }
@@ -291,7 +307,8 @@ pub struct SmolStream {
 
 impl SmolStream {
     pub async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Error> {
-        self.wait(|stack, socket| stack.receive(socket, buffer)).await
+        self.wait(|stack, socket| stack.receive(socket, buffer))
+            .await
     }
 
     pub async fn write(&mut self, bytes: &[u8]) -> Result<usize, Error> {

@@ -114,7 +114,10 @@ fn two_packets_in_one_write_are_two_frames() {
     let mut outbox = Outbox::new(&mut []);
     let mut wire = Wire::new(&[usize::MAX]);
     write_all(&mut outbox, &mut wire, &[0xC0, 0, 0x30, 1, 9]);
-    assert_eq!(wire.frames, [(true, vec![0xC0, 0]), (true, vec![0x30, 1, 9])]);
+    assert_eq!(
+        wire.frames,
+        [(true, vec![0xC0, 0]), (true, vec![0x30, 1, 9])]
+    );
 }
 
 #[test]
@@ -125,7 +128,11 @@ fn a_long_packet_goes_out_as_fragments_of_one_message() {
     for piece in packet(20).chunks(5) {
         write_all(&mut outbox, &mut wire, piece);
     }
-    let lengths: Vec<_> = wire.frames.iter().map(|(fin, bytes)| (*fin, bytes.len())).collect();
+    let lengths: Vec<_> = wire
+        .frames
+        .iter()
+        .map(|(fin, bytes)| (*fin, bytes.len()))
+        .collect();
     assert_eq!(lengths, [(false, 10), (false, 10), (true, 2)]);
     assert_eq!(wire.messages(), [packet(20)]);
 }
@@ -169,7 +176,11 @@ fn a_dropped_write_has_taken_nothing() {
     let Step::Send(part) = outbox.step(b"bc", None) else {
         panic!("the packet is complete");
     };
-    assert_eq!(part.bytes, [0x30, 3, b'a', b'b'], "in one write as far as there is room");
+    assert_eq!(
+        part.bytes,
+        [0x30, 3, b'a', b'b'],
+        "in one write as far as there is room"
+    );
     let count = wire.take(&part);
     assert_eq!(outbox.sent(b"bc", count), 0);
     write_all(&mut outbox, &mut wire, b"bc");

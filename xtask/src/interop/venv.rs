@@ -66,5 +66,10 @@ fn base() -> String {
 
 /// An environment whose base Python has gone keeps its files and no longer runs.
 fn works(python: &PathBuf, module: &str) -> bool {
-    shell::capture(Command::new(python).arg("-c").arg(format!("import {module}"))).is_ok()
+    shell::capture(
+        Command::new(python)
+            .arg("-c")
+            .arg(format!("import {module}")),
+    )
+    .is_ok()
 }

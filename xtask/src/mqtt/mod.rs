@@ -1,11 +1,12 @@
 //! `cargo xtask mqtt`: the MQTT clients of tests/mqtt over a WebSocket, against mosquitto.
 
 mod mosquitto;
+mod ram;
 
+use crate::Result;
 use crate::interop::venv;
 use crate::report::{self, Table, Verdict};
 use crate::shell::{self, Running};
-use crate::Result;
 use serde_json::Value;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,13 +15,23 @@ use std::time::Duration;
 
 /// For the help text.
 pub(crate) const OPTIONS: &str =
-    "[--client NAME] [--over std|smoltcp] [--scenario NAME] [--count MESSAGES] [--require]";
+    "[--client NAME] [--over std|smoltcp] [--scenario NAME] [--count MESSAGES] [--ram] [--require]";
 
 /// The clients' names, for who mistypes one.
-const CLIENTS: [&str; 5] = ["rust-mqtt", "minimq-0.13", "mqttrust", "minimq-0.10", "mountain-mqtt"];
+const CLIENTS: [&str; 5] = [
+    "rust-mqtt",
+    "minimq-0.13",
+    "mqttrust",
+    "minimq-0.10",
+    "mountain-mqtt",
+];
 
 /// `cargo xtask mqtt`.
 pub(crate) fn run(args: &[String]) -> Result {
+    if args.iter().any(|arg| arg == "--ram") {
+        crate::only_flags(args, &["--ram", "--require"])?;
+        return ram::run(args.iter().any(|arg| arg == "--require"));
+    }
     let (passed_on, require) = options(args)?;
     let mosquitto = match mosquitto::ready() {
         Ok(mosquitto) => mosquitto,
@@ -45,7 +56,10 @@ fn options(args: &[String]) -> Result<(Vec<String>, bool)> {
             "--client" | "--over" | "--scenario" | "--count" => {
                 let value = args.next().ok_or(format!("{arg} needs a value"))?;
                 if arg == "--client" && !CLIENTS.contains(&value.as_str()) {
-                    return Err(format!("no client `{value}`; there is {}", CLIENTS.join(", ")));
+                    return Err(format!(
+                        "no client `{value}`; there is {}",
+                        CLIENTS.join(", ")
+                    ));
                 }
                 passed_on.extend([arg.clone(), value.clone()]);
             }
@@ -84,7 +98,10 @@ fn scenarios(
     command.arg("--mosquitto").arg(mosquitto);
     command.arg("--python").arg(python);
     command.arg("--folder").arg(&folder);
-    command.args(passed_on).stdin(Stdio::null()).stdout(Stdio::piped());
+    command
+        .args(passed_on)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped());
     let child = command.spawn();
     let child = child.map_err(|error| format!("{}: {error}", program.display()))?;
     let mut running = Running(child);

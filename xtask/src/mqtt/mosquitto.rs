@@ -15,7 +15,8 @@ pub(super) fn ready() -> Result<PathBuf> {
 /// It is in a folder that is not in everybody's PATH.
 fn find() -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders = std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
+    let folders =
+        std::env::split_paths(&path).chain(["/usr/sbin".into(), "/usr/local/sbin".into()]);
     folders
         .map(|folder| folder.join("mosquitto"))
         .find(|program| program.is_file())

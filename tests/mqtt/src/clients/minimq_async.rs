@@ -41,7 +41,9 @@ impl Session for Minimq {
             .map_err(text)?
             .keepalive_interval(4);
         if let Some((topic, payload)) = options.will {
-            config = config.will(Will::new(topic, payload, &[]).map_err(text)?).map_err(text)?;
+            config = config
+                .will(Will::new(topic, payload, &[]).map_err(text)?)
+                .map_err(text)?;
         }
         let session = leak(minimq::Session::new(config));
         Ok(Self {
@@ -53,7 +55,11 @@ impl Session for Minimq {
     async fn subscribe(&mut self, topic: &'static str) -> Result {
         let options = minimq::SubscriptionOptions::default().maximum_qos(QoS::ExactlyOnce);
         let filter = [TopicFilter::new(topic).options(options)];
-        let op = self.connection.subscribe(&filter, &[]).await.map_err(text)?;
+        let op = self
+            .connection
+            .subscribe(&filter, &[])
+            .await
+            .map_err(text)?;
         self.complete(op).await
     }
 

@@ -26,8 +26,12 @@ impl embedded_time::Clock for Watch {
     type T = u32;
     const SCALING_FACTOR: Fraction = Fraction::new(1, 1000);
 
-    fn try_now(&self) -> std::result::Result<embedded_time::Instant<Self>, embedded_time::clock::Error> {
-        Ok(embedded_time::Instant::new(self.0.elapsed().as_millis() as u32))
+    fn try_now(
+        &self,
+    ) -> std::result::Result<embedded_time::Instant<Self>, embedded_time::clock::Error> {
+        Ok(embedded_time::Instant::new(
+            self.0.elapsed().as_millis() as u32
+        ))
     }
 }
 
@@ -125,7 +129,9 @@ where
             .map_err(text)?
             .keepalive_interval(4);
         if let Some((topic, payload)) = options.will {
-            config = config.will(Will::new(topic, payload, &[]).map_err(text)?).map_err(text)?;
+            config = config
+                .will(Will::new(topic, payload, &[]).map_err(text)?)
+                .map_err(text)?;
         }
         let mut one = Self {
             client: minimq10::Minimq::new(stack, Watch(Instant::now()), config),

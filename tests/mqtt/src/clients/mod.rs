@@ -40,6 +40,7 @@ pub struct Options {
 /// A connected client. Each call ends when the broker has confirmed it.
 pub trait Session: Sized {
     const NAME: &'static str;
+    /// At which it publishes.
     const MAX_QOS: u8;
     /// The longest payload with the buffers it was given here.
     const LIMIT: usize;
@@ -48,8 +49,13 @@ pub trait Session: Sized {
 
     async fn connect(dial: Dial, options: Options) -> Result<Self>;
     async fn subscribe(&mut self, topic: &'static str) -> Result;
-    async fn publish(&mut self, topic: &'static str, payload: &[u8], qos: u8, retain: bool)
-    -> Result;
+    async fn publish(
+        &mut self,
+        topic: &'static str,
+        payload: &[u8],
+        qos: u8,
+        retain: bool,
+    ) -> Result;
     /// The next message; meanwhile it keeps the connection alive.
     async fn next(&mut self) -> Result<Message>;
 }

@@ -103,6 +103,8 @@ impl Session for Mountain {
             0 => QualityOfService::Qos0,
             _ => QualityOfService::Qos1,
         };
+        // What it does not read stands before the Pings behind it.
+        while self.client.poll(false).await.map_err(text)? {}
         let published = self.client.publish(topic, payload, qos, retain);
         published.await.map_err(text)
     }

@@ -28,7 +28,8 @@ pub struct Mqttrust {
 
 impl Session for Mqttrust {
     const NAME: &'static str = "mqttrust";
-    const MAX_QOS: u8 = 2;
+    /// Its PUBREL has not the flags that MQTT demands (`[MQTT-3.6.1-1]`): mosquitto hangs up.
+    const MAX_QOS: u8 = 1;
     const LIMIT: usize = LONG;
     /// Its reader waits for two bytes behind the topic, and reads into the next packet for them: over
     /// TCP, too.
@@ -41,7 +42,9 @@ impl Session for Mqttrust {
             MqttRequest::new("localhost"),
             [Buffers::new(buffer(512), buffer(256))],
         ));
-        let will = options.will.map(|(topic, data)| LastWill::builder().topic(topic).data(data).build());
+        let will = options
+            .will
+            .map(|(topic, data)| LastWill::builder().topic(topic).data(data).build());
         let config = Config::builder()
             .client_id(options.id.as_str().try_into().map_err(text)?)
             .keepalive_interval(embassy_time::Duration::from_secs(4))
@@ -93,9 +96,10 @@ impl Session for Mqttrust {
             .retain(retain)
             .build();
         let lost = client.wait_connection_change();
-        match self.drive(select(client.publish(publish), lost)).await? {
-            Either::First(published) => published.map_err(text),
-            Either::Second(_) => Err("the connection was lost".to_owned()),
+        // It has to see the connection before anything else does something.
+        match self.drive(select(lost, client.publish(publish))).await? {
+            Either::First(_) => Err("the connection was lost".to_owned()),
+            Either::Second(published) => published.map_err(text),
         }
     }
 
@@ -107,10 +111,10 @@ impl Session for Mqttrust {
         let subscription = self.subscription.as_mut().ok_or("not subscribed")?;
         let lost = client.wait_connection_change();
         // It would connect again by itself.
-        let message = match select3(subscription.next_message(), lost, &mut self.run).await {
-            Either3::First(Some(message)) => message,
-            Either3::First(None) => return Err("the subscription was lost".to_owned()),
-            Either3::Second(_) => return Err("the connection was lost".to_owned()),
+        let message = match select3(lost, subscription.next_message(), &mut self.run).await {
+            Either3::First(_) => return Err("the connection was lost".to_owned()),
+            Either3::Second(Some(message)) => message,
+            Either3::Second(None) => return Err("the subscription was lost".to_owned()),
             Either3::Third(()) => return Err("it gave up".to_owned()),
         };
         Ok(owned(&message))

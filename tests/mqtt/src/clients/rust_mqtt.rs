@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::num::NonZero;
 use std::time::Duration;
 
-use async_io::Timer;
-use embassy_futures::select::{Either, select};
 use ::rust_mqtt::Bytes;
 use ::rust_mqtt::buffer::AllocBuffer;
 use ::rust_mqtt::client::Client;
@@ -15,6 +13,8 @@ use ::rust_mqtt::client::options::{
 };
 use ::rust_mqtt::config::KeepAlive;
 use ::rust_mqtt::types::{MqttBinary, MqttString, TopicFilter, TopicName};
+use async_io::Timer;
+use embassy_futures::select::{Either, select};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 use super::{Dial, LONG, Options, Result, Session, buffer, leak, text};
@@ -56,7 +56,10 @@ impl Session for RustMqtt {
             connect = connect.will(WillOptions::new(topic.ok_or("topic")?, payload));
         }
         let id = MqttString::try_from(&*options.id.leak()).map_err(text)?;
-        client.connect(stream, &connect, Some(id)).await.map_err(text)?;
+        client
+            .connect(stream, &connect, Some(id))
+            .await
+            .map_err(text)?;
         Ok(Self {
             client,
             received: VecDeque::new(),
@@ -68,7 +71,10 @@ impl Session for RustMqtt {
         let filter = MqttString::try_from(topic).map_err(text)?;
         let filter = TopicFilter::new(filter).ok_or("filter")?;
         let options = SubscriptionOptions::new().exactly_once();
-        self.client.subscribe(filter, &options).await.map_err(text)?;
+        self.client
+            .subscribe(filter, &options)
+            .await
+            .map_err(text)?;
         self.confirm().await
     }
 
@@ -91,7 +97,11 @@ impl Session for RustMqtt {
         }
         let sent = self.client.publish(&options, Bytes::from(payload));
         sent.await.map_err(text)?;
-        if qos > 0 { self.confirm().await } else { Ok(()) }
+        if qos > 0 {
+            self.confirm().await
+        } else {
+            Ok(())
+        }
     }
 
     async fn next(&mut self) -> Result<Message> {
@@ -121,7 +131,11 @@ impl RustMqtt {
         };
         match self.client.poll_body(header).await.map_err(text)? {
             Event::Publish(publish) => self.received.push_back(Message {
-                topic: publish.topic.name().map_or("", |name| name.as_ref().as_str()).to_owned(),
+                topic: publish
+                    .topic
+                    .name()
+                    .map_or("", |name| name.as_ref().as_str())
+                    .to_owned(),
                 payload: publish.message.to_vec(),
                 retain: Some(publish.retain),
             }),
