@@ -45,7 +45,12 @@ impl CloseCode {
     /// 1000–1003, 1007–1014 (defined or registered), 3000–3999 (registered) and 4000–4999
     /// (private use); not 1004–1006, 1015, nor what no specification has defined yet.
     pub const fn is_valid_on_wire(self) -> bool {
-        matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
+        // A bit for each of the codes from 1000 to 1014.
+        const DEFINED: u32 = 0x7F8F;
+        match (self.0 as u32).wrapping_sub(1000) {
+            above @ 0..15 => DEFINED >> above & 1 != 0,
+            above => matches!(above, 2000..4000),
+        }
     }
 }
 
@@ -87,11 +92,7 @@ pub fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
         return Err(ProtocolError::ClosePayload);
     }
     let (mut code, mut reason) = (CODE_EMPTY, Utf8::START);
-    ClosePayload {
-        code: &mut code,
-        reason: &mut reason,
-    }
-    .push(payload)?;
+    reason.push(take_code(&mut code, payload)?)?;
     if reason.is_complete() {
         Ok(())
     } else {
@@ -132,39 +133,34 @@ pub fn write_close<'a>(
     Ok(out.get(..2 + length).unwrap_or_default())
 }
 
-/// Checks a Close payload as it arrives, in pieces of any size.
-///
-/// Lives in the receive machine's fields: `code` is the message budget, which nothing needs once
-/// a Close has begun, and `reason` its UTF-8 state. The code is shifted in behind a sentinel bit,
-/// so that the value alone tells how much of it is there.
-pub(crate) struct ClosePayload<'a> {
-    pub(crate) code: &'a mut usize,
-    pub(crate) reason: &'a mut Utf8,
-}
-
-/// The value of `ClosePayload::code` before the first byte, and the bit that says both are there.
+/// What `take_code` begins with, and the bit that says both bytes are there.
 pub(crate) const CODE_EMPTY: usize = 1;
 const CODE_COMPLETE: usize = 1 << 16;
 
-impl ClosePayload<'_> {
-    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        while *self.code < CODE_COMPLETE {
-            let Some((first, rest)) = bytes.split_first() else {
-                return Ok(());
-            };
-            bytes = rest;
-            *self.code = *self.code << 8 | usize::from(*first);
-            if let Some(code) = received_code(*self.code)
-                && !code.is_valid_on_wire()
-            {
-                return Err(ProtocolError::CloseCode(code.0));
-            }
-        }
-        self.reason.push(bytes)
+/// Takes what a piece of a Close payload has of the code, checks it, and gives what stands behind.
+///
+/// `code` lives in the receive machine's message budget, which nothing needs once a Close has
+/// begun. The bytes are shifted in behind a sentinel bit, so that the value alone tells how much
+/// of it is there.
+#[inline]
+pub(crate) fn take_code<'a>(
+    code: &mut usize,
+    mut bytes: &'a [u8],
+) -> Result<&'a [u8], ProtocolError> {
+    while *code < CODE_COMPLETE {
+        let Some((first, rest)) = bytes.split_first() else {
+            return Ok(bytes);
+        };
+        bytes = rest;
+        *code = *code << 8 | usize::from(*first);
+    }
+    match received_code(*code) {
+        Some(code) if !code.is_valid_on_wire() => Err(ProtocolError::CloseCode(code.0)),
+        _ => Ok(bytes),
     }
 }
 
-/// The code held in a `ClosePayload::code`, once both its bytes are there.
+/// The code that `take_code` took, once both its bytes are there.
 #[allow(clippy::cast_possible_truncation)] // the sentinel above the 16 bits is meant to fall off
 pub(crate) const fn received_code(code: usize) -> Option<CloseCode> {
     if code >= CODE_COMPLETE {

@@ -11,7 +11,8 @@ pub enum ProtocolError {
     ReservedBits,
     /// An opcode of 3–7 or 0xB–0xF (section 5.2).
     #[error("reserved opcode {0:#x}")]
-    ReservedOpcode(u8),
+    // As wide as the close code, so that an error fits two registers.
+    ReservedOpcode(u16),
     /// A server sent a masked frame (section 5.1).
     #[error("the server masked a frame")]
     MaskedByServer,

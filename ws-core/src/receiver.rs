@@ -1,6 +1,6 @@
 //! The receive machine: told wire bytes, it says what they are (RFC 6455 sections 5, 7 and 8.1).
 
-use crate::close::{CODE_EMPTY, CloseCode, ClosePayload, received_code};
+use crate::close::{CODE_EMPTY, CloseCode, received_code, take_code};
 use crate::error::ProtocolError;
 use crate::mask::Key;
 use crate::opcode::{Opcode, Role};
@@ -25,12 +25,13 @@ pub struct Receiver {
     key: Key,
     /// Bytes that the message may still have; once a Close has begun, its code.
     budget: usize,
-    /// The first byte of the frame.
-    head: u8,
-    /// Header bytes still due: none in a payload, `FIRST` at a frame boundary.
+    /// Of the frame; a continuation has that of its message.
+    opcode: Opcode,
+    /// Where in the header the next byte belongs, see [`FIRST`]; 0 in a payload.
     due: u8,
     utf8: Utf8,
-    flags: u8,
+    /// The first byte of the last data frame, with the opcode of its message; `SERVER` too.
+    message: u8,
 }
 
 /// What the frame that is being received is.
@@ -55,25 +56,25 @@ pub struct Decoded<'a> {
     pub end: bool,
 }
 
-/// Values of `due` for the two bytes every header has; below them the extended length and the mask
-/// key are counted.
-const FIRST: u8 = 14;
-const SECOND: u8 = 13;
+/// Values of `due`, which counts the header down as if it had all it can have: two bytes, eight of
+/// length, four of the mask key. What a frame does not have is skipped.
+const FIRST: u8 = 15;
+const SECOND: u8 = 14;
+/// After an error or a Close.
+const ENDED: u8 = 13;
+const LENGTH_64_DUE: u8 = KEY_DUE + 8;
+const LENGTH_16_DUE: u8 = KEY_DUE + 2;
+const KEY_DUE: u8 = 4;
 
-const FIN: u8 = 0x80;
-const RSV: u8 = 0x70;
-const OPCODE: u8 = 0x0F;
-const MASKED: u8 = 0x80;
-const LENGTH: u8 = 0x7F;
-const LENGTH_16: u8 = 126;
-const LENGTH_64: u8 = 127;
-const MAX_CONTROL: u8 = 125;
-const KEY_BYTES: u8 = 4;
+const FIN: u32 = 0x80;
+const RSV: u32 = 0x70;
+const OPCODE: u32 = 0x0F;
+const CONTROL: u32 = 0x08;
+const MASKED: u32 = 0x80;
+const LENGTH_16: u32 = 126;
 
-/// Flags: the opcode of the message in progress, or 0, in the low bits.
-const MESSAGE: u8 = 0x0F;
-const SERVER: u8 = 0x40;
-const ENDED: u8 = 0x80;
+/// In `message`, where no first byte has a bit that is reserved: one below the mask bit.
+const SERVER: u32 = 0x40;
 
 impl Receiver {
     /// A receiver at the first frame of a connection.
@@ -82,12 +83,12 @@ impl Receiver {
             remaining: 0,
             key: Key::NONE,
             budget: 0,
-            head: 0,
+            opcode: Opcode::Continuation,
             due: FIRST,
             utf8: Utf8::START,
-            flags: match role {
-                Role::Client => 0,
-                Role::Server => SERVER,
+            message: match role {
+                Role::Client => low_byte(FIN),
+                Role::Server => low_byte(FIN | SERVER),
             },
         }
     }
@@ -99,7 +100,7 @@ impl Receiver {
 
     /// Between two frames?
     pub const fn at_boundary(&self) -> bool {
-        self.due == FIRST
+        self.due == FIRST || self.has_ended()
     }
 
     /// How many bytes may be read next without reading past what the frame in hand is sure to
@@ -108,24 +109,23 @@ impl Receiver {
     pub const fn want(&self) -> usize {
         match self.due {
             0 => self.remaining,
-            FIRST => 2,
+            FIRST | ENDED => 2,
             SECOND => 1,
-            due => due as usize,
+            due if self.is_server() => due as usize,
+            due => (due - KEY_DUE) as usize,
         }
     }
 
     /// The frame whose payload comes next, `None` while the header is not complete.
-    pub fn frame(&self) -> Option<Frame> {
+    pub const fn frame(&self) -> Option<Frame> {
         if !self.in_payload() {
             return None;
         }
-        let opcode = match self.head & OPCODE {
-            0 => self.flags & MESSAGE,
-            opcode => opcode,
-        };
+        // The bit of control opcodes is put where data frames have FIN.
+        let fin = self.message as u32 | (self.opcode as u32) << 4;
         Some(Frame {
-            opcode: Opcode::from_wire(opcode)?,
-            fin: self.head & FIN != 0,
+            opcode: self.opcode,
+            fin: fin & FIN != 0,
         })
     }
 
@@ -136,7 +136,7 @@ impl Receiver {
 
     /// Was a Close frame received, or the connection failed? What follows is discarded.
     pub const fn has_ended(&self) -> bool {
-        self.flags & ENDED != 0
+        self.due == ENDED
     }
 
     /// The code of the Close frame that was received, [`CloseCode::NO_STATUS`] where it had none.
@@ -154,121 +154,177 @@ impl Receiver {
     /// # Errors
     /// Whatever the header does wrong, at the byte that shows it.
     pub fn header(&mut self, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
-        if self.has_ended() {
-            return Ok(bytes.len());
+        let mut rest = bytes;
+        match self.take_header(&mut rest, limit) {
+            Ok(()) => Ok(bytes.len() - rest.len()),
+            Err(error) => {
+                self.due = ENDED;
+                Err(error)
+            }
         }
-        self.take_header(bytes, limit).inspect_err(|_| self.end())
     }
 
-    fn take_header(&mut self, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
-        let key_due = if self.flags & SERVER != 0 {
-            KEY_BYTES
-        } else {
-            0
+    /// Straight through what most headers are, two bytes and a key that lie there whole; the rest byte
+    /// by byte in [`third`](Self::third).
+    #[inline(always)]
+    fn take_header(&mut self, rest: &mut &[u8], limit: usize) -> Result<(), ProtocolError> {
+        let key_next = 'length: {
+            if self.due >= SECOND {
+                if self.due == FIRST {
+                    let Some(byte) = next(rest) else {
+                        return Ok(());
+                    };
+                    self.first(byte, limit)?;
+                }
+                let Some(byte) = next(rest) else {
+                    self.due = SECOND;
+                    return Ok(());
+                };
+                if self.second(byte)? {
+                    break 'length true;
+                }
+            }
+            while self.due > KEY_DUE {
+                let Some(byte) = next(rest) else {
+                    return Ok(());
+                };
+                self.third(byte)?;
+                if self.due == KEY_DUE {
+                    self.spend()?;
+                    break 'length true;
+                }
+            }
+            self.due == KEY_DUE
         };
-        let mut rest = bytes;
-        while self.due != 0 {
-            if self.due == key_due
-                && let Some((key, behind)) = rest.split_first_chunk()
-            {
+        if key_next {
+            if !self.is_server() {
+                self.due = 0;
+                return Ok(());
+            }
+            if let Some((key, behind)) = rest.split_first_chunk() {
                 self.key = Key::from_wire(*key);
                 self.due = 0;
-                rest = behind;
-                break;
+                *rest = behind;
+                return Ok(());
             }
-            let Some((&byte, behind)) = rest.split_first() else {
+            self.due = KEY_DUE;
+        }
+        while self.due != 0 {
+            let Some(byte) = next(rest) else {
                 break;
             };
-            rest = behind;
-            match self.due {
-                FIRST => {
-                    self.first(byte, limit)?;
-                    self.due = SECOND;
-                    continue;
-                }
-                SECOND => self.second(byte, key_due)?,
-                due if due > key_due => {
-                    self.due = due - 1;
-                    self.length(byte, due - key_due)?;
-                }
-                due => {
-                    self.due = due - 1;
-                    self.key = self.key.shifted_in(byte);
-                    continue;
-                }
-            }
-            if self.due == key_due {
-                self.length_complete()?;
-            }
+            self.third(byte)?;
         }
-        Ok(bytes.len() - rest.len())
+        Ok(())
     }
 
     /// FIN, the reserved bits and the opcode.
-    fn first(&mut self, byte: u8, limit: usize) -> Result<(), ProtocolError> {
-        if byte & RSV != 0 {
-            return Err(ProtocolError::ReservedBits);
-        }
-        let message = self.flags & MESSAGE;
-        match byte & OPCODE {
-            0x0 if message == 0 => return Err(ProtocolError::UnexpectedContinuation),
-            0x0 => {}
-            0x1 | 0x2 if message != 0 => return Err(ProtocolError::ExpectedContinuation),
-            opcode @ (0x1 | 0x2) => {
-                self.flags |= opcode;
-                self.budget = limit;
-                self.utf8 = Utf8::START;
-            }
-            0x8..=0xA if byte & FIN == 0 => return Err(ProtocolError::ControlFragmented),
-            0x8 => {
-                self.budget = CODE_EMPTY;
-                self.utf8 = Utf8::START;
-            }
-            0x9 | 0xA => {}
-            opcode => return Err(ProtocolError::ReservedOpcode(opcode)),
-        }
-        self.head = byte;
-        Ok(())
-    }
-
-    /// The mask bit and the 7-bit length.
-    fn second(&mut self, byte: u8, key_due: u8) -> Result<(), ProtocolError> {
-        if (byte & MASKED != 0) != (key_due != 0) {
-            return Err(match key_due {
-                0 => ProtocolError::MaskedByServer,
-                _ => ProtocolError::UnmaskedByClient,
+    #[inline(always)]
+    fn first(&mut self, byte: u32, limit: usize) -> Result<(), ProtocolError> {
+        // Three of each kind are not reserved.
+        if byte & (RSV | OPCODE & !CONTROL) > 2 {
+            return Err(match byte & RSV {
+                0 => ProtocolError::ReservedOpcode((byte & OPCODE) as u16),
+                _ => ProtocolError::ReservedBits,
             });
         }
-        let length = byte & LENGTH;
-        if self.is_control() && length > MAX_CONTROL {
-            return Err(ProtocolError::ControlTooLong);
+        if byte & CONTROL != 0 {
+            if byte & FIN == 0 {
+                return Err(ProtocolError::ControlFragmented);
+            }
+            self.opcode = match byte & OPCODE {
+                0x8 => Opcode::Close,
+                0x9 => Opcode::Ping,
+                _ => Opcode::Pong,
+            };
+            if self.opcode == Opcode::Close {
+                self.utf8 = Utf8::START;
+                self.budget = CODE_EMPTY;
+            }
+        } else {
+            let mut message = u32::from(self.message);
+            if byte & OPCODE == 0 {
+                if message & FIN != 0 {
+                    return Err(ProtocolError::UnexpectedContinuation);
+                }
+                message |= byte;
+            } else {
+                if message & FIN == 0 {
+                    return Err(ProtocolError::ExpectedContinuation);
+                }
+                message = message & SERVER | byte;
+                self.budget = limit;
+            }
+            self.message = low_byte(message);
+            self.opcode = match message & 1 {
+                0 => Opcode::Binary,
+                _ => Opcode::Text,
+            };
         }
-        if self.head & OPCODE == Opcode::Close as u8 && length == 1 {
-            return Err(ProtocolError::ClosePayload);
-        }
-        (self.due, self.remaining) = match length {
-            LENGTH_16 => (key_due + 2, 0),
-            LENGTH_64 => (key_due + 8, 0),
-            length => (key_due, usize::from(length)),
-        };
         Ok(())
     }
 
-    /// A byte of the extended length, of which `due` are still to come with it.
-    fn length(&mut self, byte: u8, due: u8) -> Result<(), ProtocolError> {
-        if due == 8 && byte & 0x80 != 0 {
+    /// The mask bit and the 7-bit length; is the length complete?
+    #[inline(always)]
+    fn second(&mut self, byte: u32) -> Result<bool, ProtocolError> {
+        if (byte ^ u32::from(self.message) << 1) & MASKED != 0 {
+            return Err(if self.is_server() {
+                ProtocolError::UnmaskedByClient
+            } else {
+                ProtocolError::MaskedByServer
+            });
+        }
+        let length = byte & !MASKED;
+        self.remaining = length as usize;
+        if self.opcode.is_control() {
+            if length >= LENGTH_16 {
+                return Err(ProtocolError::ControlTooLong);
+            }
+            if length == 1 && self.opcode == Opcode::Close {
+                return Err(ProtocolError::ClosePayload);
+            }
+        } else if length < LENGTH_16 {
+            self.spend()?;
+        } else {
+            self.remaining = 0;
+            self.due = if length == LENGTH_16 {
+                LENGTH_16_DUE
+            } else {
+                LENGTH_64_DUE
+            };
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// A byte of the extended length, or of the key; whatever it is where all is discarded. Not
+    /// inlined: in a loop with the rest it would be twice as long.
+    #[inline(never)]
+    fn third(&mut self, byte: u32) -> Result<(), ProtocolError> {
+        let due = self.due;
+        if due == ENDED {
+            return Ok(());
+        }
+        self.due = due - 1;
+        if due <= KEY_DUE {
+            self.key = self.key.shifted_in(low_byte(byte));
+            return Ok(());
+        }
+        if due == LENGTH_64_DUE && byte & 0x80 != 0 {
             return Err(ProtocolError::LengthTopBit);
         }
         if self.remaining > usize::MAX >> 8 {
             return Err(ProtocolError::MessageTooBig);
         }
-        self.remaining = self.remaining << 8 | usize::from(byte);
+        self.remaining = self.remaining << 8 | byte as usize;
+        const SIXTH_OF_EIGHT: u8 = LENGTH_16_DUE + 1;
+        const LAST: u8 = KEY_DUE + 1;
         let shortest = match due {
-            // Six of eight bytes: zero up to here would have fitted 16 bits.
-            3 => 1,
-            // The last of two or of eight: less would have fitted seven bits.
-            1 => usize::from(LENGTH_16),
-            _ => return Ok(()),
+            // Zero up to here would have fitted 16 bits.
+            SIXTH_OF_EIGHT => 1,
+            // Less would have fitted seven bits.
+            LAST => LENGTH_16 as usize,
+            _ => 0,
         };
         if self.remaining < shortest {
             return Err(ProtocolError::LengthNotMinimal);
@@ -276,14 +332,11 @@ impl Receiver {
         Ok(())
     }
 
-    /// The length is known: does the message stay within its limit (section 10.4)?
-    fn length_complete(&mut self) -> Result<(), ProtocolError> {
-        if !self.is_control() {
-            self.budget = self
-                .budget
-                .checked_sub(self.remaining)
-                .ok_or(ProtocolError::MessageTooBig)?;
-        }
+    /// The length of a data frame is known: does its message stay within the limit (section 10.4)?
+    #[inline(always)]
+    fn spend(&mut self) -> Result<(), ProtocolError> {
+        let left = self.budget.checked_sub(self.remaining);
+        self.budget = left.ok_or(ProtocolError::MessageTooBig)?;
         Ok(())
     }
 
@@ -294,46 +347,87 @@ impl Receiver {
     /// # Errors
     /// Text that cannot become UTF-8, a bad Close payload.
     pub fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
-        if !self.in_payload() || self.has_ended() {
+        if !self.in_payload() {
             return Ok((0, false));
         }
+        let bytes = self.take_payload(bytes)?;
+        Ok((bytes.len(), self.remaining == 0))
+    }
+
+    /// [`payload`](Self::payload), from one buffer into another: takes what fits.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn payload_into(
+        &mut self,
+        from: &[u8],
+        to: &mut [u8],
+    ) -> Result<(usize, bool), ProtocolError> {
+        if !self.in_payload() {
+            return Ok((0, false));
+        }
+        let key = if self.is_server() {
+            self.key
+        } else {
+            Key::NONE
+        };
+        let from = from.get(..self.remaining).unwrap_or(from);
+        let count = key.copy(from, to);
+        self.key = key.advanced(count);
+        self.remaining -= count;
+        match self.check_payload(to.get(..count).unwrap_or_default()) {
+            Ok(()) => Ok((count, self.remaining == 0)),
+            Err(error) => {
+                self.due = ENDED;
+                Err(error)
+            }
+        }
+    }
+
+    /// The part of `bytes` that belongs to the frame.
+    #[inline(always)]
+    fn take_payload<'a>(&mut self, bytes: &'a mut [u8]) -> Result<&'a mut [u8], ProtocolError> {
         let count = bytes.len().min(self.remaining);
         let bytes = bytes.get_mut(..count).unwrap_or_default();
-        if self.flags & SERVER != 0 {
+        if self.is_server() && !bytes.is_empty() {
             self.key.apply(bytes);
         }
         self.remaining -= count;
-        let end = self.remaining == 0;
-        self.check_payload(bytes, end).inspect_err(|_| self.end())?;
-        if end {
-            self.due = FIRST;
+        match self.check_payload(bytes) {
+            Ok(()) => Ok(bytes),
+            Err(error) => {
+                self.due = ENDED;
+                Err(error)
+            }
         }
-        Ok((count, end))
     }
 
-    fn check_payload(&mut self, bytes: &[u8], end: bool) -> Result<(), ProtocolError> {
-        let close = self.head & OPCODE == Opcode::Close as u8;
-        let text = !self.is_control() && self.flags & MESSAGE == Opcode::Text as u8;
-        if close {
-            ClosePayload {
-                code: &mut self.budget,
-                reason: &mut self.utf8,
-            }
-            .push(bytes)?;
-        } else if text {
-            self.utf8.push(bytes)?;
+    /// Unmasked payload, and what its end means.
+    #[inline(always)]
+    fn check_payload(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        let opcode = self.opcode;
+        let close = opcode == Opcode::Close;
+        if close || opcode == Opcode::Text {
+            self.check_text(bytes)?;
         }
-        if end && self.head & FIN != 0 {
-            if (close || text) && !self.utf8.is_complete() {
+        if self.remaining == 0 {
+            // Text goes on in the next frame of its message, and only there. Behind Binary and
+            // between messages there is none to complete.
+            if !self.utf8.is_complete() && (close || !self.in_message()) {
                 return Err(ProtocolError::InvalidUtf8);
             }
-            if close {
-                self.end();
-            } else if !self.is_control() {
-                self.flags &= !MESSAGE;
-            }
+            self.due = if close { ENDED } else { FIRST };
         }
         Ok(())
+    }
+
+    /// Text, or the code and the reason of a Close. Not inlined: binary payload needs none of it.
+    #[inline(never)]
+    fn check_text(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
+        if self.opcode == Opcode::Close {
+            bytes = take_code(&mut self.budget, bytes)?;
+        }
+        self.utf8.push(bytes)
     }
 
     /// Takes what lies at the front of `bytes`: the rest of a header, and behind it payload up to
@@ -352,27 +446,50 @@ impl Receiver {
         } else {
             self.header(bytes, limit)?
         };
-        let frame = self.frame();
-        let rest = bytes.get_mut(header..).unwrap_or_default();
-        let (count, end) = self.payload(rest)?;
-        let payload = rest.get_mut(..count).unwrap_or_default();
+        let Some(frame) = self.frame() else {
+            return Ok(Decoded {
+                consumed: header,
+                payload: &mut [],
+                frame: None,
+                end: false,
+            });
+        };
+        let payload = self.take_payload(bytes.get_mut(header..).unwrap_or_default())?;
         Ok(Decoded {
-            consumed: header + count,
+            consumed: header + payload.len(),
             payload,
-            frame,
-            end,
+            frame: Some(frame),
+            end: self.remaining == 0,
         })
     }
 
     /// From here on whatever comes is discarded.
     pub(crate) const fn end(&mut self) {
-        self.flags |= ENDED;
-        self.due = FIRST;
+        self.due = ENDED;
     }
 
-    const fn is_control(&self) -> bool {
-        self.head & 0x08 != 0
+    const fn is_server(&self) -> bool {
+        self.message as u32 & SERVER != 0
     }
+
+    /// Does a message go on behind the last data frame?
+    const fn in_message(&self) -> bool {
+        self.message as u32 & FIN == 0
+    }
+}
+
+/// The next byte, as wide as registers are: narrower takes instructions that cut it to size.
+#[inline(always)]
+fn next(rest: &mut &[u8]) -> Option<u32> {
+    let (byte, behind) = rest.split_first()?;
+    *rest = behind;
+    Some((*byte).into())
+}
+
+/// The byte that was widened.
+#[allow(clippy::cast_possible_truncation)]
+const fn low_byte(wide: u32) -> u8 {
+    wide as u8
 }
 
 #[cfg(test)]

@@ -26,22 +26,29 @@ pub struct Transmitter {
     head: u8,
     /// Header bytes not yet on the wire.
     header_due: u8,
+    /// Length of the frame's header.
+    header: u8,
     flags: u8,
 }
+
+/// The place of the key in a header that is made: behind two words of length.
+const KEY: usize = 12;
 
 const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const OPCODE: u8 = 0x0F;
 
-const CLIENT: u8 = 0x01;
-/// A frame is open.
-const OPEN: u8 = 0x02;
+/// The bit in which the second byte of a header says `MASKED`.
+const CLIENT: u8 = MASKED;
 /// The payload is masked already.
 const PREMASKED: u8 = 0x04;
-/// A fragmented message is in progress.
+/// A fragmented message goes on behind the open frame, or behind the last one.
 const MESSAGE: u8 = 0x08;
-/// A Close frame is on the wire.
+/// The open frame, or the last one, is a Close.
 const CLOSED: u8 = 0x10;
+/// The open frame changed one of the two, so that taking it back changes it again.
+const CHANGED: u8 = MESSAGE >> CHANGED_SHIFT | CLOSED >> CHANGED_SHIFT;
+const CHANGED_SHIFT: u8 = 3;
 
 impl Transmitter {
     /// A transmitter before its first frame.
@@ -51,6 +58,7 @@ impl Transmitter {
             key: Key::NONE,
             head: 0,
             header_due: 0,
+            header: 0,
             flags: match role {
                 Role::Client => CLIENT,
                 Role::Server => 0,
@@ -83,41 +91,59 @@ impl Transmitter {
         if self.is_open() {
             return Err(FrameError::FrameOpen);
         }
-        if self.is_closed() {
+        let before = self.flags & !(PREMASKED | CHANGED);
+        let mut flags = before;
+        if flags & CLOSED != 0 {
             return Err(FrameError::Closed);
         }
         if opcode.is_control() {
             if !fin || length > MAX_CONTROL_PAYLOAD {
                 return Err(FrameError::Control);
             }
-        } else if (opcode == Opcode::Continuation) != self.in_message() {
-            return Err(FrameError::FragmentOrder);
+            if opcode == Opcode::Close {
+                flags |= CLOSED;
+            }
+        } else {
+            if (opcode == Opcode::Continuation) != (flags & MESSAGE != 0) {
+                return Err(FrameError::FragmentOrder);
+            }
+            flags &= !MESSAGE;
+            if !fin {
+                flags |= MESSAGE;
+            }
         }
+        self.flags = flags | (flags ^ before) >> CHANGED_SHIFT;
         self.head = opcode as u8 | if fin { FIN } else { 0 };
         self.remaining = length;
-        self.key = if self.flags & CLIENT != 0 {
+        self.key = if self.masks() {
             Key::from_wire(key)
         } else {
             Key::NONE
         };
-        self.flags = self.flags & !PREMASKED | OPEN;
-        self.header_due = self.header_length();
+        let header = match length {
+            0..=125 => 2,
+            126..=0xFFFF => 4,
+            _ => 10,
+        };
+        self.header = header + self.key_length();
+        self.header_due = self.header;
         Ok(())
     }
 
     /// Is a frame open?
     pub const fn is_open(&self) -> bool {
-        self.flags & OPEN != 0
+        self.header_due as usize | self.remaining != 0
     }
 
     /// Is a fragmented message in progress, so that only a continuation may follow?
     pub const fn in_message(&self) -> bool {
-        self.flags & MESSAGE != 0
+        let changed = self.is_open() && self.flags & MESSAGE >> CHANGED_SHIFT != 0;
+        (self.flags & MESSAGE != 0) != changed
     }
 
     /// Has a Close frame gone out whole?
     pub const fn is_closed(&self) -> bool {
-        self.flags & CLOSED != 0
+        self.flags & CLOSED != 0 && !self.is_open()
     }
 
     /// The opcode of the open frame.
@@ -150,13 +176,8 @@ impl Transmitter {
     /// written; with an `out` of at least one byte 0 means that no frame is open or that `rest` is
     /// used up.
     pub fn fill(&self, rest: &[u8], out: &mut [u8]) -> usize {
-        let mut header = [0; MAX_HEADER];
-        let header = if self.header_due == 0 {
-            &[][..]
-        } else {
-            self.header(&mut header)
-        };
-        let written = Key::NONE.copy(header, out);
+        let mut header = [0; KEY + 4];
+        let written = Key::NONE.copy(self.header(&mut header), out);
         let key = if self.flags & PREMASKED != 0 {
             Key::NONE
         } else {
@@ -175,91 +196,66 @@ impl Transmitter {
         self.header_due -= u8::try_from(header).unwrap_or(0);
         self.remaining -= payload;
         self.key = self.key.advanced(payload);
-        if self.is_open() && self.header_due == 0 && self.remaining == 0 {
-            self.flags &= !OPEN;
-            if self.head & OPCODE == Opcode::Close as u8 {
-                self.flags |= CLOSED;
-            } else if self.head & 0x08 == 0 {
-                self.flags &= !MESSAGE;
-                if self.head & FIN == 0 {
-                    self.flags |= MESSAGE;
-                }
-            }
-        }
         payload
     }
 
     /// Is a frame open of which nothing is on the wire yet?
     pub const fn is_untouched(&self) -> bool {
-        self.is_open() && self.header_due == self.header_length()
+        self.header_due != 0 && self.header_due == self.header
     }
 
     /// Takes back a frame of which nothing is on the wire yet; false where something is (or none
     /// is open), and nothing has changed.
     pub fn rollback(&mut self) -> bool {
-        let untouched = self.is_untouched();
-        if untouched {
-            self.flags &= !OPEN;
-            self.header_due = 0;
-            self.remaining = 0;
+        if !self.is_untouched() {
+            return false;
         }
-        untouched
+        self.flags ^= (self.flags & CHANGED) << CHANGED_SHIFT;
+        self.header_due = 0;
+        self.remaining = 0;
+        true
     }
 
     /// Masks the payload of the frame just begun in place, for sending it without a copy. From now
     /// on `fill` and the caller take it as it stands. Called a second time before anything is on
     /// the wire it takes the mask off again.
     pub fn mask_in_place(&mut self, payload: &mut [u8]) {
-        if self.flags & CLIENT != 0 {
+        if self.masks() {
             let mut key = self.key;
             key.apply(payload);
             self.flags ^= PREMASKED;
         }
     }
 
-    /// Length of the header, from what the frame was begun with.
-    const fn header_length(&self) -> u8 {
-        let length = match self.remaining {
-            0..=125 => 2,
-            126..=0xFFFF => 4,
-            _ => 10,
-        };
-        length + if self.flags & CLIENT != 0 { 4 } else { 0 }
+    /// Length of the key in a header.
+    const fn key_length(&self) -> u8 {
+        (self.flags & CLIENT) >> 5
     }
 
     /// The part of the header that is not on the wire yet: made anew each time, since until it is
     /// out `remaining` is the length of the frame and `key` stands at its start.
-    fn header<'a>(&self, out: &'a mut [u8; MAX_HEADER]) -> &'a [u8] {
-        let masked = if self.flags & CLIENT != 0 { MASKED } else { 0 };
-        // Written from the end: the key, the length, the two first bytes.
-        let mut end = MAX_HEADER;
-        let mut put = |bytes: &[u8]| {
-            end -= bytes.len();
-            for (slot, byte) in out.iter_mut().skip(end).zip(bytes) {
-                *slot = *byte;
-            }
-        };
-        if masked != 0 {
-            put(&self.key.to_wire());
+    #[inline(always)]
+    fn header<'a>(&self, out: &'a mut [u8; KEY + 4]) -> &'a [u8] {
+        // At places that do not depend on the length, at multiples of four; the two first bytes go
+        // over what of it is not wanted.
+        let [_, _, _, _, length @ .., a, b, c, d] = out;
+        *length = (self.remaining as u64).to_be_bytes();
+        [*a, *b, *c, *d] = self.key.to_wire();
+        #[allow(clippy::cast_possible_truncation)] // used where it is at most 125
+        let short = self.remaining as u8;
+        let end = KEY + usize::from(self.key_length());
+        let at = end.wrapping_sub(self.header.into());
+        if let Some([first, second, ..]) = out.get_mut(at..) {
+            *first = self.head;
+            *second = self.flags & MASKED
+                | match at {
+                    10 => short,
+                    2 => 127,
+                    _ => 126,
+                };
         }
-        let length = self.remaining as u64;
-        let short = match self.remaining {
-            // The match arms bound what is cut off.
-            #[allow(clippy::cast_possible_truncation)]
-            0..=125 => length as u8,
-            #[allow(clippy::cast_possible_truncation)]
-            126..=0xFFFF => {
-                put(&(length as u16).to_be_bytes());
-                126
-            }
-            _ => {
-                put(&length.to_be_bytes());
-                127
-            }
-        };
-        put(&[self.head, masked | short]);
-        out.get(MAX_HEADER - usize::from(self.header_due)..)
-            .unwrap_or_default()
+        let due = end.wrapping_sub(self.header_due.into());
+        out.get(due..end).unwrap_or_default()
     }
 }
 

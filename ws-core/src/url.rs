@@ -110,7 +110,10 @@ impl<'a> Url<'a> {
                 if name.is_empty() {
                     return Err(UrlError::EmptyHost);
                 }
-                if !name.bytes().all(|byte| is_host_byte(byte) || byte == b'%') {
+                if !name
+                    .bytes()
+                    .all(|byte| is_host_byte(byte) && !matches!(byte, b'[' | b']'))
+                {
                     return Err(UrlError::Host);
                 }
                 let host = match ipv4(name.as_bytes()) {

@@ -3,25 +3,16 @@
 
 use crate::error::ProtocolError;
 
-/// Where in a character the stream stands: one byte of state, 0 between two characters.
-///
-/// The low two bits count the continuation bytes still due. The high four say which of them may
-/// come next, a bit for each value of their bits 4 and 5: 80–8F, 90–9F, A0–AF, B0–BF. The second
-/// byte of some characters is restricted (RFC 3629 section 4: no overlong forms, no surrogates,
-/// nothing above U+10FFFF).
+/// Where in a character the stream stands: 0 between two, else a first byte. Of a character of
+/// three or four bytes it is its own before the second, which says more than the others (RFC 3629
+/// section 4: no overlong forms, no surrogates, nothing above U+10FFFF); before the others it is
+/// that of any character with as many bytes to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Utf8(u8);
 
-const DUE: u8 = 0b11;
-const NEXT_SHIFT: u8 = 4;
-const ANY: u8 = 0b1111 << NEXT_SHIFT;
-const FROM_90: u8 = 0b1110 << NEXT_SHIFT;
-const FROM_A0: u8 = 0b1100 << NEXT_SHIFT;
-const BELOW_90: u8 = 0b0001 << NEXT_SHIFT;
-const BELOW_A0: u8 = 0b0011 << NEXT_SHIFT;
-
-const WORD: usize = size_of::<usize>();
-const HIGH_BITS: usize = usize::from_ne_bytes([0x80; WORD]);
+/// ASCII is looked at in chunks of this length: two words where words have 32 bits.
+const CHUNK: usize = size_of::<u64>();
+const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; CHUNK]);
 
 impl Utf8 {
     /// Between two characters.
@@ -34,65 +25,44 @@ impl Utf8 {
 
     /// Takes the next bytes of the text, in pieces of any size.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        let mut state = self.0;
-        loop {
-            if state == 0 {
-                while let Some((word, rest)) = bytes.split_first_chunk::<WORD>()
-                    && usize::from_ne_bytes(*word) & HIGH_BITS == 0
+        let mut state = u32::from(self.0);
+        while let Some((&byte, rest)) = bytes.split_first() {
+            bytes = rest;
+            let byte = u32::from(byte);
+            if state != 0 {
+                let bits = byte ^ 0x80;
+                let front = state << 6 | bits;
+                state = match state {
+                    ..0xE0 => 0,
+                    // Of the code point's 16 bits the upper five: neither overlong nor a surrogate.
+                    ..0xF0 if !matches!(front >> 5 & 31, 0 | 27) => 0xC2,
+                    // Of its 21 bits the upper five: more than 16 bits, up to U+10FFFF.
+                    0xF0.. if matches!(front >> 4 & 31, 1..=16) => 0xE1,
+                    _ => return Err(ProtocolError::InvalidUtf8),
+                };
+                if bits >= 0x40 {
+                    return Err(ProtocolError::InvalidUtf8);
+                }
+            } else if byte >= 0x80 {
+                if !matches!(byte, 0xC2..=0xF4) {
+                    return Err(ProtocolError::InvalidUtf8);
+                }
+                state = byte;
+            } else {
+                // ASCII seldom comes alone.
+                while let Some((chunk, rest)) = bytes.split_first_chunk::<CHUNK>()
+                    && u64::from_ne_bytes(*chunk) & HIGH_BITS == 0
                 {
                     bytes = rest;
                 }
             }
-            let Some((&byte, rest)) = bytes.split_first() else {
-                break;
-            };
-            bytes = rest;
-            state = if state == 0 {
-                lead(byte)
-            } else {
-                continuation(state, byte)
-            }
-            .ok_or(ProtocolError::InvalidUtf8)?;
         }
-        self.0 = state;
+        #[allow(clippy::cast_possible_truncation)] // it was a byte
+        {
+            self.0 = state as u8;
+        }
         Ok(())
     }
-}
-
-/// The state behind the first byte of a character.
-#[inline(always)]
-const fn lead(byte: u8) -> Option<u8> {
-    Some(match byte.leading_ones() {
-        0 => 0,
-        2 if byte >= 0xC2 => 1 | ANY,
-        3 => {
-            2 | match byte {
-                0xE0 => FROM_A0,
-                0xED => BELOW_A0,
-                _ => ANY,
-            }
-        }
-        4 if byte <= 0xF4 => {
-            3 | match byte {
-                0xF0 => FROM_90,
-                0xF4 => BELOW_90,
-                _ => ANY,
-            }
-        }
-        _ => return None,
-    })
-}
-
-/// The state behind a continuation byte.
-#[inline(always)]
-const fn continuation(state: u8, byte: u8) -> Option<u8> {
-    if byte & 0xC0 != 0x80 || state >> NEXT_SHIFT >> (byte >> 4 & 3) & 1 == 0 {
-        return None;
-    }
-    Some(match state & DUE {
-        1 => 0,
-        due => (due - 1) | ANY,
-    })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod autobahn;
 mod browser;
 mod features;
 mod fuzz;
+mod insn;
 mod interop;
 mod load;
 mod mqtt;
@@ -52,6 +53,12 @@ const TASKS: &[Task] = &[
         options: "[--require]",
         about: "show that no panic is left in linked firmwares",
         run: panics::run,
+    },
+    Task {
+        name: "insn",
+        options: insn::OPTIONS,
+        about: "count the instructions that frames and handshakes take, in QEMU",
+        run: insn::run,
     },
     Task {
         name: "interop",

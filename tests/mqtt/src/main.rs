@@ -73,6 +73,9 @@ impl Setup {
     }
 }
 
+/// Runs a client's scenarios: how many, and how many failed.
+type Scenarios = fn(&Setup) -> (usize, usize);
+
 /// What the clients say, with MQTT_LOG set: mqttrust tells no other way why it connects again.
 struct Said;
 
@@ -100,7 +103,7 @@ fn main() -> std::process::ExitCode {
         }
     };
     // A thread to each client: most of the time they wait.
-    let clients: [fn(&Setup) -> (usize, usize); 5] = [
+    let clients: [Scenarios; 5] = [
         scenarios::run::<RustMqtt>,
         scenarios::run::<Minimq>,
         scenarios::run::<Mqttrust>,

@@ -224,17 +224,22 @@ impl<'a> Stage<'a> {
         }
         quiet(&mut session, 1000).await?;
         foreign.answer()?;
-        foreign
-            .say(json!({"op": "burst", "topic": "bulk/down", "count": count, "limit": limit}))?;
-        for index in 0..count {
-            let message = within(30, session.next()).await;
-            let message = message.map_err(|error| format!("receiving {index}: {error}"))?;
-            if message.payload != payload(index, limit) {
-                let found = message.payload.get(..4).unwrap_or_default();
-                return Err(format!("message {index}: got {found:02x?}"));
+        for from in (0..count).step_by(S::WINDOW) {
+            let to = count.min(from.saturating_add(S::WINDOW));
+            let mut burst = json!({"op": "burst", "topic": "bulk/down", "limit": limit});
+            burst["from"] = from.into();
+            burst["to"] = to.into();
+            foreign.say(burst)?;
+            for index in from..to {
+                let message = within(30, session.next()).await;
+                let message = message.map_err(|error| format!("receiving {index}: {error}"))?;
+                if message.payload != payload(index, limit) {
+                    let found = message.payload.get(..4).unwrap_or_default();
+                    return Err(format!("message {index}: got {found:02x?}"));
+                }
             }
+            foreign.answer()?;
         }
-        foreign.answer()?;
         let seen = &self.relay.seen;
         let mut note = String::new();
         let _ = write!(
@@ -245,6 +250,9 @@ impl<'a> Stage<'a> {
             seen.longest.load(SeqCst),
             seen.pongs.load(SeqCst)
         );
+        if S::WINDOW < count {
+            let _ = write!(note, "; {} at a time to the client", S::WINDOW);
+        }
         Ok(note)
     }
 

@@ -1,29 +1,82 @@
 //! Frames, both roles: everything a codec does.
 
-use ws_core::{Connection, Opcode, Role};
+use ws_core::{
+    CloseCode, Connection, Frame, FrameError, Opcode, ProtocolError, Receiver, Role, Transmitter,
+};
 
 use crate::{array, bytes, done, flag, keep, word};
 
-/// A connection of a role that is known only when it runs.
-pub fn connection() -> Connection {
-    Connection::new(if flag() { Role::Client } else { Role::Server })
+/// Entries of the codec, as drivers use it: each a function that is linked once, whose arguments
+/// nobody knows and whose results count.
+macro_rules! entries {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty { $work:expr })*) => {
+        $(
+            $(#[$doc])*
+            #[inline(never)]
+            pub fn $name($($argument: $kind),*) -> $result {
+                $work
+            }
+        )*
+
+        /// What keeps the entries linked where no driver calls them.
+        pub struct Entries($(pub fn($($kind),*) -> $result),*);
+
+        impl Entries {
+            /// All of them.
+            pub const ALL: Self = Self($($name),*);
+        }
+    };
 }
 
-/// Takes what came in apart, and puts together what goes out.
+entries! {
+    /// A connection of a role that is known only when it runs.
+    fn new(role: Role) -> Connection { Connection::new(role) }
+    /// Takes a header apart.
+    fn header(rx: &mut Receiver, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
+        rx.header(bytes, limit)
+    }
+    /// What the header said.
+    fn frame(rx: &Receiver) -> Option<Frame> { rx.frame() }
+    /// Unmasks and checks payload.
+    fn payload(rx: &mut Receiver, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
+        rx.payload(bytes)
+    }
+    /// What a Close says that fails the connection.
+    fn close_code(error: ProtocolError) -> CloseCode { error.close_code() }
+    /// Opens a frame.
+    fn begin(
+        tx: &mut Transmitter,
+        opcode: Opcode,
+        fin: bool,
+        length: usize,
+        key: [u8; 4]
+    ) -> Result<(), FrameError> {
+        tx.begin(opcode, fin, length, key)
+    }
+    /// Puts a frame together, masked.
+    fn fill(tx: &Transmitter, rest: &[u8], out: &mut [u8]) -> usize { tx.fill(rest, out) }
+    /// What the wire took of it.
+    fn sent(tx: &mut Transmitter, count: usize) -> usize { tx.sent(count) }
+    /// Nothing: it is taken back.
+    fn rollback(tx: &mut Transmitter) -> bool { tx.rollback() }
+}
+
+/// A connection of a role that is known only when it runs.
+pub fn connection() -> Connection {
+    new(if flag() { Role::Client } else { Role::Server })
+}
+
+/// The least driver there can be.
 pub fn frames(connection: &mut Connection) {
-    match connection.rx.decode(bytes(), word()) {
-        Ok(decoded) => {
-            done(decoded.consumed);
-            keep(decoded.payload);
-            keep(decoded.frame);
-            keep(decoded.end);
-        }
-        Err(error) => done(error.close_code().0.into()),
+    let Connection { rx, tx } = connection;
+    match header(rx, bytes(), word()).and_then(|_| payload(rx, bytes())) {
+        Ok(taken) => keep((taken, frame(rx))),
+        Err(error) => done(close_code(error).0.into()),
     }
     let opcode = u8::try_from(word()).ok().and_then(Opcode::from_wire);
     let opcode = opcode.unwrap_or(Opcode::Binary);
-    keep(connection.tx.begin(opcode, flag(), word(), *array()));
-    done(connection.tx.fill(bytes(), bytes()));
-    done(connection.tx.sent(word()));
-    done(usize::from(connection.tx.rollback()));
+    keep(begin(tx, opcode, flag(), word(), *array()));
+    done(fill(tx, bytes(), bytes()));
+    done(sent(tx, word()));
+    done(usize::from(rollback(tx)));
 }

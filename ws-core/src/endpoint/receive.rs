@@ -164,17 +164,15 @@ impl Endpoint {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
-        let read = lent.read.get(self.start..self.end).unwrap_or_default();
-        let count = read
-            .len()
-            .min(out.len())
-            .min(self.connection.rx.remaining());
-        let (Some(out), Some(read)) = (out.get_mut(..count), read.get(..count)) else {
+        let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        out.copy_from_slice(read);
-        self.start += count;
-        self.deliver(lent, out)
+        let read = lent.read.get(self.start..self.end).unwrap_or_default();
+        let taken = self.connection.rx.payload_into(read, out);
+        if let Ok((count, _)) = taken {
+            self.start += count;
+        }
+        self.delivered(lent, frame, out, taken)
     }
 
     /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
@@ -276,10 +274,22 @@ impl Endpoint {
         let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        let keeps = self.keeps(frame, lent);
-        match self.connection.rx.payload(bytes) {
+        let taken = self.connection.rx.payload(bytes);
+        self.delivered(lent, frame, bytes, taken)
+    }
+
+    /// What there is of a frame's payload in the user's buffer.
+    fn delivered(
+        &mut self,
+        lent: &mut Lent<'_>,
+        frame: Frame,
+        bytes: &[u8],
+        taken: Result<(usize, bool), ProtocolError>,
+    ) -> Result<Option<Piece>, ProtocolError> {
+        match taken {
             Ok((length, end)) => {
-                if keeps {
+                if self.keeps(frame, lent) {
+                    let bytes = bytes.get(..length).unwrap_or_default();
                     self.keep(bytes, lent.reserve, end);
                 }
                 self.frame_taken(end);

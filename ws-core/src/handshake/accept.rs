@@ -3,7 +3,7 @@
 pub(super) use super::base64::base64;
 
 /// What RFC 6455 section 1.3 appends to the key before hashing.
-const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+pub(super) const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
 /// SHA-1, as far as the handshake needs it. A chip's hash unit can stand in for
 /// `SoftSha1`, which is there with the feature `crates-hash` or `compact`.

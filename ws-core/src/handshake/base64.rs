@@ -1,38 +1,39 @@
 //! Base64, rolled.
 
 /// Base64 with padding (RFC 4648 section 4) into `out`, as much of it as there is room.
+#[inline(never)]
 pub(super) fn base64(bytes: &[u8], out: &mut [u8]) {
-    // How many bits are still to be written; from there on it is padding.
-    let mut left = bytes.len() * 8;
-    let mut bytes = bytes.iter();
-    let mut group = 0;
-    // How many of the low bits of `group` are still to be written, zeros behind the end included.
-    let mut bits = 0;
+    // Each digit for itself: where its six bits begin, and the two bytes they are in.
+    let mut at = 0;
     for char in out {
-        if bits < 6 {
-            group = group << 8 | u32::from(bytes.next().copied().unwrap_or(0));
-            bits += 8;
-        }
-        bits -= 6;
-        *char = if left == 0 {
-            b'='
-        } else {
-            digit(group >> bits & 63)
+        let byte = |index| bytes.get(index).copied().map(u32::from);
+        *char = match byte(at / 8) {
+            Some(first) => {
+                let two = first << 8 | byte(at / 8 + 1).unwrap_or(0);
+                digit(two >> (10 - at % 8) & 63)
+            }
+            None => b'=',
         };
-        left = left.saturating_sub(6);
+        at += 6;
     }
 }
 
 #[allow(clippy::cast_possible_truncation)] // six bits
 const fn digit(six: u32) -> u8 {
-    let six = six as u8;
-    match six {
-        0..26 => b'A' + six,
-        26..52 => b'a' - 26 + six,
-        52..62 => six - 52 + b'0',
-        62 => b'+',
-        _ => b'/',
+    let mut digit = six as u8 + b'A';
+    if six > 25 {
+        digit += b'a' - b'Z' - 1;
     }
+    if six > 51 {
+        digit -= b'z' + 1 - b'0';
+    }
+    if six > 61 {
+        digit -= b'9' + 1 - b'+';
+    }
+    if six > 62 {
+        digit += b'/' - b'+' - 1;
+    }
+    digit
 }
 
 #[cfg(test)]

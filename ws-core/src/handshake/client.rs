@@ -1,26 +1,13 @@
 //! The client's side (RFC 6455 sections 4.1 and 4.2.2).
 
+use super::Sha1;
 use super::accept::base64;
-use super::fields::{CONNECTION, Exchange, FIRST, PROTOCOL, Role, SECRET, UPGRADE, bit};
-use super::head::{Head, HeadError, HeadPart};
-use super::request::Request;
-use super::server::Rules;
-use super::{Sha1, accept_value};
-
-const EXTENSIONS: u8 = 5;
-
-static ROLE: Role = Role {
-    names: &[
-        "upgrade",
-        "connection",
-        "sec-websocket-accept",
-        "sec-websocket-protocol",
-        "sec-websocket-extensions",
-    ],
-    values: &[["websocket"; 2], ["upgrade"; 2]],
-    lists: bit(CONNECTION),
-    server: false,
+use super::fields::{
+    ACCEPT, CONNECTION, Context, EXTENSIONS, Exchange, FIRST, PROTOCOL, TO_UPGRADE, UPGRADE,
+    WEBSOCKET, bit,
 };
+use super::head::{HeadError, HeadPart, State};
+use super::request::Request;
 
 /// Where `position` is when the request has to be regenerated no more.
 const SENT: usize = usize::MAX;
@@ -119,12 +106,11 @@ pub enum ClientError {
 impl ClientHandshake {
     /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
     /// to the bytes of the response, interim responses included.
-    #[inline(never)]
+    #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut exchange = Exchange::new(Head::response(limit), FIRST);
-        if let Some(key) = exchange.text.get_mut(..24) {
-            base64(nonce, key);
-        }
+        let mut exchange = Exchange::new(State::StatusVersion, FIRST, limit);
+        let (key, _) = exchange.text.split_at_mut(24);
+        base64(nonce, key);
         Self { exchange }
     }
 
@@ -139,7 +125,7 @@ impl ClientHandshake {
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
     pub fn sent(&mut self, n: usize) {
-        self.exchange.position = self.exchange.position.saturating_add(n);
+        self.exchange.position = self.exchange.position.wrapping_add(n);
     }
 
     /// Whether all of the request is out.
@@ -152,13 +138,13 @@ impl ClientHandshake {
     ///
     /// With a receive buffer there is no need for it.
     pub fn want(&self) -> usize {
-        self.exchange.head.want()
+        self.exchange.want()
     }
 
     /// How many of the `limit` bytes are left: what was consumed so far, also by the call that
     /// ended in [`ClientError::Refused`], is the rest.
     pub fn limit_left(&self) -> u16 {
-        self.exchange.head.left()
+        self.exchange.left
     }
 
     /// Takes bytes of the response, any number of them, and says how many were consumed: all, or up
@@ -181,72 +167,83 @@ impl ClientHandshake {
         let exchange = &mut self.exchange;
         if exchange.position != SENT {
             exchange.position = SENT;
-            let key = exchange.text.get(..24).unwrap_or_default();
-            exchange.text = accept_value(key, hash);
+            exchange.accept(hash);
         }
-        self.read(request.subprotocols, bytes, on_part)
-    }
-
-    #[inline(never)]
-    fn read(
-        &mut self,
-        subprotocols: &[&str],
-        bytes: &[u8],
-        on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<(usize, Option<Upgraded>), ClientError> {
-        let rules = &Rules {
-            subprotocols,
-            ..Rules::NONE
-        };
-        let mut rest = bytes;
-        loop {
-            let exchange = &mut self.exchange;
-            exchange.receive(&ROLE, rules, &mut rest, on_part)?;
-            let consumed = bytes.len() - rest.len();
-            if !exchange.head.is_complete() {
-                return Ok((consumed, None));
-            }
-            let status = exchange.head.status();
-            if status == 101 {
-                return self.verdict().map(|upgraded| (consumed, Some(upgraded)));
-            }
-            if status >= 200 {
-                return Err(ClientError::Refused { status });
-            }
-            // RFC 9110 section 15.2: an interim response, another one follows.
-            exchange.restart();
-        }
-    }
-
-    /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
-    fn verdict(&self) -> Result<Upgraded, ClientError> {
-        let exchange = &self.exchange;
-        let (good, bad, seen) = (exchange.good, exchange.bad, exchange.seen());
-        Err(if good & !bad & bit(UPGRADE) == 0 {
-            ClientError::Upgrade
-        } else if good & bit(CONNECTION) == 0 {
-            ClientError::Connection
-        } else if seen & bit(SECRET) == 0 {
-            ClientError::NoAccept
-        } else if bad & bit(SECRET) != 0 {
-            ClientError::Accept
-        } else if exchange.twice & bit(SECRET) != 0 {
-            ClientError::RepeatedAccept
-        } else if seen & bit(EXTENSIONS) != 0 {
-            ClientError::Extension
-        } else if bad & bit(PROTOCOL) != 0 {
-            ClientError::Subprotocol
-        } else if exchange.twice & bit(PROTOCOL) != 0 {
-            ClientError::RepeatedSubprotocol
-        } else {
-            return Ok(Upgraded {
-                subprotocol: exchange.subprotocol(),
-            });
-        })
+        let before = exchange.left;
+        exchange.response(request.subprotocols, bytes, on_part)?;
+        let upgraded = (exchange.state == State::Complete).then_some(Upgraded {
+            subprotocol: exchange.subprotocol(),
+        });
+        Ok((usize::from(before - exchange.left), upgraded))
     }
 
     /// The stream ended before the response did: what that comes to.
     pub fn eof(&self) -> ClientError {
         ClientError::Eof
+    }
+}
+
+impl Exchange {
+    /// Reads bytes of the response, and judges it when it is complete.
+    #[inline(never)]
+    fn response(
+        &mut self,
+        subprotocols: &[&str],
+        bytes: &[u8],
+        on_part: &mut dyn FnMut(HeadPart<'_>),
+    ) -> Result<(), ClientError> {
+        let cx = &mut Context {
+            secret: ACCEPT,
+            lists: 1 << CONNECTION,
+            rules: &[subprotocols],
+            on_part,
+        };
+        let before = self.left;
+        loop {
+            let consumed = usize::from(before - self.left);
+            self.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
+            if self.state != State::Complete {
+                return Ok(());
+            }
+            let status = self.status;
+            if status == 101 {
+                return self.upgraded();
+            }
+            if status >= 200 {
+                return Err(ClientError::Refused { status });
+            }
+            // RFC 9110 section 15.2: an interim response, another one follows.
+            self.restart();
+        }
+    }
+
+    /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
+    fn upgraded(&self) -> Result<(), ClientError> {
+        let Exchange {
+            seen,
+            bad,
+            twice,
+            hits,
+            ..
+        } = *self;
+        Err(if hits & WEBSOCKET == 0 || bad & bit(UPGRADE) != 0 {
+            ClientError::Upgrade
+        } else if hits & TO_UPGRADE == 0 {
+            ClientError::Connection
+        } else if seen & bit(ACCEPT) == 0 {
+            ClientError::NoAccept
+        } else if bad & bit(ACCEPT) != 0 {
+            ClientError::Accept
+        } else if twice & bit(ACCEPT) != 0 {
+            ClientError::RepeatedAccept
+        } else if seen & bit(EXTENSIONS) != 0 {
+            ClientError::Extension
+        } else if bad & bit(PROTOCOL) != 0 {
+            ClientError::Subprotocol
+        } else if twice & bit(PROTOCOL) != 0 {
+            ClientError::RepeatedSubprotocol
+        } else {
+            return Ok(());
+        })
     }
 }

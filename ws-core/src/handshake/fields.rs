@@ -1,109 +1,110 @@
 //! What the machines of both directions share: one matcher for everything that has to be
 //! recognised in a head, and the record of what was.
 
-use super::head::{Head, HeadError, HeadPart, State};
-use super::server::Rules;
+use super::accept::{GUID, Sha1, base64};
+use super::head::{HeadError, HeadPart, State};
+use super::texts::{VALUE, group, mark, walk};
 
-/// What a role looks for. The places in `names` and `values` are the numbers of the fields.
-pub(super) struct Role {
-    /// The headers' names, in lower case.
-    pub(super) names: &'static [&'static str],
-    /// What a header's value may be, in lower case where case does not count.
-    pub(super) values: &'static [[&'static str; 2]],
-    /// The fields that are lists: one element that matches is enough.
-    pub(super) lists: u8,
-    /// Whether [`SECRET`] is the key to be kept, not the accept value to be compared.
-    pub(super) server: bool,
-}
-
-// The fields, one more than their place in the tables. Case counts in the values of all but the
-// first three.
-/// No field: the name of one is being read.
-const NAMING: u8 = 0;
+// The fields. First those whose texts are in `TEXT`, and of these first those in which case does
+// not count.
+/// The name of a header.
+pub(super) const NAMING: u8 = 0;
 pub(super) const UPGRADE: u8 = 1;
 pub(super) const CONNECTION: u8 = 2;
-/// The key of a request, the accept value of a response.
-pub(super) const SECRET: u8 = 3;
-pub(super) const PROTOCOL: u8 = 4;
-pub(super) const HOST: u8 = 6;
-/// Always the first to come. What comes under this number a second time is Transfer-Encoding.
-pub(super) const METHOD: u8 = 8;
-/// Has no bit, but notes.
-pub(super) const ORIGIN: u8 = 9;
-/// No candidate. One more is the field of a header that is not looked for.
+pub(super) const LENGTH: u8 = 3;
+pub(super) const VERSION: u8 = 4;
+pub(super) const METHOD: u8 = 5;
+/// The version in the first line.
+pub(super) const FIRST: u8 = 6;
+pub(super) const ENCODING: u8 = 7;
+pub(super) const EXTENSIONS: u8 = 8;
+/// Of the target what is behind its `?`.
+const QUERY: u8 = 9;
+pub(super) const ACCEPT: u8 = 10;
+pub(super) const KEY: u8 = 11;
+/// From here on with the lists of the rules; from [`HOST`] on case does not count.
+pub(super) const PROTOCOL: u8 = 12;
+const TARGET: u8 = 13;
+pub(super) const HOST: u8 = 14;
+pub(super) const ORIGIN: u8 = 15;
+/// No candidate. As a field: a header that is not looked for.
 pub(super) const NONE: u8 = 16;
-/// No fields: what stands in the first line, and of the target what is behind its `?`.
-const TARGET: u8 = NONE + 2;
-pub(super) const FIRST: u8 = NONE + 3;
-const QUERY: u8 = NONE + 4;
 
-/// `close` in Connection.
-pub(super) const CLOSE: u8 = 0x01;
-/// The method is HEAD.
-pub(super) const HEAD: u8 = 0x02;
-/// An Origin that is on the list came, or one that is not.
-pub(super) const ORIGIN_LISTED: u8 = 0x04;
-pub(super) const ORIGIN_OTHER: u8 = 0x08;
+// What stands in values, a bit for each.
+pub(super) const WEBSOCKET: u8 = 0x01;
+pub(super) const TO_UPGRADE: u8 = 0x02;
+pub(super) const CLOSE: u8 = 0x04;
+pub(super) const THIRTEEN: u8 = 0x08;
+pub(super) const GET: u8 = 0x20;
+pub(super) const HEAD: u8 = 0x40;
 
 /// What a head is compared with, and who sees its parts.
-struct Context<'a, 'p> {
-    role: &'static Role,
-    rules: &'a Rules<'a>,
-    on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+pub(super) struct Context<'a, 'p> {
+    /// What the fields from [`PROTOCOL`] on are compared with.
+    pub(super) rules: &'a [&'a [&'a str]],
+    /// The fields that are lists: one element that matches is enough.
+    pub(super) lists: u32,
+    /// [`ACCEPT`], to be compared with the text, or [`KEY`], to be kept there.
+    pub(super) secret: u8,
+    pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
 }
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
+#[repr(C)] // Code is shorter where the small ones come first.
 pub(super) struct Exchange {
-    /// How much of our own head is out.
-    pub(super) position: usize,
-    pub(super) head: Head,
-    /// The candidates that still match, a bit for each.
-    alive: u16,
-    /// How much of them has matched.
-    matched: u16,
-    /// The field whose value is being read.
+    pub(super) state: State,
+    /// The field that is being read.
     field: u8,
     /// The candidate that matched, in a list the first one that did.
     found: u8,
-    /// The fields that had a value that matches, a bit for each.
-    pub(super) good: u8,
-    /// The fields that had one that does not.
-    pub(super) bad: u8,
-    /// The fields that came more than once.
-    pub(super) twice: u8,
+    /// The values in `texts` that came, a bit for each.
+    pub(super) hits: u8,
     /// The subprotocol.
     pub(super) chosen: u8,
     /// The target without its query.
     pub(super) target: u8,
-    /// What else a request says: [`CLOSE`], [`HEAD`], [`ORIGIN_LISTED`], [`ORIGIN_OTHER`].
-    pub(super) notes: u8,
+    /// Where in `texts` it stands; from [`ACCEPT`] on the candidates that still match, a bit for
+    /// each.
+    alive: u16,
+    /// How many bytes have been compared.
+    matched: u16,
+    /// The fields that came at all, a bit for each.
+    pub(super) seen: u16,
+    /// The fields that had a value that does not match.
+    pub(super) bad: u16,
+    /// The fields that came more than once.
+    pub(super) twice: u16,
+    /// How many bytes may still come.
+    pub(super) left: u16,
+    /// The status of a response, once its first line is complete.
+    pub(super) status: u16,
     /// Base64: the key first, then the accept value.
     pub(super) text: [u8; 28],
+    /// How much of our own head is out.
+    pub(super) position: usize,
 }
 
 impl Exchange {
-    pub(super) const fn new(head: Head, field: u8) -> Self {
+    /// The first line begins with `state` and the field; at most `left` bytes may come.
+    pub(super) const fn new(state: State, field: u8, left: u16) -> Self {
         Self {
-            position: 0,
-            head,
-            alive: !0,
-            matched: 0,
+            state,
             field,
             found: NONE,
-            good: 0,
-            bad: 0,
-            twice: 0,
+            hits: 0,
             chosen: NONE,
             target: NONE,
-            notes: 0,
+            alive: 0,
+            matched: 0,
+            seen: 0,
+            bad: 0,
+            twice: 0,
+            left,
+            status: 0,
             text: [0; 28],
+            position: 0,
         }
-    }
-
-    /// The fields that came at all.
-    pub(super) const fn seen(&self) -> u8 {
-        self.good | self.bad
     }
 
     /// The subprotocol both sides have agreed on.
@@ -116,146 +117,180 @@ impl Exchange {
 
     /// Begins anew behind an interim response.
     pub(super) const fn restart(&mut self) {
-        self.head.restart();
+        self.state = State::StatusVersion;
         self.field = FIRST;
-        self.good = 0;
+        self.status = 0;
+        self.seen = 0;
         self.bad = 0;
         self.twice = 0;
+        self.hits = 0;
         self.chosen = NONE;
     }
 
-    /// Takes `bytes` up to their end or that of the head, and moves them on.
+    /// Puts the accept value in the place of the key.
+    pub(super) fn accept(&mut self, hash: &mut impl Sha1) {
+        let key = self.text.get(..24).unwrap_or_default();
+        let digest = hash.sha1(&[key, GUID]);
+        base64(&digest, &mut self.text);
+    }
+
+    /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.
+    pub(super) const fn want(&self) -> usize {
+        match self.state {
+            State::Complete => 0,
+            State::LastCr => 1,
+            State::LineStart => 2,
+            State::Cr | State::FirstCr => 3,
+            _ => 4,
+        }
+    }
+
+    /// Takes bytes up to their end, that of the head, or an error.
     pub(super) fn receive(
         &mut self,
-        role: &'static Role,
-        rules: &Rules<'_>,
-        bytes: &mut &[u8],
-        on_part: &mut dyn FnMut(HeadPart<'_>),
+        cx: &mut Context<'_, '_>,
+        bytes: &[u8],
     ) -> Result<(), HeadError> {
-        let cx = &mut Context {
-            role,
-            rules,
-            on_part,
-        };
-        // Where the part that `bytes` is in begins.
-        let mut run = *bytes;
-        while !self.head.is_complete()
-            && let Some((&byte, behind)) = bytes.split_first()
-        {
-            let before = self.head.state();
-            let state = self.head.step(byte);
-            if let Some(error) = state.error() {
-                return Err(error);
-            }
-            if state <= State::StatusVersion {
-                self.byte(cx, byte);
-                *bytes = behind;
-                continue;
-            }
-            let mut piece = piece(run, bytes);
-            // All up to the space that gets here is white space.
-            while let [shorter @ .., ..=b' '] = piece {
-                piece = shorter;
-            }
-            cx.hand_out(before, piece);
-            *bytes = behind;
-            run = behind;
-            match before {
-                State::Name => {
-                    self.end_element(cx);
-                    self.field = self.found + 1;
-                    self.found = NONE;
+        // Where the part that is being read begins, and where it ends but for white space.
+        let (mut start, mut end) = (0, 0);
+        let mut at = 0;
+        loop {
+            let before = self.state;
+            let byte = bytes.get(at);
+            if let Some(&byte) = byte {
+                self.take(cx, byte);
+                if let Some(error) = self.state.error() {
+                    return Err(error);
                 }
-                State::Method => {
-                    self.end_value(cx);
-                    self.field = TARGET;
-                }
-                State::Target => {
-                    self.end_target(cx);
-                    self.field = FIRST;
-                }
-                State::Version | State::StatusVersion => {
-                    self.end_element(cx);
-                    if self.found == NONE {
-                        return Err(HeadError::Version);
+                at += 1;
+                if self.state.is_part() {
+                    if byte > b' ' {
+                        end = at;
                     }
-                    self.found = NONE;
-                    self.field = NAMING;
+                    continue;
                 }
-                State::Value | State::Colon if state == State::Cr => {
-                    self.end_value(cx);
-                    (cx.on_part)(HeadPart::HeaderEnd);
+            } else if before.is_part() {
+                end = at;
+            } else {
+                return Ok(());
+            }
+            if byte.is_none() || self.state != before {
+                let piece = bytes.get(start..end).unwrap_or_default();
+                let part = match before {
+                    State::Method => Some(HeadPart::Method(piece)),
+                    State::Target => Some(HeadPart::Target(piece)),
+                    State::Name => Some(HeadPart::Name(piece)),
+                    State::Value => Some(HeadPart::Value(piece)),
+                    State::Status => Some(HeadPart::Status(self.status)),
+                    State::Cr => Some(HeadPart::HeaderEnd),
+                    _ => None,
+                };
+                if let Some(part) = part {
+                    (cx.on_part)(part);
                 }
-                State::Status if state != State::Status => {
-                    (cx.on_part)(HeadPart::Status(self.head.status()));
-                }
-                _ => {}
+            }
+            start = at;
+            if byte.is_none() || self.state == State::Complete {
+                return Ok(());
             }
         }
-        cx.hand_out(self.head.state(), piece(run, bytes));
-        Ok(())
+    }
+
+    /// Takes a byte: where it stands, and what comes of it.
+    fn take(&mut self, cx: &Context<'_, '_>, byte: u8) {
+        let before = self.state;
+        let mut state = before.step(byte);
+        if before == State::Status {
+            let digit = u16::from(byte).wrapping_sub(b'0'.into());
+            if state != before {
+                // The byte behind the status.
+                if self.status < 100 {
+                    state = State::BadStartLine;
+                }
+            } else if digit > 9 || self.status > 99 || self.status + digit == 0 {
+                state = State::BadStartLine;
+            } else {
+                self.status = self.status * 10 + digit;
+            }
+        }
+        match self.left.checked_sub(1) {
+            Some(left) => self.left = left,
+            None => state = State::TooLong,
+        }
+        self.state = state;
+        if state.is_part() {
+            self.byte(cx, byte);
+        } else if before.has_end() && state.error().is_none() {
+            let found = self.end_value(cx);
+            if found == NONE && matches!(before, State::Version | State::StatusVersion) {
+                self.state = State::BadVersion;
+            }
+            self.field = match before {
+                State::Name => found,
+                State::Method => TARGET,
+                State::Target => FIRST,
+                _ => NAMING,
+            };
+        }
     }
 
     /// A byte of a name, a value, or the like.
     #[inline(always)]
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
-        if byte == b',' && cx.role.lists & bit(self.field) != 0 {
+        let field = self.field;
+        if byte == b',' && cx.lists >> field & 1 != 0 {
             self.end_element(cx);
-        } else if byte == b'?' && self.field == TARGET {
-            self.end_target(cx);
-        } else if matches!(byte, b' ' | b'\t') {
+        } else if byte == b'?' && field == TARGET {
+            self.end_value(cx);
+            self.field = QUERY;
+        } else if byte > b' ' {
+            self.match_byte(cx, byte);
+        } else if self.matched > 0 {
             // White space in front is nothing, and behind it only the end may come.
-            if self.matched > 0 {
-                self.match_byte(cx, 0);
-            }
-        } else {
-            // This maps no other character to one that is expected.
-            let fold = if self.field <= CONNECTION { 0x20 } else { 0 };
-            self.match_byte(cx, byte | fold);
+            self.match_byte(cx, 0);
         }
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
     #[inline(never)]
     fn match_byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+        let field = self.field;
         let at = usize::from(self.matched);
         self.matched = self.matched.wrapping_add(1);
-        let mut alive = 0;
-        let candidates = match self.field {
-            NAMING => cx.role.names,
-            PROTOCOL => cx.rules.subprotocols,
-            TARGET => cx.rules.targets,
-            HOST => cx.rules.hosts,
-            ORIGIN => cx.rules.origins,
-            FIRST => &["HTTP/1.1"],
-            SECRET => {
-                alive = match self.text.get_mut(at) {
-                    // What it is worth is seen at the end.
-                    Some(place) if cx.role.server => {
-                        *place = byte;
-                        1
-                    }
-                    Some(place) => u16::from(*place == byte),
-                    None => u16::from(byte == 0),
-                };
-                &[]
-            }
-            field => cx
-                .role
-                .values
-                .get(usize::from(field) - 1)
-                .map_or(&[][..], |value| value),
-        };
-        let any_case = matches!(self.field, HOST | ORIGIN);
-        let mut bit = 1u16;
-        for candidate in candidates {
-            let expected = candidate.as_bytes().get(at).copied().unwrap_or(0);
-            if expected == byte || any_case && expected.eq_ignore_ascii_case(&byte) {
-                alive |= bit;
-            }
-            bit <<= 1;
+        if at == 0 {
+            self.alive = group(field);
         }
-        self.alive &= alive;
+        // Of these three each field has one.
+        if field == cx.secret {
+            let mut expected = 0;
+            if let Some(place) = self.text.get_mut(at) {
+                if field == KEY {
+                    // What it is worth is seen at the end.
+                    *place = byte;
+                }
+                expected = *place;
+            }
+            if expected != byte {
+                self.alive = 0;
+            }
+        } else if let Some(list) = cx.rules.get(usize::from(field.wrapping_sub(PROTOCOL))) {
+            let mut fold = 0;
+            if field >= HOST && byte.is_ascii_alphabetic() {
+                fold = 0x20;
+            }
+            let mut alive = 0;
+            let mut bit = 1u16;
+            for candidate in *list {
+                let expected = candidate.as_bytes().get(at).copied().unwrap_or(0);
+                if (expected ^ byte) & !fold == 0 {
+                    alive |= bit;
+                }
+                bit <<= 1;
+            }
+            self.alive &= alive;
+        } else {
+            self.alive = walk(self.alive, byte, field <= CONNECTION);
+        }
     }
 
     /// The end of a name, a value, or an element of a list.
@@ -263,82 +298,45 @@ impl Exchange {
     #[allow(clippy::cast_possible_truncation)] // at most 16
     fn end_element(&mut self, cx: &Context<'_, '_>) {
         self.match_byte(cx, 0);
-        let mut found = self.alive.trailing_zeros() as u8;
-        match (self.field, found) {
-            (CONNECTION, 1) => {
-                self.notes |= CLOSE;
-                found = NONE;
-            }
-            (METHOD, 1) => self.notes |= HEAD,
-            _ => {}
+        self.matched = 0;
+        let found = if self.field < ACCEPT {
+            mark(self.alive)
+        } else {
+            self.alive.trailing_zeros() as u8
+        };
+        if found >= VALUE {
+            self.hits |= 1 << (found & 7);
         }
         if self.found == NONE {
             self.found = found;
         }
-        self.alive = !0;
-        self.matched = 0;
     }
 
-    /// The end of the target, or of what of it is looked at.
-    fn end_target(&mut self, cx: &Context<'_, '_>) {
-        let field = self.field;
-        self.end_element(cx);
-        if field == TARGET {
-            self.target = self.found;
-        }
-        self.found = NONE;
-        self.field = QUERY;
-    }
-
-    /// The end of a value: notes what it was.
+    /// The end of a value or the like: notes what it was, and says which.
     #[inline(never)]
-    fn end_value(&mut self, cx: &Context<'_, '_>) {
+    fn end_value(&mut self, cx: &Context<'_, '_>) -> u8 {
         self.end_element(cx);
-        if self.field == ORIGIN {
-            self.notes |= if self.found == NONE {
-                ORIGIN_OTHER
-            } else {
-                ORIGIN_LISTED
-            };
-        }
-        let bit = bit(self.field);
-        self.twice |= self.seen() & bit;
-        if self.found == NONE {
+        let field = self.field;
+        let found = self.found;
+        let bit = bit(field);
+        self.twice |= self.seen & bit;
+        self.seen |= bit;
+        if found == NONE {
             self.bad |= bit;
-        } else {
-            self.good |= bit;
-            if self.field == PROTOCOL && self.chosen == NONE {
-                self.chosen = self.found;
-            }
+        }
+        if field == PROTOCOL && self.chosen == NONE {
+            self.chosen = found;
+        }
+        if field == TARGET {
+            self.target = found;
         }
         self.found = NONE;
-        self.field = NAMING;
+        found
     }
 }
 
-impl Context<'_, '_> {
-    /// Hands out a piece of the part that `state` is in, if it is one that is handed out.
-    fn hand_out(&mut self, state: State, piece: &[u8]) {
-        if !piece.is_empty() {
-            (self.on_part)(match state {
-                State::Method => HeadPart::Method(piece),
-                State::Target => HeadPart::Target(piece),
-                State::Name => HeadPart::Name(piece),
-                State::Value => HeadPart::Value(piece),
-                _ => return,
-            });
-        }
-    }
-}
-
-/// What of `run` is in front of `rest`, its end.
-fn piece<'a>(run: &'a [u8], rest: &[u8]) -> &'a [u8] {
-    run.get(..run.len().wrapping_sub(rest.len()))
-        .unwrap_or_default()
-}
-
-/// The bit of a field, none if it has no place in the tables.
+/// The bit of a field, none if it is not looked for.
 #[allow(clippy::cast_possible_truncation)] // on purpose
-pub(super) const fn bit(field: u8) -> u8 {
-    (1u32 << field >> 1) as u8
+pub(super) const fn bit(field: u8) -> u16 {
+    (1u32 << field) as u16
 }

@@ -1,12 +1,12 @@
 //! The tokenizer of HTTP/1.1 heads (RFC 9112 sections 2 to 5), shared by both directions.
 
-use super::write::class;
+use super::write::kind;
 
 /// A part of a request's or response's head, as it streams by.
 ///
-/// Method, target, names and values come in one or more pieces, cut anywhere. A value has no white
-/// space in front; white space behind it is left out unless the bytes received were cut in it. A
-/// value that is empty may come as no piece at all.
+/// Method, target, names and values come in one or more pieces, cut anywhere, some of them perhaps
+/// empty. A value has no white space in front; white space behind it is left out unless the bytes
+/// received were cut in it. A value that is empty may come as no piece at all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HeadPart<'a> {
     /// A piece of the request's method.
@@ -62,25 +62,15 @@ pub enum HeadError {
     Version,
 }
 
-/// The tokenizer. After [`HeadError`] it is of no further use.
-#[derive(Debug, Clone)]
-pub(super) struct Head {
-    /// How many bytes may still come.
-    left: u16,
-    /// The status, as far as it is there (responses only).
-    status: u16,
-    state: State,
-}
-
 /// Where in a head the last byte stood, or what was wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(super) enum State {
-    // The states whose bytes are handed out, `Target`'s without being looked at.
+    // The states within a part.
+    Value,
+    // The states with an end, where it is noted what was there. `Cr` is another.
     Target,
     Method,
     Name,
-    Value,
-    // The states whose bytes are only looked at.
     /// The version of a request.
     Version,
     /// The version of a response.
@@ -93,8 +83,10 @@ pub(super) enum State {
     Status,
     Reason,
     LineStart,
-    /// Behind a CR.
+    /// Behind the CR of a header.
     Cr,
+    /// Behind the CR of the first line.
+    FirstCr,
     /// Behind the CR of the blank line.
     LastCr,
     Complete,
@@ -109,118 +101,64 @@ pub(super) enum State {
     SpaceBeforeColon,
     NoColon,
     BadName,
+    BadVersion,
 }
 
-/// What comes behind each [`State`] up to `Complete`, for each [`Class`](super::write::Class) of the
-/// next byte.
+/// What comes behind each [`State`] up to `LineStart`, for each kind of the next byte from CR on.
 #[rustfmt::skip]
-static TABLE: [State; 9 * 15] = {
+static TABLE: [State; 7 * 13] = {
     use State::*;
     const X: State = BadStartLine;
     const SP: State = SpaceBeforeColon;
     [
-        // Control, LF, CR, space, tab, colon, token, other visible, not ASCII
-        Control, BareLf, X, VersionStart, X, Target, Target, Target, X, // Target
-        Control, BareLf, X, TargetStart, X, X, Method, X, X, // Method
-        Control, BareLf, NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
-        Control, BareLf, Cr, Value, Value, Value, Value, Value, Value, // Value
-        Control, BareLf, Cr, X, X, X, Version, Version, X, // Version
-        Control, BareLf, X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
-        Control, BareLf, Cr, Colon, Colon, Value, Value, Value, Value, // Colon
-        Control, BareLf, X, X, X, X, Method, X, X, // MethodStart
-        Control, BareLf, X, X, X, Target, Target, Target, X, // TargetStart
-        Control, BareLf, X, X, X, X, Version, Version, X, // VersionStart
-        Control, BareLf, Cr, Reason, X, X, Status, X, X, // Status
-        Control, BareLf, Cr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
-        Control, BareLf, LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
-        BareCr, LineStart, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // Cr
-        BareCr, Complete, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, BareCr, // LastCr
+        // CR, space, tab, colon, token, other visible, not ASCII
+        Cr, Value, Value, Value, Value, Value, Value, // Value
+        X, VersionStart, X, Target, Target, Target, X, // Target
+        X, TargetStart, X, X, Method, X, X, // Method
+        NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
+        FirstCr, X, X, X, Version, Version, X, // Version
+        X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
+        Cr, Colon, Colon, Value, Value, Value, Value, // Colon
+        X, X, X, X, Method, X, X, // MethodStart
+        X, X, X, Target, Target, Target, X, // TargetStart
+        X, X, X, X, Version, Version, X, // VersionStart
+        FirstCr, Reason, X, X, Status, X, X, // Status
+        FirstCr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
+        LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
     ]
 };
 
-impl Head {
-    pub(super) const fn response(limit: u16) -> Self {
-        Self {
-            left: limit,
-            status: 0,
-            state: State::StatusVersion,
-        }
-    }
-
-    pub(super) const fn request(limit: u16) -> Self {
-        Self {
-            left: limit,
-            status: 0,
-            state: State::MethodStart,
-        }
-    }
-
-    /// Another response follows a complete one, within the same limit.
-    pub(super) const fn restart(&mut self) {
-        *self = Self::response(self.left);
-    }
-
-    /// The response's status, once its first line is complete.
-    pub(super) const fn status(&self) -> u16 {
-        self.status
-    }
-
-    /// How many bytes may still come.
-    pub(super) const fn left(&self) -> u16 {
-        self.left
-    }
-
-    pub(super) const fn state(&self) -> State {
-        self.state
-    }
-
-    pub(super) fn is_complete(&self) -> bool {
-        self.state == State::Complete
-    }
-
-    /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.
-    pub(super) const fn want(&self) -> usize {
-        match self.state {
-            State::Complete => 0,
-            State::LastCr => 1,
-            State::LineStart => 2,
-            State::Cr => 3,
-            _ => 4,
-        }
-    }
-
-    /// Takes a byte and says where it stands. Not to be called when complete.
-    // A function of its own: so it keeps its registers, and the loop around it keeps its own.
-    #[inline(never)]
-    pub(super) fn step(&mut self, byte: u8) -> State {
-        let before = self.state;
-        let at = before as usize * 9 + usize::from(class(byte));
-        let mut next = TABLE.get(at).copied().unwrap_or(State::BadStartLine);
-        if before == State::Status {
-            let mut valid = self.status >= 100;
-            if next == State::Status {
-                // At most 999 before, so there is no overflow.
-                let digit = byte.wrapping_sub(b'0');
-                valid = digit < 10;
-                if valid {
-                    self.status = self.status * 10 + u16::from(digit);
-                    valid = matches!(self.status, 1..1000);
-                }
-            }
-            if !valid {
-                next = State::BadStartLine;
-            }
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => next = State::TooLong,
-        }
-        self.state = next;
-        next
-    }
-}
-
 impl State {
+    /// Where `byte` stands, behind this one. Not to be called when complete.
+    #[inline(never)]
+    pub(super) fn step(self, byte: u8) -> Self {
+        if self >= Self::Cr {
+            return match (self, byte) {
+                (Self::LastCr, b'\n') => Self::Complete,
+                (_, b'\n') => Self::LineStart,
+                _ => Self::BareCr,
+            };
+        }
+        match kind(byte) / 2 {
+            0 => Self::Control,
+            1 => Self::BareLf,
+            kind => {
+                let at = self as usize * 7 + usize::from(kind) - 2;
+                TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
+            }
+        }
+    }
+
+    /// Is it within a part that is looked at?
+    pub(super) fn is_part(self) -> bool {
+        self <= Self::StatusVersion
+    }
+
+    /// Is it noted what was there once another state follows?
+    pub(super) fn has_end(self) -> bool {
+        self == Self::Cr || Self::Target <= self && self <= Self::StatusVersion
+    }
+
     /// The error that the state is, if it is one.
     pub(super) const fn error(self) -> Option<HeadError> {
         Some(match self {
@@ -234,6 +172,7 @@ impl State {
             Self::SpaceBeforeColon => HeadError::SpaceBeforeColon,
             Self::NoColon => HeadError::NoColon,
             Self::BadName => HeadError::Name,
+            Self::BadVersion => HeadError::Version,
             _ => return None,
         })
     }

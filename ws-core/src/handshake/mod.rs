@@ -19,6 +19,7 @@ mod response;
 mod server;
 #[cfg(any(test, feature = "crates-hash", feature = "compact"))]
 mod sha1;
+mod texts;
 mod write;
 
 #[cfg(test)]
@@ -38,7 +39,7 @@ pub use accept::{Sha1, accept_value, encode_key};
 pub use client::{ClientError, ClientHandshake, Upgraded};
 pub use head::{HeadError, HeadPart};
 pub use page::{Body, BodyError, BodyWriter, Page, Transfer};
-pub use request::{Host, MoreHeaders, Request, RequestError};
+pub use request::{Host, HostAddr, MoreHeaders, Request, RequestError};
 pub use response::{Response, ResponseError};
 pub use server::{Asked, Requested, Rules, ServerError, ServerHandshake};
 

@@ -1,6 +1,6 @@
 //! What a client asks for, and how it is written (RFC 6455 section 4.1).
 
-use super::write::{self, DECIMAL, HEX, HeaderFault, Writer};
+use super::write::{self, Writer};
 use core::net::SocketAddr;
 
 /// Who is asked: the value of the Host header.
@@ -11,9 +11,8 @@ pub enum Host<'a> {
     Text(&'a str),
     /// A name and a port, which is left out if it is 80.
     Port(&'a str, u16),
-    /// An address and a port, which is left out if it is 80. IPv6 is written in brackets and
-    /// without abbreviation.
-    Addr(SocketAddr),
+    /// An address.
+    Addr(&'a HostAddr),
 }
 
 /// A function that hands header after header, name and value, to the function it gets.
@@ -84,16 +83,6 @@ pub enum RequestError {
     OwnedHeader,
 }
 
-impl From<HeaderFault> for RequestError {
-    fn from(fault: HeaderFault) -> Self {
-        match fault {
-            HeaderFault::Name => Self::HeaderName,
-            HeaderFault::Value => Self::HeaderValue,
-            HeaderFault::Owned => Self::OwnedHeader,
-        }
-    }
-}
-
 impl<'a> Request<'a> {
     /// A request without origin, subprotocols and extra headers.
     pub const fn new(host: Host<'a>, target: &'a str) -> Self {
@@ -117,117 +106,112 @@ impl<'a> Request<'a> {
     ///
     /// The argument that is not.
     pub fn validate(&self) -> Result<(), RequestError> {
-        if let Host::Text(host) | Host::Port(host, _) = self.host {
-            let valid =
-                |byte| write::is_host_byte(byte) || matches!(byte, b':' | b'[' | b']' | b'%');
-            if host.is_empty() || !host.bytes().all(valid) {
-                return Err(RequestError::Host);
-            }
+        let mut writer = Writer::new(0, &mut []);
+        self.write(&[], &mut writer);
+        match writer.fault() {
+            Some(error) => Err(error),
+            None => Ok(()),
         }
-        let valid = |byte| write::is_visible(byte) && byte != b'#';
-        if !matches!(self.target.as_bytes(), [] | [b'/' | b'?', ..])
-            || !self.target.bytes().all(valid)
-        {
-            return Err(RequestError::Target);
-        }
-        if let Some(origin) = self.origin
-            && (origin.is_empty() || !origin.bytes().all(write::is_visible))
-        {
-            return Err(RequestError::Origin);
-        }
-        if self.subprotocols.len() > 16 {
-            return Err(RequestError::TooManySubprotocols);
-        }
-        let mut rest = self.subprotocols;
-        while let [first, others @ ..] = rest {
-            if !write::is_token_text(first) {
-                return Err(RequestError::Subprotocol);
-            }
-            if others.contains(first) {
-                return Err(RequestError::RepeatedSubprotocol);
-            }
-            rest = others;
-        }
-        let mut result = Ok(());
-        self.each_header(&mut |name, value| {
-            if result.is_ok() {
-                result = write::check_header(name, value);
-            }
-        });
-        Ok(result?)
     }
 
-    fn each_header(&self, each: &mut dyn FnMut(&str, &str)) {
+    /// Writes the request's bytes from `position` on to `out`, and says how many.
+    pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
+        let room = out.len();
+        let mut writer = Writer::new(position, out);
+        self.write(key, &mut writer);
+        room - writer.free()
+    }
+
+    #[inline(never)]
+    fn write(&self, key: &[u8], w: &mut Writer<'_>) {
+        w.text("GET ");
+        let start = self.target.bytes().next().unwrap_or(b'?');
+        if start != b'/' {
+            w.text("/");
+            w.check(start == b'?', RequestError::Target);
+        }
+        w.checked(self.target, RequestError::Target);
+        w.text(" HTTP/1.1\r\nHost: ");
+        self.host.write(w);
+        w.text(write::ASK);
+        w.bytes(key);
+        if let Some(origin) = self.origin {
+            w.text("\r\nOrigin: ");
+            w.checked(origin, RequestError::Origin);
+        }
+        w.check(
+            self.subprotocols.len() <= 16,
+            RequestError::TooManySubprotocols,
+        );
+        w.subprotocols(self.subprotocols);
+        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| w.header(name, value);
         for (name, value) in self.headers {
             each(name, value);
         }
         if let Some(more) = self.more_headers {
             more(each);
         }
+        w.text("\r\n\r\n");
+    }
+}
+
+/// The value of Host for an address and a port, which is left out if it is 80. IPv6 is written in
+/// brackets and without abbreviation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HostAddr {
+    // The longest there is: `[ffff:...:ffff]:65535`.
+    text: [u8; 47],
+    len: u8,
+}
+
+impl HostAddr {
+    /// The text for `addr`.
+    #[allow(clippy::cast_possible_truncation)] // at most 47
+    pub fn new(addr: SocketAddr) -> Self {
+        let mut text = [0; 47];
+        let mut writer = Writer::new(0, &mut text);
+        let w = &mut writer;
+        match addr {
+            SocketAddr::V4(addr) => {
+                let mut before = "";
+                for octet in addr.ip().octets() {
+                    w.text(before);
+                    w.number(octet.into(), 10);
+                    before = ".";
+                }
+            }
+            SocketAddr::V6(addr) => {
+                let mut before = "[";
+                for group in addr.ip().segments() {
+                    w.text(before);
+                    w.number(group.into(), 16);
+                    before = ":";
+                }
+                w.text("]");
+            }
+        }
+        w.port(addr.port());
+        let free = writer.free();
+        Self {
+            text,
+            len: 47 - free as u8,
+        }
     }
 
-    /// Writes the request's bytes from `position` on to `out`, and says how many.
-    #[inline(never)]
-    pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
-        let room = out.len();
-        let mut writer = Writer::new(position, out);
-        let w = &mut writer;
-        w.text("GET ");
-        if !self.target.starts_with('/') {
-            w.text("/");
-        }
-        w.text(self.target);
-        w.text(" HTTP/1.1\r\nHost: ");
-        self.host.write(w);
-        w.text(write::UPGRADE);
-        w.text("\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ");
-        w.bytes(key);
-        if let Some(origin) = self.origin {
-            w.header("Origin", origin.as_bytes());
-        }
-        let mut before = write::PROTOCOL;
-        for name in self.subprotocols {
-            w.text(before);
-            w.text(name);
-            before = ", ";
-        }
-        self.each_header(&mut |name, value| w.header(name, value.as_bytes()));
-        w.text("\r\n\r\n");
-        room - writer.free()
+    fn bytes(&self) -> &[u8] {
+        self.text.get(..self.len.into()).unwrap_or_default()
     }
 }
 
 impl Host<'_> {
     fn write(&self, w: &mut Writer<'_>) {
-        let port = match *self {
-            Self::Text(text) => {
-                w.text(text);
-                return;
-            }
+        match *self {
+            Self::Text(text) => w.checked(text, RequestError::Host),
             Self::Port(name, port) => {
-                w.text(name);
-                port
+                w.checked(name, RequestError::Host);
+                w.port(port);
             }
-            Self::Addr(SocketAddr::V4(addr)) => {
-                let mut before = 0;
-                for octet in addr.ip().octets() {
-                    w.number(before, octet.into(), DECIMAL);
-                    before = b'.';
-                }
-                addr.port()
-            }
-            Self::Addr(SocketAddr::V6(addr)) => {
-                let mut before = b'[';
-                for &group in addr.ip().octets().as_chunks().0 {
-                    w.number(before, u16::from_be_bytes(group), HEX);
-                    before = b':';
-                }
-                w.text("]");
-                addr.port()
-            }
-        };
-        if port != 80 {
-            w.number(b':', port, DECIMAL);
+            Self::Addr(addr) => w.bytes(addr.bytes()),
         }
     }
 }

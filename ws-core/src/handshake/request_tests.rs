@@ -75,20 +75,20 @@ fn rfc6455_4_1_target_and_host() {
             format!("GET {expected} HTTP/1.1")
         );
     }
-    let addr = |text: &str| Host::Addr(text.parse::<SocketAddr>().unwrap());
+    let addr = |text: &str| HostAddr::new(text.parse::<SocketAddr>().unwrap());
     for (host, expected) in [
         (Host::Text("a.b:1"), "a.b:1"),
         (Host::Text("[::1]:99"), "[::1]:99"),
         (Host::Port("a.b", 80), "a.b"),
         (Host::Port("a.b", 8080), "a.b:8080"),
         (Host::Port("a.b", 65535), "a.b:65535"),
-        (addr("127.0.0.1:80"), "127.0.0.1"),
-        (addr("10.200.30.255:1"), "10.200.30.255:1"),
+        (Host::Addr(&addr("127.0.0.1:80")), "127.0.0.1"),
+        (Host::Addr(&addr("10.200.30.255:1")), "10.200.30.255:1"),
         (
-            addr("[2001:db8::ff00:42:8329]:443"),
+            Host::Addr(&addr("[2001:db8::ff00:42:8329]:443")),
             "[2001:db8:0:0:0:ff00:42:8329]:443",
         ),
-        (addr("[::1]:80"), "[0:0:0:0:0:0:0:1]"),
+        (Host::Addr(&addr("[::1]:80")), "[0:0:0:0:0:0:0:1]"),
     ] {
         assert_eq!(line(host, "/").1, format!("Host: {expected}"));
     }

@@ -1,7 +1,8 @@
 //! What a server answers, and how it is written (RFC 6455 section 4.2.2).
 
 use super::page::Page;
-use super::write::{self, DECIMAL, HeaderFault, Writer};
+use super::request::RequestError;
+use super::write::{self, Writer};
 
 /// A server's answer to an opening handshake. It is only borrowed, and must stay the same until all
 /// of it is out.
@@ -52,52 +53,33 @@ pub enum ResponseError {
     TooManyRules,
 }
 
-impl From<HeaderFault> for ResponseError {
-    fn from(fault: HeaderFault) -> Self {
-        match fault {
-            HeaderFault::Name => Self::HeaderName,
-            HeaderFault::Value => Self::HeaderValue,
-            HeaderFault::Owned => Self::OwnedHeader,
-        }
-    }
-}
-
 impl Response<'_> {
     /// Whether the response is well-formed whatever its arguments hold.
     ///
     /// # Errors
     ///
     /// The argument that is not.
+    #[inline]
     pub fn validate(&self) -> Result<(), ResponseError> {
-        let headers = match *self {
-            Self::Upgrade {
-                subprotocol,
-                headers,
-            } => {
-                if subprotocol.is_some_and(|name| !write::is_token_text(name)) {
-                    return Err(ResponseError::Subprotocol);
-                }
-                headers
-            }
-            Self::Refuse { status, headers }
-            | Self::Page(Page {
-                status, headers, ..
-            }) => {
-                if !matches!(status, 200..600) {
-                    return Err(ResponseError::Status);
-                }
-                headers
-            }
-        };
-        for (name, value) in headers {
-            write::check_header(name, value)?;
+        if let Self::Refuse { status, .. } | Self::Page(Page { status, .. }) = *self
+            && !matches!(status, 200..600)
+        {
+            return Err(ResponseError::Status);
         }
-        Ok(())
+        let mut writer = Writer::new(0, &mut []);
+        self.write(&[], false, &mut writer);
+        match writer.fault() {
+            None => Ok(()),
+            Some(RequestError::Subprotocol) => Err(ResponseError::Subprotocol),
+            Some(RequestError::HeaderName) => Err(ResponseError::HeaderName),
+            Some(RequestError::HeaderValue) => Err(ResponseError::HeaderValue),
+            Some(_) => Err(ResponseError::OwnedHeader),
+        }
     }
 
     /// Writes the response's bytes from `position` on to `out`, and says how many. With `close` the
     /// client wants no other page.
-    #[inline(never)]
+    #[inline]
     pub(super) fn fill(
         &self,
         accept: &[u8],
@@ -107,56 +89,60 @@ impl Response<'_> {
     ) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
-        let w = &mut writer;
-        w.text("HTTP/1.1");
-        let headers = match *self {
+        self.write(accept, close, &mut writer);
+        room - writer.free()
+    }
+
+    /// Each kind has a function of its own, so that who never gives a page has no code for one.
+    #[inline(always)]
+    fn write(&self, accept: &[u8], close: bool, w: &mut Writer<'_>) {
+        match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
-            } => {
-                w.text(" 101 Switching Protocols");
-                w.text(write::UPGRADE);
-                w.header("Sec-WebSocket-Accept", accept);
-                if let Some(name) = subprotocol {
-                    w.text(write::PROTOCOL);
-                    w.text(name);
-                }
-                headers
-            }
-            Self::Refuse { status, headers } => {
-                w.number(b' ', status, DECIMAL);
-                // The reason phrase is empty, the space in front of it is not (RFC 9112 section 4).
-                w.text(" \r\nConnection: close\r\nContent-Length: 0");
-                if status == 426 {
-                    w.text(write::UPGRADE);
-                    w.header("Sec-WebSocket-Version", b"13");
-                }
-                if status == 405 {
-                    w.header("Allow", b"GET");
-                }
-                headers
-            }
-            Self::Page(ref page) => {
-                w.number(b' ', page.status, DECIMAL);
-                w.text(" ");
-                if close || page.close {
-                    w.header("Connection", b"close");
-                }
-                if !page.is_bodiless() {
-                    match page.body.length() {
-                        Some(length) => {
-                            w.header("Content-Length", write::decimal(length, &mut [0; 20]));
-                        }
-                        None => w.header("Transfer-Encoding", b"chunked"),
-                    }
-                }
-                page.headers
-            }
-        };
-        for (name, value) in headers {
-            w.header(name, value.as_bytes());
+            } => upgrade(accept, subprotocol, headers, w),
+            Self::Refuse { status, headers } => refusal(status, headers, w),
+            Self::Page(ref page) => page_head(page, close, w),
         }
-        w.text("\r\n\r\n");
-        room - writer.free()
     }
+}
+
+#[inline(never)]
+fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+    w.text("HTTP/1.1 101 Switching Protocols");
+    w.text(write::UPGRADE);
+    w.text("\r\nSec-WebSocket-Accept: ");
+    w.bytes(accept);
+    w.subprotocols(subprotocol.as_slice());
+    w.headers(headers);
+}
+
+#[inline(never)]
+fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+    w.status(status);
+    w.text("\r\nConnection: close\r\nContent-Length: 0");
+    if status == 426 {
+        w.text(write::UPGRADE_13);
+    }
+    if status == 405 {
+        w.text("\r\nAllow: GET");
+    }
+    w.headers(headers);
+}
+
+#[inline(never)]
+fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
+    w.status(page.status);
+    if close || page.close {
+        w.text("\r\nConnection: close");
+    }
+    if !page.is_bodiless() {
+        if let Some(length) = page.body.length() {
+            w.text("\r\nContent-Length: ");
+            w.number(length, 10);
+        } else {
+            w.text("\r\nTransfer-Encoding: chunked");
+        }
+    }
+    w.headers(page.headers);
 }

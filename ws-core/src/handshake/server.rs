@@ -1,41 +1,15 @@
 //! The server's side (RFC 6455 sections 4.2.1 and 4.2.2).
 
+use super::Sha1;
 use super::fields::{
-    CLOSE, CONNECTION, Exchange, HEAD, HOST, METHOD, NONE, ORIGIN_LISTED, ORIGIN_OTHER, PROTOCOL,
-    Role, SECRET, UPGRADE, bit,
+    CLOSE, CONNECTION, Context, ENCODING, Exchange, GET, HEAD, HOST, KEY, LENGTH, METHOD, NONE,
+    ORIGIN, PROTOCOL, THIRTEEN, TO_UPGRADE, UPGRADE, VERSION, WEBSOCKET, bit,
 };
-use super::head::{Head, HeadError, HeadPart};
+use super::head::{HeadError, HeadPart, State};
 use super::response::{Response, ResponseError};
-use super::{Sha1, accept_value};
 
-const VERSION: u8 = 5;
-const LENGTH: u8 = 7;
-
-static ROLE: Role = Role {
-    names: &[
-        "upgrade",
-        "connection",
-        "sec-websocket-key",
-        "sec-websocket-protocol",
-        "sec-websocket-version",
-        "host",
-        "content-length",
-        "transfer-encoding",
-        "origin",
-    ],
-    values: &[
-        ["websocket"; 2],
-        ["upgrade", "close"],
-        [""; 2],
-        [""; 2],
-        ["13"; 2],
-        [""; 2],
-        ["0"; 2],
-        ["GET", "HEAD"],
-    ],
-    lists: bit(UPGRADE) | bit(CONNECTION) | bit(PROTOCOL),
-    server: true,
-};
+/// In the notes on what was asked, besides [`CLOSE`] and [`HEAD`]: there is an Origin.
+const HAS_ORIGIN: u8 = 1;
 
 /// A server's side of the opening handshake: reads the request, sends the response.
 ///
@@ -171,7 +145,7 @@ impl Asked {
 
     /// There is an Origin, as browsers send it.
     pub const fn has_origin(&self) -> bool {
-        self.notes & (ORIGIN_LISTED | ORIGIN_OTHER) != 0
+        self.notes & HAS_ORIGIN != 0
     }
 }
 
@@ -256,7 +230,7 @@ impl ServerHandshake {
     /// A handshake with a limit to the bytes of the request.
     pub const fn new(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(Head::request(limit), METHOD),
+            exchange: Exchange::new(State::MethodStart, METHOD, limit),
         }
     }
 
@@ -265,13 +239,13 @@ impl ServerHandshake {
     ///
     /// With a receive buffer there is no need for it.
     pub fn want(&self) -> usize {
-        self.exchange.head.want()
+        self.exchange.want()
     }
 
     /// How many of the `limit` bytes are left: what was consumed so far, also by the call that
     /// ended in an error such as [`ServerError::NotAnUpgrade`], is the rest.
     pub fn limit_left(&self) -> u16 {
-        self.exchange.head.left()
+        self.exchange.left
     }
 
     /// Takes bytes of the request, any number of them, and says how many were consumed: all, or up
@@ -289,12 +263,17 @@ impl ServerHandshake {
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
     ) -> Result<(usize, Option<Requested>), ServerError> {
-        let (consumed, requested) = self.read(rules, bytes, on_part)?;
-        if requested.is_some() {
-            let key = self.exchange.text.get(..24).unwrap_or_default();
-            self.exchange.text = accept_value(key, hash);
+        let before = self.exchange.left;
+        self.read(rules, bytes, on_part)?;
+        let exchange = &mut self.exchange;
+        let mut requested = None;
+        if exchange.state == State::Complete {
+            exchange.accept(hash);
+            requested = Some(Requested {
+                subprotocol: exchange.subprotocol(),
+            });
         }
-        Ok((consumed, requested))
+        Ok((usize::from(before - exchange.left), requested))
     }
 
     #[inline(never)]
@@ -303,53 +282,62 @@ impl ServerHandshake {
         rules: &Rules<'_>,
         bytes: &[u8],
         on_part: &mut dyn FnMut(HeadPart<'_>),
-    ) -> Result<(usize, Option<Requested>), ServerError> {
-        let mut rest = bytes;
-        self.exchange.receive(&ROLE, rules, &mut rest, on_part)?;
-        let complete = self.exchange.head.is_complete();
-        let requested = if complete {
-            Some(self.verdict(rules)?)
-        } else {
-            None
+    ) -> Result<(), ServerError> {
+        let cx = &mut Context {
+            secret: KEY,
+            lists: 1 << UPGRADE | 1 << CONNECTION | 1 << PROTOCOL,
+            rules: &[
+                rules.subprotocols,
+                rules.targets,
+                rules.hosts,
+                rules.origins,
+            ],
+            on_part,
         };
-        Ok((bytes.len() - rest.len(), requested))
+        self.exchange.receive(cx, bytes)?;
+        if self.exchange.state != State::Complete {
+            return Ok(());
+        }
+        self.verdict(rules)
     }
 
     /// What a complete request comes to (RFC 6455 section 4.2.1).
-    fn verdict(&self, rules: &Rules<'_>) -> Result<Requested, ServerError> {
-        let exchange = &self.exchange;
-        let (good, bad, twice, seen) =
-            (exchange.good, exchange.bad, exchange.twice, exchange.seen());
+    fn verdict(&self, rules: &Rules<'_>) -> Result<(), ServerError> {
+        let Exchange {
+            seen,
+            bad,
+            twice,
+            hits,
+            ..
+        } = self.exchange;
         Err(if twice & bit(HOST) != 0 {
             ServerError::RepeatedHost
         } else if seen & bit(HOST) == 0 {
             ServerError::NoHost
-        } else if good & bit(HOST) == 0 && !rules.hosts.is_empty() {
+        } else if bad & bit(HOST) != 0 && !rules.hosts.is_empty() {
             ServerError::Host
-        } else if good & bit(METHOD) == 0 || exchange.notes & HEAD != 0 {
+        } else if hits & GET == 0 {
             ServerError::Method
-        } else if good & bit(UPGRADE) == 0 {
+        } else if hits & WEBSOCKET == 0 {
             ServerError::NotAnUpgrade
-        } else if good & bit(CONNECTION) == 0 {
+        } else if hits & TO_UPGRADE == 0 {
             ServerError::Connection
         } else if twice & bit(VERSION) != 0 {
             ServerError::RepeatedVersion
-        } else if good & bit(VERSION) == 0 {
+        } else if hits & THIRTEEN == 0 {
             ServerError::Version
-        } else if twice & bit(SECRET) != 0 {
+        } else if twice & bit(KEY) != 0 {
             ServerError::RepeatedKey
-        } else if seen & bit(SECRET) == 0 {
+        } else if seen & bit(KEY) == 0 {
             ServerError::NoKey
-        } else if bad & bit(SECRET) != 0 || !is_key(&exchange.text) {
+        } else if bad & bit(KEY) != 0 || !is_key(&self.exchange.text) {
             ServerError::Key
-        } else if exchange.notes & ORIGIN_OTHER != 0 && !rules.origins.is_empty() {
+        } else if bad & bit(ORIGIN) != 0 && !rules.origins.is_empty() {
             ServerError::Origin
         } else if self.has_body() {
             ServerError::Body
         } else {
-            return Ok(Requested {
-                subprotocol: exchange.subprotocol(),
-            });
+            return Ok(());
         })
     }
 
@@ -365,7 +353,7 @@ impl ServerHandshake {
         let upgrade = match outcome {
             Ok(_) => true,
             Err(ServerError::NotAnUpgrade) => false,
-            Err(ServerError::Method) if exchange.notes & HEAD != 0 => false,
+            Err(ServerError::Method) if exchange.hits & HEAD != 0 => false,
             Err(error) => return Err(error),
         };
         if self.has_body() {
@@ -375,13 +363,13 @@ impl ServerHandshake {
             target: exchange.target,
             subprotocol: exchange.chosen,
             upgrade,
-            notes: exchange.notes,
+            notes: exchange.hits & (CLOSE | HEAD) | u8::from(exchange.seen & bit(ORIGIN) != 0),
         })
     }
 
     /// Is a body announced?
     fn has_body(&self) -> bool {
-        self.exchange.bad & bit(LENGTH) != 0 || self.exchange.twice & bit(METHOD) != 0
+        self.exchange.bad & bit(LENGTH) != 0 || self.exchange.seen & bit(ENCODING) != 0
     }
 
     /// Writes what comes next of the response to `out`, as much as there is room for, and says how
@@ -393,13 +381,13 @@ impl ServerHandshake {
     /// [`Transfer`](super::Transfer) is for its body.
     pub fn fill(&self, response: &Response<'_>, out: &mut [u8]) -> usize {
         let exchange = &self.exchange;
-        let close = exchange.notes & CLOSE != 0;
+        let close = exchange.hits & CLOSE != 0;
         response.fill(&exchange.text, close, exchange.position, out)
     }
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
     pub fn sent(&mut self, n: usize) {
-        self.exchange.position = self.exchange.position.saturating_add(n);
+        self.exchange.position = self.exchange.position.wrapping_add(n);
     }
 
     /// The stream ended before the request did: what that comes to.

@@ -1,16 +1,24 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
+use super::request::RequestError;
+use super::texts::is_owned;
 use core::slice::IterMut;
 
-/// What asks for the upgrade and what grants it.
-pub(super) const UPGRADE: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade";
-pub(super) const PROTOCOL: &str = "\r\nSec-WebSocket-Protocol: ";
+/// What asks for the upgrade, up to the key.
+pub(super) static ASK: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ";
+/// What grants it.
+pub(super) static UPGRADE: &str = ASK.split_at(41).0;
+/// The same, to those who did not ask well.
+pub(super) static UPGRADE_13: &str = ASK.split_at(68).0;
 
-/// Takes a text from its start, drops what is out already, keeps what there is room for.
+/// Takes a text from its start, drops what is out already, keeps what there is room for. What the
+/// application has put in is checked on the way.
 pub(super) struct Writer<'o> {
     skip: usize,
     room: IterMut<'o, u8>,
+    fault: Option<RequestError>,
 }
 
 impl<'o> Writer<'o> {
@@ -19,12 +27,25 @@ impl<'o> Writer<'o> {
         Self {
             skip,
             room: out.iter_mut(),
+            fault: None,
         }
     }
 
     /// How much of the `len` bytes given is still free.
     pub(super) fn free(&self) -> usize {
         self.room.len()
+    }
+
+    /// What was wrong: the last thing that was.
+    pub(super) const fn fault(&self) -> Option<RequestError> {
+        self.fault
+    }
+
+    /// Something is wrong, unless `valid`.
+    pub(super) fn check(&mut self, valid: bool, error: RequestError) {
+        if !valid {
+            self.fault = Some(error);
+        }
     }
 
     #[inline(never)]
@@ -42,110 +63,149 @@ impl<'o> Writer<'o> {
         self.bytes(text.as_bytes());
     }
 
-    /// A line break and a header.
+    /// Text of the application's; `error` if it is not what may stand there.
     #[inline(never)]
-    pub(super) fn header(&mut self, name: &str, value: &[u8]) {
+    pub(super) fn checked(&mut self, text: &str, error: RequestError) {
+        self.text(text);
+        let allowed = allowed(error);
+        // A fragment is no part of a target.
+        let mut other = 0;
+        if error == RequestError::Target {
+            other = b'#';
+        }
+        let mut valid = !text.is_empty() || allowed & EMPTY != 0;
+        for byte in text.bytes() {
+            valid &= byte != other && allowed >> kind(byte) & 1 != 0;
+        }
+        self.check(valid, error);
+    }
+
+    /// A line break and a header of the application's.
+    pub(super) fn header(&mut self, name: &str, value: &str) {
         self.text("\r\n");
-        self.text(name);
+        self.check(!is_owned(name), RequestError::OwnedHeader);
+        self.checked(name, RequestError::HeaderName);
         self.text(": ");
-        self.bytes(value);
+        self.checked(value, RequestError::HeaderValue);
     }
 
-    /// A character, if it is not NUL, and a number without leading zeros. `powers` are those of
-    /// the number's base.
+    /// The application's headers, and the end of the head.
     #[inline(never)]
-    pub(super) fn number(&mut self, before: u8, number: u16, powers: &[u32; 5]) {
-        let mut number = u32::from(number);
-        if before != 0 {
-            self.bytes(&[before]);
+    pub(super) fn headers(&mut self, headers: &[(&str, &str)]) {
+        for (name, value) in headers {
+            self.header(name, value);
         }
-        let mut shown = false;
-        for &power in powers {
-            let mut digit = b'0';
-            while number >= power {
-                number -= power;
-                digit += 1;
-                shown = true;
-            }
-            if digit > b'9' {
-                digit += b'a' - b'9' - 1;
-            }
-            if shown || power == 1 {
-                self.bytes(&[digit]);
-            }
+        self.text("\r\n\r\n");
+    }
+
+    /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
+    /// section 4).
+    pub(super) fn status(&mut self, status: u16) {
+        self.text("HTTP/1.1 ");
+        self.number(status.into(), 10);
+        self.text(" ");
+    }
+
+    /// Names of subprotocols, if there are any.
+    pub(super) fn subprotocols(&mut self, names: &[&str]) {
+        let mut before = "\r\nSec-WebSocket-Protocol: ";
+        let mut rest = names;
+        while let [name, others @ ..] = rest {
+            self.text(before);
+            self.checked(name, RequestError::Subprotocol);
+            let repeated = others.iter().any(|other| other == name);
+            self.check(!repeated, RequestError::RepeatedSubprotocol);
+            before = ", ";
+            rest = others;
+        }
+    }
+
+    /// A port, unless it is the default one.
+    pub(super) fn port(&mut self, port: u16) {
+        if port != 80 {
+            self.text(":");
+            self.number(port.into(), 10);
+        }
+    }
+
+    /// A number without leading zeros.
+    #[allow(clippy::cast_possible_truncation)] // a digit
+    pub(super) fn number(&mut self, number: usize, base: usize) {
+        let mut unit = 1;
+        while number / unit >= base {
+            unit *= base;
+        }
+        while unit > 0 {
+            let digit = (number / unit % base) as u8;
+            let before = if digit < 10 { b'0' } else { b'a' - 10 };
+            self.bytes(&[before + digit]);
+            unit /= base;
         }
     }
 }
 
-/// The decimal digits of a number, at the end of `digits`.
-pub(super) fn decimal(mut number: usize, digits: &mut [u8; 20]) -> &[u8] {
-    let mut start = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = b"0123456789".get(number % 10).copied().unwrap_or(b'0');
-        number /= 10;
-        start -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    digits.get(start..).unwrap_or_default()
-}
+// The kinds of bytes in a head. Half of each is what the tokenizer goes by; an odd one may stand in
+// a host (RFC 3986 section 3.2).
+const CONTROL: u8 = 0;
+const LF: u8 = 2;
+const CR: u8 = 4;
+const SPACE: u8 = 6;
+const TAB: u8 = 8;
+const COLON: u8 = 11;
+/// May stand in a token (RFC 9110 section 5.6.2).
+const TOKEN: u8 = 12;
+/// Another visible ASCII character.
+const VISIBLE: u8 = 14;
+const NOT_ASCII: u8 = 16;
 
-pub(super) const DECIMAL: &[u32; 5] = &[10000, 1000, 100, 10, 1];
-pub(super) const HEX: &[u32; 5] = &[65536, 4096, 256, 16, 1];
-
-/// What a byte can be in a head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    Control,
-    Lf,
-    Cr,
-    Space,
-    Tab,
-    Colon,
-    /// May stand in a token (RFC 9110 section 5.6.2).
-    Token,
-    /// Another visible ASCII character.
-    Visible,
-    /// Not ASCII.
-    Other,
-}
-
-/// The classes of the ASCII characters, two to a byte.
-static CLASSES: [u8; 64] = {
-    let mut classes = [0; 64];
+/// The kinds of the ASCII characters, two to a byte.
+static KINDS: [u8; 64] = {
+    let mut kinds = [0; 64];
     let mut byte = 0;
     #[allow(clippy::indexing_slicing)] // at compile time
     while byte < 128 {
-        let class = match byte {
-            b'\n' => Class::Lf,
-            b'\r' => Class::Cr,
-            b' ' => Class::Space,
-            b'\t' => Class::Tab,
-            b':' => Class::Colon,
-            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => Class::Token,
-            b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~' => {
-                Class::Token
-            }
-            b'!'..=b'~' => Class::Visible,
-            _ => Class::Control,
+        let kind = match byte {
+            b'\n' => LF,
+            b'\r' => CR,
+            b' ' => SPACE,
+            b'\t' => TAB,
+            b':' => COLON,
+            b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' => TOKEN + 1,
+            b'!' | b'$'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'_' | b'~' => TOKEN + 1,
+            b'#' | b'^' | b'`' | b'|' => TOKEN,
+            b'(' | b')' | b',' | b';' | b'=' | b'[' | b']' => VISIBLE + 1,
+            b'!'..=b'~' => VISIBLE,
+            _ => CONTROL,
         };
-        classes[byte as usize / 2] |= (class as u8) << (byte % 2 * 4);
+        kinds[byte as usize / 2] |= kind << (byte % 2 * 4);
         byte += 1u8;
     }
-    classes
+    kinds
 };
 
-/// The number of the [`Class`] of `byte`.
-pub(super) fn class(byte: u8) -> u8 {
-    match CLASSES.get(usize::from(byte / 2)) {
+/// The kind of `byte`.
+pub(super) fn kind(byte: u8) -> u8 {
+    match KINDS.get(usize::from(byte / 2)) {
         Some(two) => two >> (byte % 2 * 4) & 15,
-        None => Class::Other as u8,
+        None => NOT_ASCII,
     }
 }
 
-fn is_token(byte: u8) -> bool {
-    class(byte) == Class::Token as u8
+/// Among the kinds that are allowed, in a place that none has: no byte at all.
+const EMPTY: u32 = 1 << 1;
+
+/// The kinds of bytes that a text may have, a bit for each; `error` is what others are.
+const fn allowed(error: RequestError) -> u32 {
+    const HOST: u32 = 1 << COLON | 1 << (VISIBLE + 1) | 1 << (TOKEN + 1);
+    const TOKENS: u32 = 1 << TOKEN | 1 << (TOKEN + 1);
+    const VISIBLES: u32 = HOST | 1 << VISIBLE | TOKENS;
+    match error {
+        RequestError::Host => HOST,
+        RequestError::Target => VISIBLES | EMPTY,
+        RequestError::Origin => VISIBLES,
+        RequestError::HeaderValue => VISIBLES | 1 << SPACE | 1 << TAB | 1 << NOT_ASCII | EMPTY,
+        _ => TOKENS,
+    }
 }
 
 /// Whether `byte` is a visible ASCII character.
@@ -153,53 +213,7 @@ pub(crate) const fn is_visible(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~')
 }
 
-/// Whether `byte` may stand in a host's name (RFC 3986 section 3.2.2).
-pub(crate) const fn is_host_byte(byte: u8) -> bool {
-    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'!' | b'$'..=b'.' | b';' | b'=' | b'_' | b'~')
-}
-
-pub(super) fn is_token_text(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(is_token)
-}
-
-/// Whether `text` may be a header's value: no control characters but HTAB (RFC 9110 section 5.5).
-pub(super) fn is_value(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 128..))
-}
-
-/// The headers that only the handshake itself may write.
-fn is_owned(name: &str) -> bool {
-    const OWNED: [&str; 5] = [
-        "host",
-        "upgrade",
-        "connection",
-        "content-length",
-        "transfer-encoding",
-    ];
-    const PREFIX: &[u8] = b"sec-websocket-";
-    OWNED.iter().any(|owned| owned.eq_ignore_ascii_case(name))
-        || name
-            .as_bytes()
-            .get(..PREFIX.len())
-            .is_some_and(|p| p.eq_ignore_ascii_case(PREFIX))
-}
-
-/// What is wrong with a header the application gave.
-pub(super) enum HeaderFault {
-    Name,
-    Value,
-    Owned,
-}
-
-pub(super) fn check_header(name: &str, value: &str) -> Result<(), HeaderFault> {
-    if !is_token_text(name) {
-        Err(HeaderFault::Name)
-    } else if !is_value(value) {
-        Err(HeaderFault::Value)
-    } else if is_owned(name) {
-        Err(HeaderFault::Owned)
-    } else {
-        Ok(())
-    }
+/// Whether `byte` may stand in a host, its port and the brackets around an address.
+pub(crate) fn is_host_byte(byte: u8) -> bool {
+    kind(byte) & 1 != 0
 }

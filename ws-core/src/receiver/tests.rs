@@ -111,7 +111,7 @@ fn rfc6455_5_2_reserved_opcodes() {
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
         assert_eq!(
             client(&[frame(true, opcode, None, b"")]),
-            Err(ProtocolError::ReservedOpcode(opcode))
+            Err(ProtocolError::ReservedOpcode(opcode.into()))
         );
     }
 }

@@ -141,18 +141,41 @@ fn a_frame_is_rolled_back_until_its_first_byte_is_out() {
     tx.begin(Opcode::Text, false, 3, KEY).unwrap();
     tx.sent(0);
     assert!(tx.rollback());
-    assert_eq!(
-        tx,
-        Transmitter {
-            key: tx.key,
-            head: tx.head,
-            ..Transmitter::new(Role::Client)
-        }
-    );
+    assert!(!tx.is_open() && !tx.in_message() && !tx.is_closed());
+    assert_eq!((tx.remaining(), tx.header_due(), tx.opcode()), (0, 0, None));
+    assert!(!tx.rollback());
     tx.begin(Opcode::Binary, true, 3, KEY).unwrap();
     tx.sent(1);
     assert!(!tx.rollback());
     assert!(tx.is_open());
+}
+
+/// Whatever a frame would have changed is as before: a message in progress or none, and open.
+#[test]
+fn a_rollback_restores_the_message_and_reopens_the_connection() {
+    let mut tx = Transmitter::new(Role::Server);
+    for in_message in [false, true] {
+        let (first, next) = if in_message {
+            (Opcode::Continuation, Opcode::Continuation)
+        } else {
+            (Opcode::Text, Opcode::Binary)
+        };
+        for (opcode, fin) in [
+            (first, true),
+            (first, false),
+            (Opcode::Ping, true),
+            (Opcode::Close, true),
+        ] {
+            tx.begin(opcode, fin, 2, KEY).unwrap();
+            assert_eq!(tx.in_message(), in_message);
+            assert!(tx.rollback());
+            assert_eq!((tx.in_message(), tx.is_closed()), (in_message, false));
+        }
+        tx.begin(next, false, 2, KEY).unwrap();
+        assert_eq!(tx.in_message(), in_message);
+        send(&mut tx, b"ab", 100, &[1]);
+        assert!(tx.in_message());
+    }
 }
 
 /// Masked in place, the bytes on the wire are the same, and a roll-back restores the payload.

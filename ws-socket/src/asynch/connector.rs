@@ -8,7 +8,7 @@ use embassy_futures::poll_once;
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use ws_core::CloseCode;
-use ws_core::handshake::Host;
+use ws_core::handshake::{Host, HostAddr};
 
 use super::wait::within;
 use super::{Framing, Platform, WebSocket, WebSocketRequest};
@@ -97,7 +97,8 @@ impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
         &'a self,
         remote: SocketAddr,
     ) -> Result<Self::Connection<'a>, Self::Error> {
-        let address = WebSocketRequest::to(Host::Addr(remote), "/");
+        let host = HostAddr::new(remote);
+        let address = WebSocketRequest::to(Host::Addr(&host), "/");
         let request = self.request.unwrap_or(address);
         let validated = request.request().validate();
         validated.map_err(ConnectError::from)?;

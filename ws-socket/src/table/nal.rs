@@ -3,7 +3,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
-use ws_core::handshake::{Host, Request};
+use ws_core::handshake::{Host, HostAddr, Request};
 use ws_core::{CloseCode, Opcode};
 
 use super::Table;
@@ -73,10 +73,14 @@ where
         socket: &mut WebSocketId,
         remote: SocketAddr,
     ) -> nb::Result<(), Self::Error> {
-        let request = self
-            .stream
-            .request
-            .unwrap_or(Request::new(Host::Addr(remote), "/"));
+        let host;
+        let request = match self.stream.request {
+            Some(request) => request,
+            None => {
+                host = HostAddr::new(remote);
+                Request::new(Host::Addr(&host), "/")
+            }
+        };
         self.step(*socket, |entry, context| {
             entry.connect(context, remote, &request)
         })

@@ -32,6 +32,9 @@ impl Session for Mqttrust {
     const MAX_QOS: u8 = 1;
     /// Its queue counts a packet's bytes in 16 bits, and cuts one that is longer.
     const LIMIT: usize = 65_000;
+    /// It reads what there is before the application has its turn, and drops what its queue (256
+    /// messages and 1 MiB here) has no room for, unconfirmed.
+    const WINDOW: usize = 64;
     /// Its reader waits for two bytes behind the topic, and reads into the next packet for them: over
     /// TCP, too.
     const EMPTY: bool = false;

@@ -1,0 +1,49 @@
+//! How many instructions the libraries take: counted by firmwares that run in QEMU, where a timer
+//! ticks once an instruction. The figures are the same to the digit in every run.
+
+mod baseline;
+mod budgets;
+mod firmware;
+mod table;
+
+use crate::report::skipped;
+use crate::{Result, only_flags};
+use baseline::Baseline;
+use firmware::Counts;
+
+/// Options, for the help text.
+pub(crate) const OPTIONS: &str = "[--require] [--bless]";
+
+/// Values of `opt-level` that firmwares are built with.
+const LEVELS: [&str; 2] = ["s", "3"];
+
+/// `cargo xtask insn`.
+pub(crate) fn run(args: &[String]) -> Result {
+    only_flags(args, &["--require", "--bless"])?;
+    let has = |flag: &str| args.iter().any(|arg| arg == flag);
+    let require = has("--require");
+    if let Some(missing) = firmware::missing()? {
+        return skipped(&missing, require);
+    }
+    let mut counts = Counts::default();
+    for level in LEVELS {
+        firmware::build(level)?;
+        firmware::run(level, &mut counts)?;
+    }
+    println!(
+        "Instructions on a Cortex-M4 ({}, fat LTO, QEMU)",
+        firmware::TARGET
+    );
+    for level in LEVELS {
+        print!("\n{}", table::markdown(&counts, level));
+    }
+    print!("\n{}", budgets::report(&counts)?);
+    if has("--bless") {
+        return Baseline::write(&counts);
+    }
+    let baseline = Baseline::read()?;
+    if let Some(other) = baseline.other_compiler()? {
+        return skipped(&other, require);
+    }
+    baseline.compare(&counts)
+}
