@@ -154,6 +154,7 @@
 //! | `critical-section` | `SharedWebSockets`, for tasks, threads and interrupts |
 //! | `async` | `asynch`: the calls as `async fn` |
 //! | `embassy-time` | its clock from embassy-time |
+//! | `edge-nal` | it accepts, connects and closes by the traits of edge-nal 0.7 |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
 //! | `std` | [`stack`]`::StdStack` for the operating system's sockets |
 //! | `log`, `defmt` | debug lines through that crate |

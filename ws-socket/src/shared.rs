@@ -7,7 +7,7 @@ use embedded_nal::TcpClientStack;
 
 use crate::error::HandleError;
 use crate::session::Entry;
-use crate::slots::{Direction, SlotStore, Slots, Unavailable};
+use crate::slots::{Direction, SlotStore, Slots, Unavailable, Vacated};
 use crate::{Platform, Table, WebSocketId};
 
 /// `N` slots that several tasks share, for a `static`: each [`attach`](Self::attach)es its own
@@ -95,9 +95,11 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         result
     }
 
-    fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
-        self.lock(|slots| slots.vacate(id))
-            .unwrap_or(Err(Unavailable::CheckedOut))
+    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {
+        match self.lock(|slots| slots.vacate(id)) {
+            None | Some(Err(HandleError::Busy)) => Err(Unavailable::CheckedOut),
+            Some(vacated) => vacated.map_err(Unavailable::Handle),
+        }
     }
 
     fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError> {

@@ -4,7 +4,7 @@ use embedded_nal::nb;
 
 use crate::WebSocketId;
 use crate::error::HandleError;
-use crate::session::Entry;
+use crate::session::{Closing, Entry};
 
 /// A direction of a connection: one task may be in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,9 +58,8 @@ pub trait SlotStore<'buf> {
     ) -> Result<R, Unavailable>;
 
     #[doc(hidden)]
-    /// Empties a slot and gives it back: its id is stale from here on. Its socket, if it had one.
-    /// All at once, so that nobody has the slot in between.
-    fn vacate(&mut self, id: WebSocketId) -> Result<Option<Self::Socket>, Unavailable>;
+    /// Empties a slot and gives it back: its id is stale from here on. All at once, so that nobody has the slot in between.
+    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<Self::Socket>, Unavailable>;
 
     #[doc(hidden)]
     /// Claims a direction for the length of a call.
@@ -73,6 +72,15 @@ pub trait SlotStore<'buf> {
     #[doc(hidden)]
     /// The id in slot `index` if it is taken; an error beyond the last slot.
     fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError>;
+}
+
+/// What was in a slot.
+#[derive(Debug)]
+pub struct Vacated<T> {
+    /// Its socket, if it had one.
+    pub(crate) socket: Option<T>,
+    /// How far its closing handshake had come.
+    pub(crate) closing: Closing,
 }
 
 /// One slot.
@@ -109,9 +117,18 @@ impl<'buf, T> Slot<'buf, T> {
 pub(crate) struct Slots<'buf, T, const N: usize>([Slot<'buf, T>; N]);
 
 impl<'buf, T, const N: usize> Slots<'buf, T, N> {
+    const FITS: () = assert!(N <= 1 << 16, "a table has at most 65,536 slots");
+
+    #[cfg(any(feature = "critical-section", feature = "async"))]
     pub(crate) const fn new() -> Self {
-        const { assert!(N <= 1 << 16, "a table has at most 65,536 slots") };
+        let () = Self::FITS;
         Self([const { Slot::new() }; N])
+    }
+
+    /// [`new`](Self::new) written field by field, without an image of a slot in flash.
+    fn fresh() -> Self {
+        let () = Self::FITS;
+        Self(core::array::from_fn(|_| Slot::new()))
     }
 
     pub(crate) fn lend(&mut self, buffers: [&'buf mut [u8]; N]) {
@@ -122,20 +139,28 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    pub(crate) fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
-        let slot = self.0.get_mut(id.slot()).ok_or(HandleError::Unknown)?;
-        if slot.taken && slot.generation == id.generation {
-            Ok(slot)
+    fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
+        self.find(id).ok_or(Self::error(id))
+    }
+
+    fn find(&mut self, id: WebSocketId) -> Option<&mut Slot<'buf, T>> {
+        let slot = self.0.get_mut(id.slot())?;
+        (slot.taken && slot.generation == id.generation).then_some(slot)
+    }
+
+    /// Why there is no such slot.
+    const fn error(id: WebSocketId) -> HandleError {
+        if id.slot() < N {
+            HandleError::Stale
         } else {
-            Err(HandleError::Stale)
+            HandleError::Unknown
         }
     }
 
     /// What an id stands for, to work on.
     #[cfg(feature = "async")]
     pub(crate) fn entry(&mut self, id: WebSocketId) -> Result<&mut Entry<'buf, T>, HandleError> {
-        let slot = self.get(id)?;
-        slot.entry.as_mut().ok_or(HandleError::Busy)
+        self.get(id)?.entry.as_mut().ok_or(HandleError::Busy)
     }
 
     /// All entries, taken or not.
@@ -185,13 +210,14 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
-        let slot = self.get(id).map_err(Unavailable::Handle)?;
-        let entry = slot.entry.as_mut().ok_or(Unavailable::CheckedOut)?;
+    pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, HandleError> {
+        let slot = self.get(id)?;
+        let entry = slot.entry.as_mut().ok_or(HandleError::Busy)?;
+        let closing = entry.closing();
         let socket = entry.vacate();
         slot.taken = false;
         slot.generation = slot.generation.wrapping_add(1);
-        Ok(socket)
+        Ok(Vacated { socket, closing })
     }
 
     #[cfg(feature = "critical-section")]
@@ -225,6 +251,18 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
 #[derive(Debug)]
 pub struct LocalSlots<'buf, T, const N: usize>(pub(crate) Slots<'buf, T, N>);
 
+impl<'buf, T, const N: usize> LocalSlots<'buf, T, N> {
+    pub(crate) fn new() -> Self {
+        Self(Slots::fresh())
+    }
+
+    // A function of its own that returns a pointer is small wherever it is called.
+    #[inline(never)]
+    fn entry(&mut self, id: WebSocketId) -> Option<&mut Entry<'buf, T>> {
+        self.0.find(id)?.entry.as_mut()
+    }
+}
+
 impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
     type Socket = T;
 
@@ -237,17 +275,21 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         id: WebSocketId,
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        let slot = self.0.get(id).map_err(Unavailable::Handle)?;
-        slot.entry.as_mut().map(work).ok_or(Unavailable::CheckedOut)
+        match self.entry(id) {
+            Some(entry) => Ok(work(entry)),
+            // Nobody checks out what has one owner.
+            None => Err(Unavailable::Handle(Slots::<T, N>::error(id))),
+        }
     }
 
-    fn vacate(&mut self, id: WebSocketId) -> Result<Option<T>, Unavailable> {
-        self.0.vacate(id)
+    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {
+        self.0.vacate(id).map_err(Unavailable::Handle)
     }
 
-    // The table is borrowed for the whole call: nobody else can be in it.
-    fn claim(&mut self, id: WebSocketId, _: Direction) -> Result<(), HandleError> {
-        self.0.get(id).map(|_| ())
+    // The table is borrowed for the whole call: nobody else can be in it. What is wrong with the id
+    // shows as soon as something is done with it.
+    fn claim(&mut self, _: WebSocketId, _: Direction) -> Result<(), HandleError> {
+        Ok(())
     }
 
     fn unclaim(&mut self, _: WebSocketId, _: Direction) {}

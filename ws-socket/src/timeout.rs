@@ -42,35 +42,67 @@ impl From<Duration> for Timeout {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
     start: u32,
-    timeout: Timeout,
+    /// [`FOREVER`], or at most [`LONGEST`].
+    millis: u32,
 }
+
+const FOREVER: u32 = u32::MAX;
+const LONGEST: u32 = u32::MAX / 2;
 
 impl Deadline {
     pub(crate) const fn new(now: u32, timeout: Timeout) -> Self {
-        Self {
-            start: now,
-            timeout,
-        }
+        let millis = match timeout {
+            Timeout::NoWait => 0,
+            Timeout::Forever => FOREVER,
+            Timeout::Millis(millis) if millis > LONGEST => LONGEST,
+            Timeout::Millis(millis) => millis,
+        };
+        Self { start: now, millis }
     }
 
     /// Milliseconds left, 0 once it has passed.
     pub(crate) const fn left(self, now: u32) -> u32 {
-        match self.timeout {
-            Timeout::NoWait => 0,
-            Timeout::Forever => u32::MAX,
-            Timeout::Millis(millis) => {
-                let millis = if millis > u32::MAX / 2 {
-                    u32::MAX / 2
-                } else {
-                    millis
-                };
-                millis.saturating_sub(now.wrapping_sub(self.start))
-            }
+        match self.millis {
+            FOREVER => FOREVER,
+            millis => millis.saturating_sub(now.wrapping_sub(self.start)),
         }
     }
 
     pub(crate) const fn has_passed(self, now: u32) -> bool {
         self.left(now) == 0
+    }
+}
+
+/// A call that repeats a step until a deadline.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) deadline: Deadline,
+    pub(crate) wait: Wait,
+    /// For how many milliseconds the wait behind the step that comes next may last: a step that
+    /// has something to do before the deadline lowers it.
+    pub(crate) at_most: u32,
+}
+
+/// What was before the step that comes next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Nothing.
+    First,
+    /// A step, and time is left for a wait.
+    Next,
+    /// A step, and no time was left when it began: one more, behind the last wait.
+    Last,
+    /// That one.
+    Over,
+}
+
+impl Waiting {
+    pub(crate) const fn new(deadline: Deadline) -> Self {
+        Self {
+            deadline,
+            wait: Wait::First,
+            at_most: 0,
+        }
     }
 }
 

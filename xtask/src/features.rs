@@ -21,6 +21,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-socket", "std"),
     ("ws-socket", "smoltcp,std"),
     ("ws-socket", "async"),
+    ("ws-socket", "edge-nal"),
     ("ws-socket", "compact,async"),
     ("ws-socket", "embassy-time"),
     ("ws-transport-mqtt", ""),

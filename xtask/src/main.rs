@@ -2,7 +2,10 @@
 
 mod apt;
 mod autobahn;
+mod baseline;
+mod boards;
 mod browser;
+mod cost;
 mod features;
 mod fuzz;
 mod insn;
@@ -44,9 +47,15 @@ const TASKS: &[Task] = &[
     },
     Task {
         name: "size",
-        options: "[--require]",
-        about: "measure what the libraries cost in flash and RAM",
+        options: size::OPTIONS,
+        about: "measure what the libraries and their peers cost in flash and RAM",
         run: size::run,
+    },
+    Task {
+        name: "cost",
+        options: cost::OPTIONS,
+        about: "put what is measured into docs/cost.md and README.md, or check that it is there",
+        run: cost::run,
     },
     Task {
         name: "panics",
@@ -89,6 +98,12 @@ const TASKS: &[Task] = &[
         options: mqtt::OPTIONS,
         about: "run five embedded MQTT clients over a WebSocket against mosquitto",
         run: mqtt::run,
+    },
+    Task {
+        name: "boards",
+        options: boards::OPTIONS,
+        about: "build the firmware of boards/pico-w, and test what it shares with the host",
+        run: boards::run,
     },
     Task {
         name: "load",

@@ -26,6 +26,12 @@ pub(crate) fn target_folder() -> PathBuf {
     root().join(target.unwrap_or_else(|| PathBuf::from("target")))
 }
 
+/// The folder in which cargo keeps what it has downloaded.
+pub(crate) fn cargo_home() -> Option<PathBuf> {
+    let named = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    named.or_else(|| Some(std::env::home_dir()?.join(".cargo")))
+}
+
 /// The cargo that runs this task, in the project root.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

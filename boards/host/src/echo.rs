@@ -8,7 +8,9 @@
 //! Pieces of a frame that are there at once are gathered, as far as the buffer goes: a transport that
 //! delivers single bytes does not make single bytes go back.
 
+use core::fmt::Debug;
 use core::ops::Range;
+use embedded_nal::TcpClientStack;
 use ws_socket::{
     Flags, HandleError, Opcode, Platform, ReceiveError, Received, SendError, Timeout, WebSocketId,
     WebSockets,
@@ -16,6 +18,53 @@ use ws_socket::{
 
 /// Text frames up to this length go back as fragments.
 const FRAGMENTED: usize = 64 * 1024;
+
+/// A connection, whichever driver is below. No call waits: how to wait is the driver's.
+pub(crate) trait Wire {
+    /// What TCP fails with.
+    type Error: Debug;
+
+    /// Receives a piece, if there is one: otherwise `Timeout`.
+    fn recv_msg(&mut self, buffer: &mut [u8]) -> Result<Received, ReceiveError<Self::Error>>;
+
+    /// Sends what it can of a part of a frame whose payload has `rest` bytes left: nothing is
+    /// `Timeout`.
+    fn send_part(
+        &mut self,
+        part: &[u8],
+        rest: usize,
+        opcode: Opcode,
+        fin: bool,
+    ) -> Result<usize, SendError<Self::Error>>;
+}
+
+/// A connection of the table.
+pub(crate) struct OnTable<'t, 'buf, S: TcpClientStack, P, const N: usize> {
+    pub(crate) table: &'t mut WebSockets<'buf, S, P, N>,
+    pub(crate) ws: WebSocketId,
+    /// It is a client.
+    pub(crate) mask: bool,
+}
+
+impl<S: TcpClientStack, P: Platform<S>, const N: usize> Wire for OnTable<'_, '_, S, P, N> {
+    type Error = S::Error;
+
+    fn recv_msg(&mut self, buffer: &mut [u8]) -> Result<Received, ReceiveError<S::Error>> {
+        self.table.recv_msg(self.ws, buffer, Timeout::NoWait)
+    }
+
+    fn send_part(
+        &mut self,
+        part: &[u8],
+        rest: usize,
+        opcode: Opcode,
+        fin: bool,
+    ) -> Result<usize, SendError<S::Error>> {
+        let (mask, timeout) = (self.mask, Timeout::NoWait);
+        self.table
+            .send_part(self.ws, part, rest, opcode, mask, fin, timeout)
+    }
+}
 
 /// One connection's echo. While a piece is on its way back nothing more is received, so that a peer
 /// that does not read is not read from either.
@@ -97,23 +146,16 @@ impl<B: AsMut<[u8]>> Echo<B> {
         self.state = State::default();
     }
 
-    /// Does one thing: goes on with the piece that is on its way, or receives one. `mask` as with
-    /// [`send_msg`](ws_socket::Table::send_msg).
-    pub(crate) fn step<S, P, const N: usize>(
+    /// Does one thing: goes on with the piece that is on its way, or receives one.
+    pub(crate) fn step<W: Wire>(
         &mut self,
-        table: &mut WebSockets<'_, S, P, N>,
-        ws: WebSocketId,
-        mask: bool,
-    ) -> Result<Step<'_>, ReceiveError<S::Error>>
-    where
-        S: embedded_nal::TcpClientStack,
-        P: Platform<S>,
-    {
+        wire: &mut W,
+    ) -> Result<Step<'_>, ReceiveError<W::Error>> {
         let buffer = self.buffer.as_mut();
         if self.back.is_none() {
             let filled = self.gathered.map_or(0, |gathered| gathered.length);
             let room = buffer.get_mut(filled..).unwrap_or_default();
-            match table.recv_msg(ws, room, Timeout::NoWait) {
+            match wire.recv_msg(room) {
                 Ok(piece) => {
                     let all = filled + piece.length;
                     let gathered = Received {
@@ -142,8 +184,7 @@ impl<B: AsMut<[u8]>> Echo<B> {
         };
         let part = buffer.get(back.rest.clone()).unwrap_or_default();
         let rest = part.len() + back.behind;
-        let timeout = Timeout::NoWait;
-        match table.send_part(ws, part, rest, back.opcode, mask, back.fin, timeout) {
+        match wire.send_part(part, rest, back.opcode, back.fin) {
             Ok(sent) => back.rest.start += sent,
             Err(SendError::Timeout) => return Ok(Step::Idle),
             Err(SendError::Handle(error @ HandleError::Busy)) => return Err(error.into()),

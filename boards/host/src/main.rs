@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 mod arguments;
+mod asynch;
 mod connect;
 mod demo;
 mod echo;
@@ -10,6 +11,7 @@ mod exit;
 mod logger;
 mod os;
 mod serve;
+mod wire;
 
 use arguments::Command;
 use exit::Exit;

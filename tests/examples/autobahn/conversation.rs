@@ -3,7 +3,7 @@
 use embedded_nal::TcpClientStack;
 use ws_socket::{Opcode, Platform, ReceiveError, Received, WebSocketId};
 
-use crate::echo::{Echo, Step};
+use crate::echo::{Echo, OnTable, Step};
 use crate::host::Host;
 use crate::{Result, Table};
 
@@ -46,7 +46,12 @@ impl Conversation {
         S::Error: 'static,
         Host: Platform<S>,
     {
-        match self.echo.step(table, self.ws, self.is_client) {
+        let wire = &mut OnTable {
+            table,
+            ws: self.ws,
+            mask: self.is_client,
+        };
+        match self.echo.step(wire) {
             Ok(Step::Received(piece, payload)) if piece.opcode() == Opcode::Ping => {
                 if let Some(payload) = self.ping.piece(&piece, payload) {
                     pong(table, self.ws, self.is_client, payload)?;

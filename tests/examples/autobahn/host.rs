@@ -14,16 +14,37 @@ pub(crate) fn idle() {
 /// A clock, randomness, short waits.
 pub(crate) struct Host {
     origin: Instant,
-    random: RandomState,
+    random: Random,
+}
+
+/// Good enough where the server is one's own. A client needs the system's generator.
+pub(crate) struct Random {
+    state: RandomState,
     drawn: u64,
+}
+
+impl Random {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: RandomState::new(),
+            drawn: 0,
+        }
+    }
+
+    pub(crate) fn fill(&mut self, bytes: &mut [u8]) {
+        for part in bytes.chunks_mut(8) {
+            self.drawn += 1;
+            let drawn = self.state.hash_one(self.drawn).to_ne_bytes();
+            part.copy_from_slice(&drawn[..part.len()]);
+        }
+    }
 }
 
 impl Host {
     pub(crate) fn new() -> Self {
         Self {
             origin: Instant::now(),
-            random: RandomState::new(),
-            drawn: 0,
+            random: Random::new(),
         }
     }
 }
@@ -33,13 +54,8 @@ impl<S> Platform<S> for Host {
         self.origin.elapsed().as_millis() as u32
     }
 
-    // Good enough where the server is one's own. A client needs the system's generator.
     fn fill_random(&mut self, bytes: &mut [u8]) {
-        for part in bytes.chunks_mut(8) {
-            self.drawn += 1;
-            let drawn = self.random.hash_one(self.drawn).to_ne_bytes();
-            part.copy_from_slice(&drawn[..part.len()]);
-        }
+        self.random.fill(bytes);
     }
 
     fn wait(&mut self, _: &mut S, at_most_ms: u32) {

@@ -1,11 +1,12 @@
-//! The two roles that Autobahn|Testsuite judges, over one of three transports; both send back what
-//! comes:
+//! The two roles that Autobahn|Testsuite judges, over one of three transports or by the async calls;
+//! both send back what comes:
 //!
 //! ```text
-//! autobahn client std|unbuffered|dripping ws://ADDR:PORT    goes through the cases of a fuzzing server
-//! autobahn server std|unbuffered|dripping                   prints its port, serves until it is ended
+//! autobahn client std|unbuffered|dripping|async ws://ADDR:PORT    goes through the cases of a fuzzing server
+//! autobahn server std|unbuffered|dripping|async                   prints its port, serves until it is ended
 //! ```
 
+mod asynch;
 mod client;
 mod conversation;
 // The same echo as that of `ws serve`.
@@ -36,7 +37,9 @@ fn main() -> ExitCode {
     let outcome = match args[..] {
         ["client", transport, url] => client(transport, url),
         ["server", transport] => server(transport),
-        _ => Err("usage: autobahn client|server std|unbuffered|dripping [ws://ADDR:PORT]".into()),
+        _ => Err(
+            "usage: autobahn client|server std|unbuffered|dripping|async [ws://ADDR:PORT]".into(),
+        ),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -58,6 +61,7 @@ fn stack() -> StdStack {
 fn client(transport: &str, url: &str) -> Result {
     let host = Host::new();
     match transport {
+        "async" => asynch::run(url),
         "std" => client::run(WebSockets::new(stack(), host).with_buffers(buffers()), url),
         "unbuffered" => client::run(WebSockets::new(stack(), host), url),
         "dripping" => {
@@ -71,6 +75,7 @@ fn client(transport: &str, url: &str) -> Result {
 fn server(transport: &str) -> Result {
     let host = Host::new();
     match transport {
+        "async" => asynch::serve(),
         "std" => server::run(WebSockets::new(stack(), host).with_buffers(buffers())),
         "unbuffered" => server::run(WebSockets::new(stack(), host)),
         "dripping" => server::run(WebSockets::new(Dripping(stack()), host).with_buffers(buffers())),

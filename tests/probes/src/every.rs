@@ -7,11 +7,11 @@ use ws_core::url::Url;
 use ws_core::{Opcode, parse_close, write_close};
 use ws_socket::handshake::{Asked, Body, Page, Response, Rules};
 use ws_socket::{
-    AcceptOptions, CloseCode, Config, Events, Handler, HeadPart, Host, PollItem, Recipient,
-    Request, Role, SlotStore, SlowPolicy, Table, Timeout, WebSocketId, WebSocketRequest, ZeroRead,
-    send, websocket_accept, websocket_connect, websocket_connect_url, websocket_disconnect,
-    websocket_poll, websocket_poll_accept, websocket_recv_msg, websocket_register,
-    websocket_send_msg, websocket_unregister,
+    AcceptOptions, CloseCode, Config, Events, Handler, HeadPart, Host, Keepalive, PollItem,
+    Recipient, Request, Role, SlotStore, SlowPolicy, Table, Timeout, WebSocketId, WebSocketRequest,
+    ZeroRead, send, websocket_accept, websocket_connect, websocket_connect_url,
+    websocket_disconnect, websocket_poll, websocket_poll_accept, websocket_recv_msg,
+    websocket_register, websocket_send_msg, websocket_unregister,
 };
 
 use crate::stack::{Chip, Registers};
@@ -35,6 +35,11 @@ pub fn config() -> Config {
         secure: flag(),
         report_pings: flag(),
         report_pongs: flag(),
+        keepalive: flag().then(|| Keepalive {
+            interval: word() as u32,
+            timeout: word() as u32,
+        }),
+        flush: flag(),
     }
 }
 

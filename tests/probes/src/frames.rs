@@ -6,29 +6,7 @@ use ws_core::{
 
 use crate::{array, bytes, done, flag, keep, word};
 
-/// Entries of the codec, as drivers use it: each a function that is linked once, whose arguments
-/// nobody knows and whose results count.
-macro_rules! entries {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty { $work:expr })*) => {
-        $(
-            $(#[$doc])*
-            #[inline(never)]
-            pub fn $name($($argument: $kind),*) -> $result {
-                $work
-            }
-        )*
-
-        /// What keeps the entries linked where no driver calls them.
-        pub struct Entries($(pub fn($($kind),*) -> $result),*);
-
-        impl Entries {
-            /// All of them.
-            pub const ALL: Self = Self($($name),*);
-        }
-    };
-}
-
-entries! {
+crate::entries! {
     /// A connection of a role that is known only when it runs.
     fn new(role: Role) -> Connection { Connection::new(role) }
     /// Takes a header apart.

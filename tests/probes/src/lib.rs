@@ -8,7 +8,10 @@ pub mod frames;
 pub mod handshake;
 pub mod stack;
 
+use core::future::poll_fn;
 use core::hint::black_box;
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 
 /// The register of a device that is not there.
 const REGISTER: *mut usize = 0x4000_0000 as *mut usize;
@@ -56,6 +59,29 @@ pub fn keep<T>(result: T) {
     black_box(&result);
 }
 
+/// Would block, as often as nobody knows.
+pub async fn pending() {
+    poll_fn(|_| {
+        if flag() {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
+    })
+    .await;
+}
+
+/// The least executor there can be: polls until it is ready.
+pub fn run<F: Future>(future: F) -> F::Output {
+    let mut future = pin!(future);
+    let mut context = Context::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            return output;
+        }
+    }
+}
+
 /// What every probe has besides what it measures, and the empty one has nothing but.
 pub fn baseline() {
     done(bytes().len());
@@ -89,6 +115,43 @@ macro_rules! firmware {
                 $crate::baseline();
                 $work
             }
+        }
+    };
+}
+
+/// Numbers for `cargo xtask size`, as the lengths of symbols.
+#[macro_export]
+macro_rules! sizes {
+    ($($name:ident = $bytes:expr;)*) => {
+        $(
+            #[used]
+            #[unsafe(no_mangle)]
+            #[unsafe(link_section = ".sizes")]
+            static $name: [u8; $bytes] = [0; $bytes];
+        )*
+    };
+}
+
+/// Entries of a library: each a function that is linked once, whose arguments nobody knows and whose
+/// results count. So a library is measured without what drives it.
+#[macro_export]
+macro_rules! entries {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty { $work:expr })*) => {
+        $(
+            $(#[$doc])*
+            #[inline(never)]
+            pub fn $name($($argument: $kind),*) -> $result {
+                $work
+            }
+        )*
+
+        /// What keeps the entries linked where no driver calls them: for a static that is in a section
+        /// `.sizes`, which is not in flash.
+        pub struct Entries($(pub fn($($kind),*) -> $result),*);
+
+        impl Entries {
+            /// All of them.
+            pub const ALL: Self = Self($($name),*);
         }
     };
 }

@@ -44,37 +44,43 @@ impl Endpoint {
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let Some(frame) = self.connection.rx.frame() else {
-                if self.start == self.end {
-                    return self.read_or_ended();
-                }
-                self.take_header(lent);
-                continue;
+            let rx = &self.connection.rx;
+            let frame = rx.frame();
+            let fate = match frame {
+                Some(frame) => self.fate(frame, face, lent.has_reserve()),
+                // A header is taken in the same way as payload that nobody gets.
+                None => Fate::Discard,
             };
-            let available = self.start < self.end || self.connection.rx.want() == 0;
-            let fate = self.fate(frame, face, lent.has_reserve());
+            let available = self.start < self.end || rx.want() == 0;
             // The Pong that is half out still needs the reserve.
-            if self.keeps(frame, lent) && self.is(CONTROL_OPEN) {
+            if self.is(CONTROL_OPEN) && frame.is_some_and(|frame| self.keeps(frame, lent)) {
                 return Next::Blocked;
             }
             match fate {
                 Fate::Deliver if available || room == 0 => return Next::Ready,
                 Fate::Relay if !self.relay_ready() => {
-                    if write_blocked || !self.control_ready() {
-                        return Next::Blocked;
-                    }
+                    return if write_blocked || !self.control_ready() {
+                        Next::Blocked
+                    } else {
+                        Next::Write
+                    };
                 }
-                _ if !available => return self.read_or_ended(),
-                fate => self.take_buffered(fate, lent),
+                _ if !available => {
+                    return if self.is(EOF) {
+                        Next::Ended
+                    } else {
+                        Next::Read
+                    };
+                }
+                fate => {
+                    let end = match fate {
+                        Fate::Relay => self.end.min(self.start + 1),
+                        _ => self.end,
+                    };
+                    let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
+                    self.start += self.digest(bytes, fate, lent.reserve);
+                }
             }
-        }
-    }
-
-    const fn read_or_ended(&self) -> Next {
-        if self.is(EOF) {
-            Next::Ended
-        } else {
-            Next::Read
         }
     }
 
@@ -108,14 +114,23 @@ impl Endpoint {
         self.is(RELAYING) && !self.control_ready()
     }
 
-    fn take_header(&mut self, lent: &Lent<'_>) {
-        let bytes = lent.read.get(self.start..self.end).unwrap_or_default();
-        match self.connection.rx.header(bytes, self.limit) {
+    /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
+    #[inline(never)]
+    fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
+        let rx = &mut self.connection.rx;
+        if rx.in_payload() {
+            let taken = rx.payload(bytes);
+            return self.payload_taken(taken, bytes, fate, reserve);
+        }
+        match rx.header(bytes, self.limit) {
             Ok(count) => {
-                self.start += count;
                 self.check_type();
+                count
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                self.fail(error);
+                0
+            }
         }
     }
 
@@ -128,26 +143,29 @@ impl Endpoint {
         }
     }
 
-    /// Payload that is not for the user, from the lent buffer (or none, at the end of a frame).
-    fn take_buffered(&mut self, fate: Fate, lent: &mut Lent<'_>) {
-        let end = if fate == Fate::Relay {
-            self.end.min(self.start + 1)
-        } else {
-            self.end
-        };
-        let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
-        match self.connection.rx.payload(bytes) {
+    /// The receive machine took payload, or found it wrong: then there is a failure to report.
+    fn payload_taken(
+        &mut self,
+        taken: Result<(usize, bool), ProtocolError>,
+        bytes: &[u8],
+        fate: Fate,
+        reserve: &mut [u8],
+    ) -> usize {
+        match taken {
             Ok((count, end)) => {
-                self.start += count;
                 let taken = bytes.get(..count).unwrap_or_default();
-                if fate == Fate::Keep {
-                    self.keep(taken, lent.reserve, end);
-                } else if fate == Fate::Relay {
-                    self.relay(taken.first().copied());
+                match fate {
+                    Fate::Keep => self.keep(taken, reserve, end),
+                    Fate::Relay => self.relay(taken.first().copied()),
+                    Fate::Deliver | Fate::Discard => {}
                 }
                 self.frame_taken(end);
+                count
             }
-            Err(error) => self.fail(error),
+            Err(error) => {
+                self.fail(error);
+                0
+            }
         }
     }
 
@@ -210,9 +228,14 @@ impl Endpoint {
                 Ok(None)
             }
             ReadInto::User(_) => self.deliver(lent, user.get_mut(..count).unwrap_or_default()),
+            // Without a lent buffer: header bytes, or payload that is not for the user.
             ReadInto::Scratch(_) => {
                 let bytes = scratch.get_mut(..count).unwrap_or_default();
-                self.take_scratch(bytes);
+                let fate = match self.connection.rx.frame() {
+                    Some(frame) => self.fate(frame, face, false),
+                    None => Fate::Discard,
+                };
+                self.digest(bytes, fate, &mut []);
                 Ok(None)
             }
         }
@@ -244,27 +267,6 @@ impl Endpoint {
         }
     }
 
-    /// Without a lent buffer: header bytes, or payload that is not for the user.
-    fn take_scratch(&mut self, bytes: &mut [u8]) {
-        let rx = &mut self.connection.rx;
-        if !rx.in_payload() {
-            match rx.header(bytes, self.limit) {
-                Ok(_) => self.check_type(),
-                Err(error) => self.fail(error),
-            }
-            return;
-        }
-        match rx.payload(bytes) {
-            Ok((_, end)) => {
-                if self.is(RELAYING) {
-                    self.relay(bytes.first().copied());
-                }
-                self.frame_taken(end);
-            }
-            Err(error) => self.fail(error),
-        }
-    }
-
     /// Payload in the user's buffer, still masked.
     fn deliver(
         &mut self,
@@ -286,26 +288,20 @@ impl Endpoint {
         bytes: &[u8],
         taken: Result<(usize, bool), ProtocolError>,
     ) -> Result<Option<Piece>, ProtocolError> {
-        match taken {
-            Ok((length, end)) => {
-                if self.keeps(frame, lent) {
-                    let bytes = bytes.get(..length).unwrap_or_default();
-                    self.keep(bytes, lent.reserve, end);
-                }
-                self.frame_taken(end);
-                let remaining = self.connection.rx.remaining();
-                Ok(Some(Piece {
-                    length,
-                    opcode: frame.opcode,
-                    fin: frame.fin,
-                    remaining,
-                }))
-            }
-            Err(error) => {
-                self.fail(error);
-                self.failure = None;
-                Err(error)
-            }
+        let fate = if self.keeps(frame, lent) {
+            Fate::Keep
+        } else {
+            Fate::Deliver
+        };
+        let length = self.payload_taken(taken, bytes, fate, lent.reserve);
+        match self.failure.take() {
+            Some(error) => Err(error),
+            None => Ok(Some(Piece {
+                length,
+                opcode: frame.opcode,
+                fin: frame.fin,
+                remaining: self.connection.rx.remaining(),
+            })),
         }
     }
 

@@ -279,6 +279,17 @@ fn rfc6455_5_5_3_a_blocked_pong_does_not_stop_receiving() {
     assert_eq!(driver.written(), [(true, 10, b"second".to_vec())]);
 }
 
+/// A byte of a relayed Ping that waits for the wire stays what it is, whatever comes behind it.
+#[test]
+fn rfc6455_5_5_2_a_relayed_byte_outlasts_the_next_frame() {
+    let bytes = [frame(true, 9, KEY, b"ab"), frame(true, 10, KEY, b"xyz")].concat();
+    let mut driver = Driver::new(Role::Server, &mut [], Wire::new(&bytes).window(3));
+    driver.run(Face::Stream, 64);
+    driver.wire.unblock();
+    assert!(driver.flush());
+    assert_eq!(driver.written(), [(true, 10, b"ab".to_vec())]);
+}
+
 /// A Pong half out keeps its payload: the next Ping waits for it.
 #[test]
 fn rfc6455_5_5_3_a_pong_half_out_is_finished_first() {

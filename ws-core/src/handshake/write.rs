@@ -131,15 +131,17 @@ impl<'o> Writer<'o> {
     /// A number without leading zeros.
     #[allow(clippy::cast_possible_truncation)] // a digit
     pub(super) fn number(&mut self, number: usize, base: usize) {
+        // Neither is ever 0, which the compiler does not see: a panic would stay in the firmware.
+        let over = |unit| number.checked_div(unit).unwrap_or_default();
         let mut unit = 1;
-        while number / unit >= base {
+        while over(unit) >= base {
             unit *= base;
         }
         while unit > 0 {
-            let digit = (number / unit % base) as u8;
+            let digit = over(unit).checked_rem(base).unwrap_or_default() as u8;
             let before = if digit < 10 { b'0' } else { b'a' - 10 };
             self.bytes(&[before + digit]);
-            unit /= base;
+            unit = unit.checked_div(base).unwrap_or_default();
         }
     }
 }

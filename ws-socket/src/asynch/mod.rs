@@ -70,6 +70,8 @@
 mod calls;
 mod close;
 mod connector;
+#[cfg(feature = "edge-nal")]
+mod edge;
 mod functions;
 mod keepalive;
 mod link;
@@ -86,6 +88,8 @@ mod wait;
 mod websocket;
 
 pub use connector::{Connection, Connector};
+#[cfg(feature = "edge-nal")]
+pub use edge::{EdgeStack, close_tcp};
 pub use functions::{
     websocket_accept, websocket_connect, websocket_connect_to, websocket_connect_url,
     websocket_disconnect, websocket_poll, websocket_recv_msg, websocket_register,

@@ -73,10 +73,10 @@ impl<'buf, T, P, const N: usize> WebSockets<'buf, T, P, N> {
 }
 
 /// A slot while its connection is being made: given back if that does not come to an end.
-struct Taken<'t, 'buf, T, const N: usize> {
-    slots: &'t mut Slots<'buf, T, N>,
-    ws: WebSocketId,
-    stays: bool,
+pub(super) struct Taken<'t, 'buf, T, const N: usize> {
+    pub(super) slots: &'t mut Slots<'buf, T, N>,
+    pub(super) ws: WebSocketId,
+    pub(super) stays: bool,
 }
 
 impl<T, const N: usize> Drop for Taken<'_, '_, T, N> {
@@ -268,8 +268,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<T, RegisterError> {
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
-        Ok(stream.ok_or(HandleError::Stale)?)
+        let stream = self.slots.vacate(ws)?;
+        Ok(stream.socket.ok_or(HandleError::Stale)?)
     }
 
     /// Receives a piece of a message: see [`Table::recv_msg`](crate::Table::recv_msg).
@@ -409,8 +409,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<(Disconnected, T), DisconnectError> {
         let mut link = self.link(ws)?;
         let closed = link.disconnect(code, reason, false, timeout.into()).await?;
-        let stream = self.slots.vacate(ws).map_err(HandleError::from)?;
-        Ok((closed, stream.ok_or(HandleError::Stale)?))
+        let stream = self.slots.vacate(ws)?;
+        Ok((closed, stream.socket.ok_or(HandleError::Stale)?))
     }
 
     /// Frees the slot and drops the stream at once, without a Close.
@@ -467,7 +467,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
 
     /// A free slot, and what a link is made of beside it.
     #[allow(clippy::type_complexity)]
-    fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut Alive, &mut P, &Config)> {
+    pub(super) fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut Alive, &mut P, &Config)> {
         let ws = self.slots.take_free(true)?;
         let alive = self.alive.get_mut(ws.slot())?;
         let taken = Taken {
@@ -480,7 +480,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
 }
 
 /// The answer to a connection that finds no slot.
-fn busy(out: &mut [u8]) -> &[u8] {
+pub(super) fn busy(out: &mut [u8]) -> &[u8] {
     let response = Response::Refuse {
         status: 503,
         headers: &[],

@@ -5,7 +5,7 @@ use ws_core::{CloseCode, Face};
 
 use super::{Context, Entry, State};
 use crate::Platform;
-use crate::error::{HandleError, ReceiveError};
+use crate::error::HandleError;
 
 /// How much a step drops at most, in pieces, before it lets others run: a peer that sends without
 /// end does not hold it beyond its deadline.
@@ -22,14 +22,14 @@ pub(crate) struct Closing {
 
 impl<T> Entry<'_, T> {
     /// Has a Close with `code` sent as soon as may be, unless one was.
-    pub(crate) fn begin_close(&mut self, code: CloseCode) {
-        if let Some(open) = self.open() {
-            open.endpoint.close(code);
+    pub(crate) const fn begin_close(&mut self, code: CloseCode) {
+        if let State::Open { endpoint, .. } = &mut self.state {
+            endpoint.close(code);
         }
     }
 
     /// Sends the control frames that are due, as far as they go out at once.
-    pub(crate) fn flush_due<S, P>(&mut self, context: &mut Context<'_, S, P>)
+    pub(crate) fn flush_due<S, P>(&mut self, context: &mut Context<S, P>)
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
@@ -56,7 +56,7 @@ impl<T> Entry<'_, T> {
     /// close TCP, which is the server's to do first (section 7.1.1).
     pub(crate) fn close<S, P>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         until_eof: bool,
     ) -> nb::Result<(), HandleError>
     where
@@ -64,56 +64,38 @@ impl<T> Entry<'_, T> {
         P: Platform<S>,
     {
         let mut dropped = [0; 64];
-        let mut count = 0;
-        loop {
-            if count == MAX_DROPPED {
-                *context.unfinished = true;
+        for _ in 0..MAX_DROPPED {
+            match self.receive(context, Face::Stream, &mut dropped) {
+                Ok(_) => continue,
+                Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
+                Err(nb::Error::Other(_)) => {}
+            }
+            // Nothing more will be received.
+            let Some(mut open) = self.open() else {
+                return Ok(());
+            };
+            if open.endpoint.peer_close().is_none() {
+                // Where the peer broke the protocol, the Close that says so has to go out, and the
+                // wire may be full; on a wire that is gone it cannot.
+                let failed = open.endpoint.has_failed();
+                return match context.flush(&mut open) {
+                    Err(nb::Error::WouldBlock) if failed => Err(nb::Error::WouldBlock),
+                    _ => Ok(()),
+                };
+            }
+            if !open.endpoint.close_sent() {
                 return Err(nb::Error::WouldBlock);
             }
-            count += 1;
-            match self.receive(context, Face::Stream, &mut dropped) {
-                Ok(_) => {}
+            if !until_eof || !open.endpoint.connection().tx.masks() || open.endpoint.is_eof() {
+                return Ok(());
+            }
+            match context.read(open.socket, &mut dropped) {
+                Ok(1..) => {}
                 Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
-                Err(nb::Error::Other(ReceiveError::Closed(_))) => break,
-                Err(nb::Error::Other(_)) => return self.say_why(context),
+                Ok(0) | Err(nb::Error::Other(_)) => return Ok(()),
             }
         }
-        let State::Open {
-            socket, endpoint, ..
-        } = &mut self.state
-        else {
-            return Ok(());
-        };
-        if !endpoint.close_sent() {
-            return Err(nb::Error::WouldBlock);
-        }
-        if !until_eof || !endpoint.connection().tx.masks() || endpoint.is_eof() {
-            return Ok(());
-        }
-        for _ in 0..MAX_DROPPED {
-            match context.read(socket, &mut dropped) {
-                Ok(Some(_)) => {}
-                Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
-                Ok(None) | Err(nb::Error::Other(_)) => return Ok(()),
-            }
-        }
-        *context.unfinished = true;
+        context.unfinished = true;
         Err(nb::Error::WouldBlock)
-    }
-
-    /// Nothing more will be received. Where that is because the peer broke the protocol, the Close
-    /// that says so has to go out, and the wire may be full; on a wire that is gone it cannot.
-    fn say_why<S, P>(&mut self, context: &mut Context<'_, S, P>) -> nb::Result<(), HandleError>
-    where
-        S: TcpClientStack<TcpSocket = T>,
-        P: Platform<S>,
-    {
-        match self.open() {
-            Some(mut open) if open.endpoint.has_failed() => match context.flush(&mut open) {
-                Ok(false) => Err(nb::Error::WouldBlock),
-                Ok(true) | Err(_) => Ok(()),
-            },
-            _ => Ok(()),
-        }
     }
 }

@@ -12,9 +12,7 @@ pub(crate) use close::Closing;
 #[cfg(feature = "async")]
 pub(crate) use exchange::Output;
 use exchange::Stage;
-#[cfg(feature = "async")]
-pub(crate) use send::Sending;
-pub(crate) use send::{Outgoing, Payload};
+pub(crate) use send::{Outgoing, Payload, Sending};
 pub(crate) use server::Step;
 #[cfg(feature = "async")]
 pub(crate) use upgrade::head_buffer;
@@ -23,6 +21,7 @@ use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
 use ws_core::{Endpoint, Lent};
 
+use crate::timeout::{Wait, Waiting};
 use crate::{Config, Platform, ZeroRead};
 
 /// What a slot holds.
@@ -156,36 +155,59 @@ pub(crate) struct Open<'a, T> {
 }
 
 /// What a step works with beside its slot.
-pub(crate) struct Context<'a, S, P> {
-    pub(crate) stack: &'a mut S,
-    pub(crate) platform: &'a mut P,
-    pub(crate) config: &'a Config,
-    /// Set by a step that would block without the stack having said so.
-    pub(crate) unfinished: &'a mut bool,
+#[derive(Debug)]
+pub(crate) struct Context<S, P> {
+    pub(crate) stack: S,
+    pub(crate) platform: P,
+    pub(crate) config: Config,
+    /// Set by a step that lets others run although it could have gone on: no reason to wait.
+    pub(crate) unfinished: bool,
 }
 
-impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
-    /// Reads what is there: `None` where the stream has ended.
+impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
+    /// Is there to be a step, the first or another? Before another the stack gets its turn.
+    // Once for all calls that wait, whatever they wait for.
+    #[inline(never)]
+    pub(crate) fn again(&mut self, waiting: &mut Waiting) -> bool {
+        if waiting.wait == Wait::Over {
+            return false;
+        }
+        if waiting.wait != Wait::First {
+            if core::mem::take(&mut self.unfinished) {
+                waiting.at_most = 0;
+            }
+            self.platform.wait(&mut self.stack, waiting.at_most);
+        }
+        if waiting.wait == Wait::Last {
+            waiting.wait = Wait::Over;
+            return true;
+        }
+        // Looked at before the step, so that the last step comes behind the last wait.
+        waiting.at_most = waiting.deadline.left(self.platform.now_ms());
+        waiting.wait = match waiting.at_most {
+            0 => Wait::Last,
+            _ => Wait::Next,
+        };
+        true
+    }
+
+    /// Reads what is there: 0 where the stream has ended.
     fn read(
         &mut self,
         socket: &mut S::TcpSocket,
         buffer: &mut [u8],
-    ) -> nb::Result<Option<usize>, S::Error> {
+    ) -> nb::Result<usize, S::Error> {
         match self.stack.receive(socket, buffer) {
-            Ok(0) => match self.config.zero_read {
-                ZeroRead::EndOfStream => Ok(None),
-                ZeroRead::WouldBlock => Err(nb::Error::WouldBlock),
-            },
-            Ok(count) => Ok(Some(count)),
-            Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(None),
-            Err(error) => Err(error),
+            Ok(0) if self.config.zero_read == ZeroRead::WouldBlock => Err(nb::Error::WouldBlock),
+            Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(0),
+            result => result,
         }
     }
 
-    /// Writes at least one byte, or would block.
+    /// Writes at least one byte, or would block; there is at least one.
     fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> nb::Result<usize, S::Error> {
         match self.stack.send(socket, bytes) {
-            Ok(0) if !bytes.is_empty() => Err(nb::Error::WouldBlock),
+            Ok(0) => Err(nb::Error::WouldBlock),
             result => result,
         }
     }
@@ -197,26 +219,18 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
         key
     }
 
-    /// Writes the control frames that are due, as far as the wire takes them; false where some are
-    /// left.
-    fn flush(&mut self, open: &mut Open<'_, S::TcpSocket>) -> Result<bool, S::Error> {
+    /// Writes the control frames that are due; `WouldBlock` where the wire does not take all.
+    #[inline(never)]
+    fn flush(&mut self, open: &mut Open<'_, S::TcpSocket>) -> nb::Result<(), S::Error> {
         let endpoint = &mut *open.endpoint;
         let mut scratch = [0; CONTROL_SCRATCH];
         while endpoint.control_ready() {
             let count = endpoint.control(&open.lent, || self.key(), &mut scratch);
-            match self.write(open.socket, scratch.get(..count).unwrap_or_default()) {
-                Ok(count) => endpoint.control_sent(count),
-                Err(nb::Error::WouldBlock) => {
-                    endpoint.control_sent(0);
-                    return Ok(false);
-                }
-                Err(nb::Error::Other(error)) => {
-                    endpoint.control_sent(0);
-                    return Err(error);
-                }
-            }
+            let written = self.write(open.socket, scratch.get(..count).unwrap_or_default());
+            endpoint.control_sent(*written.as_ref().unwrap_or(&0));
+            written?;
         }
-        Ok(true)
+        Ok(())
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) enum Payload<'a> {
 }
 
 impl Payload<'_> {
+    #[inline(always)]
     fn bytes(&self) -> &[u8] {
         match self {
             Self::Keep(bytes) => bytes,
@@ -34,9 +35,8 @@ impl Payload<'_> {
 pub(crate) struct Outgoing {
     pub(crate) opcode: Opcode,
     pub(crate) fin: bool,
-    /// How much of the frame's payload is still to go out, where the caller says so: what it gives
-    /// is a part of that.
-    pub(crate) rest: Option<usize>,
+    /// How much of the frame's payload comes behind what is at hand.
+    pub(crate) behind: usize,
     /// What the caller says of masking; `None` on the stream face, where the role alone decides.
     pub(crate) mask: Option<bool>,
 }
@@ -47,7 +47,7 @@ impl Outgoing {
         Self {
             opcode,
             fin,
-            rest: None,
+            behind: 0,
             mask,
         }
     }
@@ -65,42 +65,72 @@ impl<'p> Sending<'p> {
     ///
     /// On the message face the payload has to be the rest of the open frame, or a part of it; on
     /// the stream face (where nothing is said of masking) it is whatever comes next.
+    #[cfg(feature = "async")]
     pub(crate) fn begin<E: Debug>(
         endpoint: &mut Endpoint,
         frame: Outgoing,
-        mut payload: Payload<'p>,
+        payload: Payload<'p>,
         key: impl FnOnce() -> [u8; 4],
     ) -> Result<Self, SendError<E>> {
-        let length = frame.rest.unwrap_or(payload.bytes().len());
+        let mut sending = Self::new(payload);
+        sending.begin_rest(endpoint, frame, key)?;
+        Ok(sending)
+    }
+
+    /// Nothing of it is sent yet.
+    pub(crate) const fn new(payload: Payload<'p>) -> Self {
+        Self { payload, taken: 0 }
+    }
+
+    /// [`begin`](Self::begin) with what is left of the payload.
+    fn begin_rest<E: Debug>(
+        &mut self,
+        endpoint: &mut Endpoint,
+        frame: Outgoing,
+        key: impl FnOnce() -> [u8; 4],
+    ) -> Result<(), SendError<E>> {
+        let rest = self.rest();
+        let length = rest.len().saturating_add(frame.behind);
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            let continued = tx.opcode() == Some(frame.opcode)
-                && tx.fin() == frame.fin
-                && tx.remaining() == length;
+            let opcode = tx.opcode();
+            let continued =
+                opcode == Some(frame.opcode) && tx.fin() == frame.fin && tx.remaining() == length;
             // The stream face may go on with any data, not with what only looks like it.
-            let control = tx.opcode().is_some_and(Opcode::is_control);
+            let control = opcode.is_some_and(Opcode::is_control);
             if !continued && (frame.mask.is_some() || control) {
                 return Err(FrameError::FrameOpen.into());
             }
         } else {
             if frame.opcode == Opcode::Close {
                 // Checked whole, so that it cannot begin in part.
-                if length != payload.bytes().len() {
+                if frame.behind > 0 {
                     return Err(FrameError::Control.into());
                 }
-                check_close(payload.bytes()).map_err(SendError::Close)?;
+                check_close(rest).map_err(SendError::Close)?;
             }
             endpoint.begin(frame.opcode, frame.fin, length, key)?;
-            if let Payload::Mask(bytes) = &mut payload {
-                endpoint.mask_in_place(bytes);
-            }
+            self.mask_in_place(endpoint);
         }
-        Ok(Self { payload, taken: 0 })
+        Ok(())
+    }
+
+    // Inlined, the masked form costs those who do not use it nothing.
+    #[inline(always)]
+    fn mask_in_place(&mut self, endpoint: &mut Endpoint) {
+        if let Payload::Mask(bytes) = &mut self.payload {
+            endpoint.mask_in_place(bytes.get_mut(self.taken..).unwrap_or_default());
+        }
+    }
+
+    #[inline(always)]
+    fn rest(&self) -> &[u8] {
+        self.payload.bytes().get(self.taken..).unwrap_or_default()
     }
 
     /// What goes to the wire next; nothing where the frame is out, or the payload that is at hand.
     pub(crate) fn bytes<'s>(&'s self, endpoint: &Endpoint, scratch: &'s mut [u8]) -> &'s [u8] {
-        let rest = self.payload.bytes().get(self.taken..).unwrap_or_default();
+        let rest = self.rest();
         if endpoint.is_plain() {
             let open = endpoint.connection().tx.remaining();
             rest.get(..open).unwrap_or(rest)
@@ -116,26 +146,22 @@ impl<'p> Sending<'p> {
     }
 
     /// How many bytes of the payload are out.
-    #[cfg(feature = "async")]
     pub(crate) const fn taken(&self) -> usize {
         self.taken
     }
 
-    /// No more goes out for now: how many bytes of the payload did. `None` where nothing of the
-    /// frame did that concerns the caller: then it is taken back, if it has not begun to go out.
-    pub(crate) fn end(&mut self, endpoint: &mut Endpoint) -> Option<usize> {
+    /// No more goes out for now: is all of the payload out? A frame that has not begun to go out is
+    /// taken back.
+    pub(crate) fn end(&mut self, endpoint: &mut Endpoint) -> bool {
         let tx = &endpoint.connection().tx;
-        let all = self.taken == self.payload.bytes().len() && tx.header_due() == 0;
-        if self.taken > 0 || all {
-            return Some(self.taken);
+        if tx.header_due() == 0 && self.rest().is_empty() {
+            return true;
         }
-        if let Payload::Mask(bytes) = &mut self.payload
-            && tx.is_untouched()
-        {
-            endpoint.mask_in_place(bytes);
+        if tx.is_untouched() {
+            self.mask_in_place(endpoint);
+            endpoint.rollback();
         }
-        endpoint.rollback();
-        None
+        false
     }
 }
 
@@ -156,11 +182,9 @@ impl Outgoing {
         rest: usize,
         part: &[u8],
     ) -> Result<Self, SendError<E>> {
-        if part.len() > rest {
-            return Err(SendError::PartTooLong);
-        }
+        let behind = rest.checked_sub(part.len());
         Ok(Self {
-            rest: Some(rest),
+            behind: behind.ok_or(SendError::PartTooLong)?,
             ..Self::whole(opcode, fin, None)
         })
     }
@@ -175,14 +199,13 @@ impl Outgoing {
 }
 
 impl<T> Entry<'_, T> {
-    /// Sends what the wire takes of a frame, and returns how many bytes of the payload that is: of
-    /// a frame that went out whole, all of them.
+    /// Sends what the wire takes of a frame's payload; `WouldBlock` where that is not all.
     pub(crate) fn send<S, P>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         frame: Outgoing,
-        payload: Payload<'_>,
-    ) -> nb::Result<usize, SendError<S::Error>>
+        sending: &mut Sending<'_>,
+    ) -> nb::Result<(), SendError<S::Error>>
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
@@ -191,15 +214,14 @@ impl<T> Entry<'_, T> {
             return Err(nb::Error::Other(SendError::NotConnected));
         };
         frame.check(open.endpoint).map_err(nb::Error::Other)?;
-        let flushed = context.flush(&mut open).map_err(SendError::Stack);
-        if !flushed.map_err(nb::Error::Other)? {
-            return Err(nb::Error::WouldBlock);
-        }
+        let flushed = context.flush(&mut open);
+        flushed.map_err(|error| error.map(SendError::Stack))?;
         let Open {
             endpoint, socket, ..
         } = open;
-        let mut sending =
-            Sending::begin(endpoint, frame, payload, || context.key()).map_err(nb::Error::Other)?;
+        sending
+            .begin_rest(endpoint, frame, || context.key())
+            .map_err(nb::Error::Other)?;
         let mut scratch = [0; SEND_SCRATCH];
         loop {
             let bytes = sending.bytes(endpoint, &mut scratch);
@@ -214,6 +236,10 @@ impl<T> Entry<'_, T> {
                 }
             }
         }
-        sending.end(endpoint).ok_or(nb::Error::WouldBlock)
+        if sending.end(endpoint) {
+            Ok(())
+        } else {
+            Err(nb::Error::WouldBlock)
+        }
     }
 }

@@ -28,7 +28,7 @@ impl<T> Entry<'_, T> {
     /// Goes on with a request and its answer, as far as that goes without waiting.
     pub(crate) fn server<'r, S, P, H>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         ws: WebSocketId,
         handler: &mut H,
     ) -> Step
@@ -40,20 +40,22 @@ impl<T> Entry<'_, T> {
         let mut scratch = [0; SEND_SCRATCH];
         for _ in 0..MAX_CALLS {
             let now = context.platform.now_ms();
-            let exchange = self.exchange(context.config, now, ws, handler);
+            let exchange = self.exchange(&context.config, now, ws, handler);
             let Some((socket, mut exchange, left)) = exchange else {
                 return Step::Over;
             };
             if exchange.is_reading() {
                 let mut small = [0; SCRATCH];
                 let read = match exchange.read_buffer(&mut small) {
-                    Some(buffer) => context.read(socket, buffer),
-                    None => Ok(Some(0)),
+                    Some(buffer) => context.read(socket, buffer).map(Some),
+                    None => Ok(None),
                 };
                 match read {
-                    Ok(Some(count)) => exchange.received(&mut context.hash(), &small, count),
                     Err(nb::Error::WouldBlock) => return Step::Blocked(left),
-                    Ok(None) | Err(nb::Error::Other(_)) => return Step::Over,
+                    Ok(Some(0)) | Err(nb::Error::Other(_)) => return Step::Over,
+                    Ok(read) => {
+                        exchange.received(&mut context.hash(), &small, read.unwrap_or(0));
+                    }
                 }
                 continue;
             }
@@ -64,11 +66,11 @@ impl<T> Entry<'_, T> {
                     Err(nb::Error::Other(_)) => return Step::Over,
                 },
                 Output::Upgraded(subprotocol) => {
-                    self.upgraded(context.config, subprotocol);
+                    self.upgraded(&context.config, subprotocol);
                     return Step::Upgraded;
                 }
                 Output::Kept => {
-                    self.next_request(context.config, now, ws, handler);
+                    self.next_request(&context.config, now, ws, handler);
                     // Also where the next request is in the buffer already.
                     return Step::Again;
                 }

@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
+use ws_core::handshake::{ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
 use super::{Context, Entry, Hash, SEND_SCRATCH, State};
@@ -12,13 +12,7 @@ use crate::fmt::debug;
 use crate::timeout::Deadline;
 use crate::{Config, Platform, Timeout};
 
-/// Either the server's answer is wrong or the stack failed.
-enum Failure<E> {
-    Handshake(ClientError),
-    Stack(E),
-}
-
-impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
+impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     /// Writes all of the request.
     fn write_request(
         &mut self,
@@ -46,20 +40,19 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
         on_response: &mut dyn FnMut(HeadPart<'_>),
-    ) -> nb::Result<(Upgraded, Range<usize>), Failure<S::Error>> {
+    ) -> nb::Result<(Upgraded, Range<usize>), ConnectError<S::Error>> {
         let mut scratch = [0; SCRATCH];
         loop {
             let buffer = head_buffer(lent, &mut scratch, handshake.want());
-            let read = self
-                .read(socket, buffer)
-                .map_err(|error| error.map(Failure::Stack))?;
-            let Some(count) = read else {
-                return Err(nb::Error::Other(Failure::Handshake(handshake.eof())));
-            };
+            let read = self.read(socket, buffer);
+            let count = read.map_err(|error| error.map(ConnectError::Stack))?;
+            if count == 0 {
+                return Err(nb::Error::Other(handshake.eof().into()));
+            }
             let bytes = buffer.get(..count).unwrap_or_default();
             let (taken, upgraded) = handshake
                 .receive(request, &mut self.hash(), bytes, on_response)
-                .map_err(|error| nb::Error::Other(Failure::Handshake(error)))?;
+                .map_err(|error| nb::Error::Other(error.into()))?;
             if let Some(upgraded) = upgraded {
                 return Ok((upgraded, taken..count));
             }
@@ -74,13 +67,14 @@ impl<S: TcpClientStack, P: Platform<S>> Context<'_, S, P> {
     ) {
         let mut nonce = [0; 16];
         self.platform.fill_random(&mut nonce);
-        entry.begin_client(socket, &nonce, self.config, self.platform.now_ms());
+        let now = self.platform.now_ms();
+        entry.begin_client(socket, &nonce, &self.config, now);
     }
 
     /// The platform's hash unit, for the core.
     pub(super) fn hash(&mut self) -> Hash<'_, S, P> {
         Hash {
-            platform: &mut *self.platform,
+            platform: &mut self.platform,
             stack: core::marker::PhantomData,
         }
     }
@@ -143,7 +137,7 @@ impl<'buf, T> Entry<'buf, T> {
     /// Goes on with a client's handshake.
     pub(crate) fn client<S, P>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         request: &Request<'_>,
         on_response: &mut dyn FnMut(HeadPart<'_>),
     ) -> nb::Result<(), ConnectError<S::Error>>
@@ -157,17 +151,16 @@ impl<'buf, T> Entry<'buf, T> {
         else {
             return Err(nb::Error::Other(HandleError::Stale.into()));
         };
-        let head = match context.write_request(socket, handshake, request) {
-            Ok(()) => context.read_response(socket, self.lent, handshake, request, on_response),
-            Err(error) => Err(error.map(Failure::Stack)),
-        };
-        let (upgraded, buffered) = head.map_err(|error| {
-            error.map(|failure| match failure {
-                Failure::Handshake(error) => ConnectError::Handshake(error),
-                Failure::Stack(error) => ConnectError::Stack(error),
-            })
-        })?;
-        self.opened(Role::Client, context.config, buffered, upgraded.subprotocol);
+        let written = context.write_request(socket, handshake, request);
+        written.map_err(|error| error.map(ConnectError::Stack))?;
+        let (upgraded, buffered) =
+            context.read_response(socket, self.lent, handshake, request, on_response)?;
+        self.opened(
+            Role::Client,
+            &context.config,
+            buffered,
+            upgraded.subprotocol,
+        );
         Ok(())
     }
 
@@ -175,7 +168,7 @@ impl<'buf, T> Entry<'buf, T> {
     /// failure leaves the socket to `close`.
     pub(crate) fn connect<S, P>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         remote: core::net::SocketAddr,
         request: &Request<'_>,
     ) -> nb::Result<(), ConnectError<S::Error>>
@@ -195,7 +188,7 @@ impl<'buf, T> Entry<'buf, T> {
 
     fn try_connect<S, P>(
         &mut self,
-        context: &mut Context<'_, S, P>,
+        context: &mut Context<S, P>,
         remote: core::net::SocketAddr,
         request: &Request<'_>,
     ) -> nb::Result<(), ConnectError<S::Error>>

@@ -3,7 +3,7 @@
 use embedded_nal::{TcpClientStack, TcpFullStack, nb};
 use ws_core::handshake::{Response, ServerHandshake};
 
-use super::Table;
+use super::{Table, find};
 use crate::error::{AcceptError, HandleError};
 use crate::fmt::debug;
 use crate::session::{State, Step};
@@ -120,7 +120,7 @@ where
         listener: &mut S::TcpSocket,
         handler: &mut impl Handler<'r>,
     ) -> nb::Result<Option<WebSocketId>, AcceptError<S::Error>> {
-        let accepted = self.stack.accept(listener);
+        let accepted = self.context.stack.accept(listener);
         let (socket, _) = accepted.map_err(|error| error.map(AcceptError::Stack))?;
         let free = match self.slots.take_free(true) {
             None if self.evict(handler) => self.slots.take_free(true),
@@ -131,7 +131,8 @@ where
             return Ok(None);
         };
         self.enter(ws, |entry, context| {
-            entry.begin_server(socket, context.config, context.platform.now_ms());
+            let now = context.platform.now_ms();
+            entry.begin_server(socket, &context.config, now);
         });
         handler.begin(ws);
         Ok(Some(ws))
@@ -202,8 +203,8 @@ where
 
     /// Closes a connection that is only kept for a next request, if there is one.
     fn evict<'r>(&mut self, handler: &mut impl Handler<'r>) -> bool {
-        let config = self.config;
-        let Some(ws) = self.find(|entry| entry.is_idle(&config)) else {
+        let config = self.context.config;
+        let Some(ws) = find(&mut self.slots, |entry| entry.is_idle(&config)) else {
             return false;
         };
         let evicted = self.drop_connection(ws).is_ok();
@@ -223,9 +224,10 @@ where
         let mut scratch = [0; 64];
         let count = ServerHandshake::new(0).fill(&response, &mut scratch);
         let _ = self
+            .context
             .stack
             .send(&mut socket, scratch.get(..count).unwrap_or_default());
-        let _ = self.stack.close(socket);
+        let _ = self.context.stack.close(socket);
     }
 }
 

@@ -68,7 +68,7 @@ where
     {
         let deadline = self.deadline(timeout.into());
         let url = Url::parse(url)?;
-        if url.secure && !self.config.secure {
+        if url.secure && !self.context.config.secure {
             return Err(ConnectError::NotSecure);
         }
         let host = url.host_header();
@@ -96,6 +96,7 @@ where
     {
         let address = self.wait_for(deadline, |table| {
             table
+                .context
                 .stack
                 .get_host_by_name(name, AddrType::Either)
                 .map_err(|error| {
@@ -114,8 +115,10 @@ where
         deadline: Deadline,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
         handshake.validate()?;
-        let mut socket = self.stack.socket().map_err(ConnectError::Stack)?;
-        let dialed = self.wait_for(deadline, |table| table.stack.connect(&mut socket, remote));
+        let mut socket = self.context.stack.socket().map_err(ConnectError::Stack)?;
+        let dialed = self.wait_for(deadline, |table| {
+            table.context.stack.connect(&mut socket, remote)
+        });
         match dialed {
             Ok(Some(())) => self.upgrade(socket, handshake, options, deadline),
             Ok(None) => self.give_up(socket, ConnectError::Timeout),
@@ -174,7 +177,7 @@ where
         socket: S::TcpSocket,
         error: ConnectError<S::Error>,
     ) -> Result<T, ConnectError<S::Error>> {
-        let _ = self.stack.close(socket);
+        let _ = self.context.stack.close(socket);
         Err(error)
     }
 }

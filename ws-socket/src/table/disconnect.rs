@@ -6,9 +6,9 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
 use crate::fmt::debug;
-use crate::session::{Closing, Entry, Outgoing, Payload};
-use crate::slots::SlotStore;
-use crate::timeout::Deadline;
+use crate::session::{Closing, Outgoing, Payload};
+use crate::slots::{SlotStore, Unavailable};
+use crate::timeout::{Deadline, Waiting};
 use crate::{Platform, Timeout, WebSocketId};
 
 /// How a connection ended.
@@ -48,7 +48,8 @@ where
         ws: WebSocketId,
         timeout: impl Into<Timeout>,
     ) -> Result<Disconnected, DisconnectError> {
-        self.disconnect_with(ws, CloseCode::NORMAL, "", timeout)
+        let deadline = self.deadline(timeout.into());
+        Ok(self.finish(ws, CloseCode::NORMAL, false, None, deadline)?)
     }
 
     /// Closes a connection: sends a Close with `code` and `reason` (the first 123 bytes of it),
@@ -71,10 +72,8 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<Disconnected, DisconnectError> {
         let deadline = self.deadline(timeout.into());
-        let closing = self.closing_handshake(ws, code, reason, true, deadline)?;
-        self.wait_for::<_, HandleError>(deadline, |table| Ok(table.drop_connection(ws)?))?
-            .ok_or(HandleError::Busy)?;
-        Ok(closing.into())
+        let said = self.say_reason(ws, code, reason, deadline)?;
+        Ok(self.finish(ws, code, said, None, deadline)?)
     }
 
     /// [`disconnect_with`](Self::disconnect_with), but the TCP socket is the caller's afterwards,
@@ -90,12 +89,10 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<(Disconnected, S::TcpSocket), DisconnectError> {
         let deadline = self.deadline(timeout.into());
-        let closing = self.closing_handshake(ws, code, reason, false, deadline)?;
-        let socket = self
-            .wait_for::<_, HandleError>(deadline, |table| Ok(table.slots.vacate(ws)?))?
-            .ok_or(HandleError::Busy)?
-            .ok_or(HandleError::Stale)?;
-        Ok((closing.into(), socket))
+        let said = self.say_reason(ws, code, reason, deadline)?;
+        let mut socket = None;
+        let disconnected = self.finish(ws, code, said, Some(&mut socket), deadline)?;
+        Ok((disconnected, socket.ok_or(HandleError::Stale)?))
     }
 
     /// Frees the slot and closes TCP at once, without a Close: what is due is lost.
@@ -106,66 +103,84 @@ where
         Ok(self.drop_connection(ws)?)
     }
 
-    fn closing_handshake(
+    /// Sends a Close with a reason, where there is one; false where none was begun.
+    fn say_reason(
         &mut self,
         ws: WebSocketId,
         code: CloseCode,
         reason: &str,
-        until_eof: bool,
         deadline: Deadline,
-    ) -> Result<Closing, DisconnectError> {
+    ) -> Result<bool, DisconnectError> {
         if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
             return Err(DisconnectError::Code(code));
         }
-        let open = self.looked_at(ws, deadline, |entry| {
-            entry
-                .endpoint()
-                .map(|endpoint| (endpoint.frame_open(), endpoint.connection().tx.masks()))
+        if reason.is_empty() {
+            return Ok(false);
+        }
+        let free = self.wait_for::<_, HandleError>(deadline, |table| {
+            table.step(ws, |entry, _| {
+                let endpoint = entry.endpoint();
+                Ok(endpoint.is_some_and(|endpoint| !endpoint.frame_open()))
+            })
         })?;
-        let Some((frame_open, masks)) = open else {
-            return Ok(Closing {
-                clean: false,
-                code: None,
-            });
-        };
-        if !reason.is_empty() && !frame_open {
-            let mut payload = [0; MAX_CONTROL_PAYLOAD];
-            let payload = write_close(code, reason, &mut payload).unwrap_or_default();
-            let length = payload.len();
-            let mut taken = 0;
-            // Where this fails there is a Close without a reason, or none: see below.
-            let _ = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
-                let rest = payload.get(taken..).unwrap_or_default();
-                let frame = Outgoing::whole(Opcode::Close, true, Some(masks));
-                taken += table.try_send(ws, frame, Payload::Keep(rest))?;
-                if taken < length {
-                    Err(nb::Error::WouldBlock)
-                } else {
-                    Ok(())
-                }
-            });
+        if !free.ok_or(HandleError::Busy)? {
+            return Ok(false);
         }
-        if !frame_open {
-            self.wait_for(deadline, |table| {
-                table.step(ws, |entry, context| {
-                    entry.begin_close(code);
-                    entry.close(context, until_eof)
-                })
-            })?;
-        }
-        Ok(self.looked_at(ws, deadline, |entry| entry.closing())?)
+        let mut payload = [0; MAX_CONTROL_PAYLOAD];
+        let payload = write_close(code, reason, &mut payload).unwrap_or_default();
+        let length = payload.len();
+        let mut taken = 0;
+        // Where this fails there is a Close without a reason, or none: see `finish`.
+        let _ = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
+            let rest = payload.get(taken..).unwrap_or_default();
+            let frame = Outgoing::whole(Opcode::Close, true, None);
+            taken += table.try_send(ws, frame, Payload::Keep(rest))?;
+            if taken < length {
+                Err(nb::Error::WouldBlock)
+            } else {
+                Ok(())
+            }
+        });
+        Ok(true)
     }
 
-    /// What there is to see of a slot, as soon as it is not checked out.
-    fn looked_at<R>(
+    /// The closing handshake, if there is a connection and no frame of the user's is open (`said`:
+    /// it is a Close of ours), then the end of the slot. The socket is closed, or `kept`.
+    fn finish(
         &mut self,
         ws: WebSocketId,
+        code: CloseCode,
+        said: bool,
+        kept: Option<&mut Option<S::TcpSocket>>,
         deadline: Deadline,
-        mut look: impl FnMut(&Entry<'buf, S::TcpSocket>) -> R,
-    ) -> Result<R, HandleError> {
+    ) -> Result<Disconnected, HandleError> {
+        let mut begun = false;
         self.wait_for::<_, HandleError>(deadline, |table| {
-            table.step(ws, |entry, _| Ok(look(entry)))
-        })?
-        .ok_or(HandleError::Busy)
+            table.step(ws, |entry, context| {
+                begun = true;
+                match entry.endpoint() {
+                    Some(endpoint) if said || !endpoint.frame_open() => {
+                        entry.begin_close(code);
+                        entry.close(context, kept.is_none())
+                    }
+                    _ => Ok(()),
+                }
+            })
+        })?;
+        if !begun {
+            return Err(HandleError::Busy);
+        }
+        let mut waiting = Waiting::new(deadline);
+        let vacated = loop {
+            match self.slots.vacate(ws) {
+                Err(Unavailable::CheckedOut) if self.context.again(&mut waiting) => {}
+                vacated => break vacated?,
+            }
+        };
+        match kept {
+            Some(kept) => *kept = vacated.socket,
+            None => self.close_socket(vacated.socket),
+        }
+        Ok(vacated.closing.into())
     }
 }

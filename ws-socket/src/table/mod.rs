@@ -25,16 +25,17 @@ use ws_core::CloseCode;
 
 use crate::error::HandleError;
 use crate::session::{Context, Entry, State};
-use crate::slots::{Direction, LocalSlots, SlotStore, Slots, Unavailable};
-use crate::timeout::Deadline;
+use crate::slots::{Direction, LocalSlots, SlotStore, Unavailable};
+use crate::timeout::{Deadline, Waiting};
 use crate::{Config, Platform, Timeout, WebSocketId};
 
 /// `N` WebSockets over one stack, in one owner's hands: see [`Table`].
 pub type WebSockets<'buf, S, P, const N: usize> =
     Table<'buf, S, P, LocalSlots<'buf, <S as TcpClientStack>::TcpSocket, N>>;
 
-/// Are two the same socket?
-type Same<T> = fn(&T, &T) -> bool;
+/// Is the socket in the table already? A function only of tables that ask, so that others do
+/// without it.
+type IsTaken<T, L> = fn(&mut L, &T) -> bool;
 
 /// WebSockets over a TCP stack `S`, with a platform `P`; `L` is where their slots live: in the
 /// table itself ([`WebSockets`]) or shared between tasks
@@ -52,13 +53,9 @@ where
     L: SlotStore<'buf, Socket = S::TcpSocket>,
 {
     slots: L,
-    stack: S,
-    platform: P,
-    config: Config,
+    context: Context<S, P>,
     stream: StreamOptions<'buf>,
-    same: Option<Same<S::TcpSocket>>,
-    /// A step let others run although it could have gone on: no reason to wait.
-    unfinished: bool,
+    is_taken: Option<IsTaken<S::TcpSocket, L>>,
     /// The slot whose request is the next to have its turn.
     turn: usize,
     buffers: PhantomData<&'buf mut [u8]>,
@@ -71,7 +68,7 @@ where
 {
     /// A table of `N` slots, all free, with [`Config::DEFAULT`].
     pub fn new(stack: S, platform: P) -> Self {
-        Self::over(LocalSlots(Slots::new()), stack, platform)
+        Self::over(LocalSlots::new(), stack, platform)
     }
 
     /// Lends a buffer to each slot, for all connections there that bring none of their own: see
@@ -92,12 +89,14 @@ where
     pub(crate) fn over(slots: L, stack: S, platform: P) -> Self {
         Self {
             slots,
-            stack,
-            platform,
-            config: Config::DEFAULT,
+            context: Context {
+                stack,
+                platform,
+                config: Config::DEFAULT,
+                unfinished: false,
+            },
             stream: StreamOptions::DEFAULT,
-            same: None,
-            unfinished: false,
+            is_taken: None,
             turn: 0,
             buffers: PhantomData,
         }
@@ -106,7 +105,7 @@ where
     /// Another configuration. It holds for connections that begin from here on.
     #[must_use]
     pub const fn with_config(mut self, config: Config) -> Self {
-        self.config = config;
+        self.context.config = config;
         self
     }
 
@@ -125,29 +124,32 @@ where
     where
         S::TcpSocket: PartialEq,
     {
-        self.same = Some(|one, other| one == other);
+        self.is_taken = Some(|slots, socket| {
+            let wanted = |entry: &Entry<'buf, S::TcpSocket>| entry.socket() == Some(socket);
+            find(slots, wanted).is_some()
+        });
         self
     }
 
     /// The configuration.
     pub const fn config(&self) -> &Config {
-        &self.config
+        &self.context.config
     }
 
     /// The TCP stack: to poll it, to open and close sockets of one's own.
     pub const fn stack(&mut self) -> &mut S {
-        &mut self.stack
+        &mut self.context.stack
     }
 
     /// The platform.
     pub const fn platform(&mut self) -> &mut P {
-        &mut self.platform
+        &mut self.context.platform
     }
 
     /// The stack and the platform back. Connections that are open are dropped as they are:
     /// [`disconnect`](Self::disconnect) them before.
     pub fn into_parts(self) -> (S, P) {
-        (self.stack, self.platform)
+        (self.context.stack, self.context.platform)
     }
 
     /// How many slots are taken: open connections, and handshakes and pages under way.
@@ -224,8 +226,12 @@ where
         ws: WebSocketId,
         work: impl FnOnce(&mut S, &S::TcpSocket) -> R,
     ) -> Result<Option<R>, HandleError> {
-        let Self { slots, stack, .. } = self;
-        Ok(slots.with(ws, |entry| entry.socket().map(|socket| work(stack, socket)))?)
+        let Self { slots, context, .. } = self;
+        Ok(slots.with(ws, |entry| {
+            entry
+                .socket()
+                .map(|socket| work(&mut context.stack, socket))
+        })?)
     }
 
     fn peek<R>(
@@ -236,43 +242,21 @@ where
         Ok(self.slots.with(ws, |entry| look(entry))?)
     }
 
-    /// The first slot that is as wanted.
-    fn find(
-        &mut self,
-        mut wanted: impl FnMut(&Entry<'buf, S::TcpSocket>) -> bool,
-    ) -> Option<WebSocketId> {
-        let mut index = 0;
-        while let Ok(taken) = self.slots.taken(index) {
-            index += 1;
-            if let Some(ws) = taken
-                && self.peek(ws, &mut wanted) == Ok(true)
-            {
-                return Some(ws);
-            }
-        }
-        None
-    }
-
     /// Works on a slot with the stack and the platform.
     fn at<R>(
         &mut self,
         ws: WebSocketId,
-        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>) -> R,
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> R,
     ) -> Result<R, Unavailable> {
-        let mut context = Context {
-            stack: &mut self.stack,
-            platform: &mut self.platform,
-            config: &self.config,
-            unfinished: &mut self.unfinished,
-        };
-        self.slots.with(ws, |entry| work(entry, &mut context))
+        let Self { slots, context, .. } = self;
+        slots.with(ws, |entry| work(entry, context))
     }
 
     /// One step on a slot. One that is checked out is as good as one that would block.
     fn step<T, E: From<HandleError>>(
         &mut self,
         ws: WebSocketId,
-        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>) -> nb::Result<T, E>,
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> nb::Result<T, E>,
     ) -> nb::Result<T, E> {
         match self.at(ws, work) {
             Ok(result) => result,
@@ -285,14 +269,14 @@ where
     fn enter(
         &mut self,
         ws: WebSocketId,
-        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<'_, S, P>),
+        work: impl FnOnce(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>),
     ) {
         let entered = self.at(ws, work);
         debug_assert!(entered.is_ok());
     }
 
     fn deadline(&mut self, timeout: Timeout) -> Deadline {
-        Deadline::new(self.platform.now_ms(), timeout)
+        Deadline::new(self.context.platform.now_ms(), timeout)
     }
 
     /// Repeats `step` until it does not block any more, at most until the deadline: then `None`.
@@ -312,27 +296,15 @@ where
         deadline: Deadline,
         mut step: impl FnMut(&mut Self, &mut u32) -> nb::Result<T, E>,
     ) -> Result<Option<T>, E> {
-        loop {
-            // Looked at before the step, so that the last step comes behind the last wait.
-            let left = deadline.left(self.platform.now_ms());
-            let mut at_most = left;
-            match step(self, &mut at_most) {
+        let mut waiting = Waiting::new(deadline);
+        while self.context.again(&mut waiting) {
+            match step(self, &mut waiting.at_most) {
                 Ok(value) => return Ok(Some(value)),
                 Err(nb::Error::Other(error)) => return Err(error),
                 Err(nb::Error::WouldBlock) => {}
             }
-            if core::mem::take(&mut self.unfinished) {
-                at_most = 0;
-            }
-            self.platform.wait(&mut self.stack, at_most);
-            if left == 0 {
-                return match step(self, &mut at_most) {
-                    Ok(value) => Ok(Some(value)),
-                    Err(nb::Error::Other(error)) => Err(error),
-                    Err(nb::Error::WouldBlock) => Ok(None),
-                };
-            }
         }
+        Ok(None)
     }
 
     /// Runs `work` with a direction of the connection claimed.
@@ -350,10 +322,32 @@ where
 
     /// Frees a slot and closes its socket.
     fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
-        if let Some(socket) = self.slots.vacate(ws)? {
-            // Nothing is left to do with a socket that will not close.
-            let _ = self.stack.close(socket);
-        }
+        let vacated = self.slots.vacate(ws)?;
+        self.close_socket(vacated.socket);
         Ok(())
     }
+
+    fn close_socket(&mut self, socket: Option<S::TcpSocket>) {
+        if let Some(socket) = socket {
+            // Nothing is left to do with a socket that will not close.
+            let _ = self.context.stack.close(socket);
+        }
+    }
+}
+
+/// The first slot that is as wanted.
+fn find<'buf, L: SlotStore<'buf>>(
+    slots: &mut L,
+    mut wanted: impl FnMut(&Entry<'buf, L::Socket>) -> bool,
+) -> Option<WebSocketId> {
+    let mut index = 0;
+    while let Ok(taken) = slots.taken(index) {
+        index += 1;
+        if let Some(ws) = taken
+            && slots.with(ws, |entry| wanted(entry)) == Ok(true)
+        {
+            return Some(ws);
+        }
+    }
+    None
 }

@@ -48,7 +48,7 @@ where
     /// Takes a slot and a TCP socket of the stack.
     fn socket(&mut self) -> Result<WebSocketId, Self::Error> {
         let ws = self.slots.take_free(true).ok_or(ConnectError::NoFreeSlot)?;
-        match self.stack.socket() {
+        match self.context.stack.socket() {
             Ok(socket) => {
                 self.enter(ws, |entry, _| {
                     entry.state = State::Dialing {
@@ -135,7 +135,7 @@ where
         hostname: &str,
         addr_type: AddrType,
     ) -> nb::Result<IpAddr, Self::Error> {
-        self.stack.get_host_by_name(hostname, addr_type)
+        self.context.stack.get_host_by_name(hostname, addr_type)
     }
 
     fn get_host_by_address(
@@ -143,6 +143,6 @@ where
         addr: IpAddr,
         result: &mut [u8],
     ) -> nb::Result<usize, Self::Error> {
-        self.stack.get_host_by_address(addr, result)
+        self.context.stack.get_host_by_address(addr, result)
     }
 }

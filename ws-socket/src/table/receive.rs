@@ -85,7 +85,7 @@ where
                     return Ok(piece.length);
                 }
             }
-            *context.unfinished = true;
+            context.unfinished = true;
             Err(nb::Error::WouldBlock)
         })
     }

@@ -44,7 +44,7 @@ where
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
             entry.state = State::Failed { socket };
-            entry.opened(role, context.config, 0..buffered, None);
+            entry.opened(role, &context.config, 0..buffered, None);
         });
         Ok(ws)
     }
@@ -55,7 +55,7 @@ where
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<S::TcpSocket, RegisterError> {
-        match self.slots.vacate(ws).map_err(HandleError::from)? {
+        match self.slots.vacate(ws).map_err(HandleError::from)?.socket {
             Some(socket) => Ok(socket),
             None => Err(HandleError::Stale.into()),
         }
@@ -63,8 +63,7 @@ where
 
     /// Is the socket in the table already, as far as that can be told?
     pub(super) fn has(&mut self, socket: &S::TcpSocket) -> bool {
-        let Some(same) = self.same else { return false };
-        self.find(|entry| entry.socket().is_some_and(|other| same(other, socket)))
-            .is_some()
+        self.is_taken
+            .is_some_and(|is_taken| is_taken(&mut self.slots, socket))
     }
 }

@@ -5,9 +5,8 @@ use ws_core::Opcode;
 
 use super::Table;
 use crate::error::SendError;
-use crate::session::{Outgoing, Payload};
+use crate::session::{Outgoing, Payload, Sending};
 use crate::slots::{Direction, SlotStore};
-use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
 
 impl<'buf, S, P, L> Table<'buf, S, P, L>
@@ -40,11 +39,7 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
         let frame = Outgoing::whole(opcode, fin, Some(mask));
-        let deadline = self.deadline(timeout.into());
-        self.send_all(ws, deadline, payload.len(), |table, taken| {
-            let rest = payload.get(taken..).unwrap_or_default();
-            table.try_send(ws, frame, Payload::Keep(rest))
-        })
+        self.send_all(ws, frame, Payload::Keep(payload), timeout.into())
     }
 
     /// [`send_msg`](Self::send_msg) without a copy: a client masks the payload where it stands and
@@ -64,11 +59,7 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
         let frame = Outgoing::whole(opcode, fin, Some(mask));
-        let deadline = self.deadline(timeout.into());
-        self.send_all(ws, deadline, payload.len(), |table, taken| {
-            let rest = payload.get_mut(taken..).unwrap_or_default();
-            table.try_send(ws, frame, Payload::Mask(rest))
-        })
+        self.send_all(ws, frame, Payload::Mask(payload), timeout.into())
     }
 
     /// Sends a part of a frame whose payload is not all at hand: a message passed on while it is
@@ -92,12 +83,7 @@ where
     ) -> Result<usize, SendError<S::Error>> {
         let mut frame = Outgoing::part(opcode, fin, rest, part)?;
         frame.mask = Some(mask);
-        let deadline = self.deadline(timeout.into());
-        self.send_all(ws, deadline, part.len(), |table, taken| {
-            frame.rest = Some(rest - taken);
-            let part = part.get(taken..).unwrap_or_default();
-            table.try_send(ws, frame, Payload::Keep(part))
-        })
+        self.send_all(ws, frame, Payload::Keep(part), timeout.into())
     }
 
     /// Sends what a socket would: a message of the type in
@@ -113,10 +99,15 @@ where
         payload: &[u8],
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let deadline = self.deadline(timeout.into());
-        self.send_all(ws, deadline, payload.len(), |table, taken| {
-            table.try_send_stream(ws, payload.get(taken..).unwrap_or_default())
-        })
+        if payload.is_empty() {
+            let deadline = self.deadline(timeout.into());
+            return self.claimed(ws, Direction::Send, |table| {
+                let sent = table.wait_for(deadline, |table| table.try_send_stream(ws, &[]))?;
+                sent.ok_or(SendError::Timeout)
+            });
+        }
+        let frame = Outgoing::whole(self.stream.opcode, true, None);
+        self.send_all(ws, frame, Payload::Keep(payload), timeout.into())
     }
 
     /// One step of [`send`](Self::send).
@@ -138,32 +129,35 @@ where
         frame: Outgoing,
         payload: Payload<'_>,
     ) -> nb::Result<usize, SendError<S::Error>> {
-        self.step(ws, |entry, context| entry.send(context, frame, payload))
+        let mut sending = Sending::new(payload);
+        let sent = self.step(ws, |entry, context| {
+            entry.send(context, frame, &mut sending)
+        });
+        match (sent, sending.taken()) {
+            (Err(nb::Error::WouldBlock), taken @ 1..) => Ok(taken),
+            (sent, taken) => sent.map(|()| taken),
+        }
     }
 
-    /// Repeats `step` until `length` bytes are out, at most until the deadline.
+    /// Sends until all is out, at most until the deadline.
     fn send_all(
         &mut self,
         ws: WebSocketId,
-        deadline: Deadline,
-        length: usize,
-        mut step: impl FnMut(&mut Self, usize) -> nb::Result<usize, SendError<S::Error>>,
+        frame: Outgoing,
+        payload: Payload<'_>,
+        timeout: Timeout,
     ) -> Result<usize, SendError<S::Error>> {
+        let deadline = self.deadline(timeout);
         self.claimed(ws, Direction::Send, |table| {
-            let mut taken = 0;
+            let mut sending = Sending::new(payload);
             let sent = table.wait_for(deadline, |table| {
-                taken += step(table, taken)?;
-                if taken < length {
-                    Err(nb::Error::WouldBlock)
-                } else {
-                    Ok(())
-                }
-            });
-            match sent {
-                Ok(Some(())) => Ok(taken),
-                Ok(None) if taken > 0 => Ok(taken),
-                Ok(None) => Err(SendError::Timeout),
-                Err(error) => Err(error),
+                table.step(ws, |entry, context| {
+                    entry.send(context, frame, &mut sending)
+                })
+            })?;
+            match (sent, sending.taken()) {
+                (None, 0) => Err(SendError::Timeout),
+                (_, taken) => Ok(taken),
             }
         })
     }

@@ -1,5 +1,5 @@
-//! Autobahn|Testsuite's cases, for `ws serve --echo` and for both roles over three transports; or for
-//! other libraries, beside ours; or for the server of a microcontroller. The suite comes from a kit
+//! Autobahn|Testsuite's cases, for `ws serve --echo` and for both roles over three transports and by the
+//! async calls; or for other libraries, beside ours; or for the server of a microcontroller. The suite comes from a kit
 //! beside the project, which installs and runs it.
 
 mod board;

@@ -21,7 +21,8 @@ pub(super) struct Testee {
 
 /// What is started for it.
 pub(super) enum Program {
-    WsServe(PathBuf),
+    /// `ws serve` with these options.
+    WsServe(PathBuf, &'static [&'static str]),
     /// A program and its arguments: a server that prints its port, or a client that takes the URL
     /// behind them.
     Other(PathBuf, Vec<String>),
@@ -101,7 +102,7 @@ pub(super) fn play(testee: &Testee, cases: &str, kit: &Path, folder: &Path) -> R
 impl Program {
     fn command(&self) -> Result<(&Path, &[String])> {
         match self {
-            Self::WsServe(program) => Ok((program, &[])),
+            Self::WsServe(program, _) => Ok((program, &[])),
             Self::Other(program, args) => Ok((program, args)),
             Self::Running(port) => Err(format!("what is on port {port} runs already")),
         }
@@ -110,7 +111,7 @@ impl Program {
 
 fn start(program: &Program) -> Result<Server> {
     let (program, args) = match program {
-        Program::WsServe(ws) => return Served::start(ws, &[], false).map(Server::Ws),
+        Program::WsServe(ws, options) => return Served::start(ws, options, false).map(Server::Ws),
         Program::Running(port) => return Ok(Server::NotOurs(*port)),
         other => other.command()?,
     };

@@ -4,9 +4,9 @@ use super::play::{Program, Testee};
 use crate::{Result, shell};
 use std::path::PathBuf;
 
-/// What is between the library and the system's sockets: a lent buffer of 4 KiB, none, and the buffer
-/// again with one byte to each call.
-const TRANSPORTS: [&str; 3] = ["std", "unbuffered", "dripping"];
+/// What is between the library and the system's sockets: a lent buffer of 4 KiB, none, the buffer
+/// again with one byte to each call, and the async calls with the buffer over edge-nal-std.
+const TRANSPORTS: [&str; 4] = ["std", "unbuffered", "dripping", "async"];
 
 /// Ours.
 pub(super) struct Ours {
@@ -36,11 +36,14 @@ impl Ours {
 
     /// Everything there is.
     pub(super) fn testees(&self) -> Vec<Testee> {
-        let mut testees = vec![Testee {
-            name: "ws serve".to_owned(),
-            is_server: true,
-            program: Program::WsServe(self.ws.clone()),
-        }];
+        let mut testees: Vec<Testee> = [("ws serve", &[][..]), ("ws serve --async", &["--async"])]
+            .into_iter()
+            .map(|(name, options)| Testee {
+                name: name.to_owned(),
+                is_server: true,
+                program: Program::WsServe(self.ws.clone(), options),
+            })
+            .collect();
         for is_server in [true, false] {
             let role = role(is_server);
             testees.extend(TRANSPORTS.map(|transport| Testee {

@@ -17,14 +17,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
 /// For the help text.
-pub(crate) const OPTIONS: &str = "[--require] [--server CMD...]";
+pub(crate) const OPTIONS: &str = "[--async] [--require] [--server CMD...]";
 
 /// How long the script may say nothing; it ends each check before that.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// `cargo xtask browser`.
 pub(crate) fn run(args: &[String]) -> Result {
-    let (require, program) = parse(args)?;
+    let options = parse(args)?;
+    let require = options.require;
     let modules = match install::playwright()? {
         Ok(modules) => modules,
         Err(why) => return skipped(&why, require),
@@ -33,9 +34,9 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(chromium) => chromium,
         Err(why) => return skipped(&why, require),
     };
-    let program = match program {
+    let program = match options.server {
         Some(program) => program,
-        None => serve_demo()?,
+        None => serve_demo(options.asynch)?,
     };
     let folder = shell::cache().join("browser");
     let mut server = Server::new(program, &folder.join("server.log"))?;
@@ -46,30 +47,41 @@ pub(crate) fn run(args: &[String]) -> Result {
     outcome
 }
 
-/// `--require`, and the server's command line if one is given.
-fn parse(args: &[String]) -> Result<(bool, Option<Vec<String>>)> {
-    let mut require = false;
+#[derive(Debug, Default, PartialEq)]
+struct Options {
+    asynch: bool,
+    require: bool,
+    /// The server's command line, if one is given.
+    server: Option<Vec<String>>,
+}
+
+fn parse(args: &[String]) -> Result<Options> {
+    let mut options = Options::default();
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         match arg.as_str() {
-            "--require" => require = true,
+            "--async" => options.asynch = true,
+            "--require" => options.require = true,
             "--server" => {
                 let program: Vec<String> = rest.cloned().collect();
                 if program.is_empty() {
                     return Err("`--server` needs a command, ADDR:PORT is appended".to_owned());
                 }
-                return Ok((require, Some(program)));
+                options.server = Some(program);
+                return Ok(options);
             }
             _ => return Err(format!("no option `{arg}`; there is {OPTIONS}")),
         }
     }
-    Ok((require, None))
+    Ok(options)
 }
 
 /// The command that serves the page.
-fn serve_demo() -> Result<Vec<String>> {
+fn serve_demo(asynch: bool) -> Result<Vec<String>> {
     let ws = shell::build_ws(false)?.to_string_lossy().into_owned();
-    Ok([&ws, "serve", "--demo", "--json"].map(str::to_owned).into())
+    let mut command: Vec<String> = [&ws, "serve", "--demo", "--json"].map(str::to_owned).into();
+    command.extend(asynch.then(|| "--async".to_owned()));
+    Ok(command)
 }
 
 /// The running script.
@@ -164,12 +176,20 @@ mod tests {
 
     #[test]
     fn everything_behind_server_is_the_servers_command() {
-        assert_eq!(parse(&[]), Ok((false, None)));
-        assert_eq!(parse(&words("--require")), Ok((true, None)));
-        let command = Some(words("python3 x.py --require"));
+        assert_eq!(parse(&[]), Ok(Options::default()));
+        let both = Options {
+            asynch: true,
+            require: true,
+            server: None,
+        };
+        assert_eq!(parse(&words("--require --async")), Ok(both));
+        let command = Options {
+            server: Some(words("python3 x.py --require")),
+            ..Options::default()
+        };
         assert_eq!(
             parse(&words("--server python3 x.py --require")),
-            Ok((false, command))
+            Ok(command)
         );
         assert!(parse(&words("--server")).is_err());
         assert!(parse(&words("--other")).is_err());

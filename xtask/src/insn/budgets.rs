@@ -1,7 +1,7 @@
 //! What the frame codec may take at most.
 
 use super::firmware::{Case, Counts, OURS};
-use crate::Result;
+use crate::{Result, baseline};
 
 /// At most so many instructions.
 struct Budget {
@@ -48,13 +48,8 @@ pub(super) fn report(counts: &Counts) -> Result<String> {
         let count = counts
             .of(OURS, *case)
             .ok_or_else(|| format!("{name} was not counted"))?;
-        let (word, by) = if count <= *at_most {
-            ("beaten", at_most - count)
-        } else {
-            ("MISSED", count - at_most)
-        };
-        let share = 100.0 * by as f64 / *at_most as f64;
-        text += &format!("- {name}: {count} of {at_most}, {word} by {by} ({share:.1} %)\n");
+        let verdict = baseline::verdict(*at_most, count);
+        text += &format!("- {name}: {count} of {at_most}, {verdict}\n");
     }
     Ok(text)
 }

@@ -1,18 +1,24 @@
 //! How many instructions the libraries take: counted by firmwares that run in QEMU, where a timer
 //! ticks once an instruction. The figures are the same to the digit in every run.
 
-mod baseline;
 mod budgets;
 mod firmware;
 mod table;
 
+use crate::baseline::Baseline;
 use crate::report::skipped;
 use crate::{Result, only_flags};
-use baseline::Baseline;
-use firmware::Counts;
+use firmware::{Case, Counts};
 
 /// Options, for the help text.
 pub(crate) const OPTIONS: &str = "[--require] [--bless]";
+
+/// The agreed counts.
+const BASELINE: Baseline = Baseline {
+    task: "insn",
+    file: "tests/insn/baseline.txt",
+    about: "opt-level, group, case, instructions",
+};
 
 /// Values of `opt-level` that firmwares are built with.
 const LEVELS: [&str; 2] = ["s", "3"];
@@ -38,12 +44,10 @@ pub(crate) fn run(args: &[String]) -> Result {
         print!("\n{}", table::markdown(&counts, level));
     }
     print!("\n{}", budgets::report(&counts)?);
-    if has("--bless") {
-        return Baseline::write(&counts);
-    }
-    let baseline = Baseline::read()?;
-    if let Some(other) = baseline.other_compiler()? {
-        return skipped(&other, require);
-    }
-    baseline.compare(&counts)
+    let ours = counts.ours();
+    let named = ours.map(|(Case { level, group, case }, count)| {
+        let name = format!("{level} {group} {case}");
+        (name, count)
+    });
+    BASELINE.settle(&named.collect(), has("--bless"), require)
 }

@@ -23,13 +23,40 @@ use std::time::{Duration, Instant};
 
 /// For the help text.
 pub(crate) const OPTIONS: &str =
-    "[--require] [--release] [--ws PATH] [--only NAME]... [--list] [--verbose]";
+    "[--async|--both] [--require] [--release] [--ws PATH] [--only NAME]... [--list] [--verbose]";
 
 /// How long the peer may take to report a connection whose client has ended.
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
 
+/// Which calls of the library `ws` makes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Driver {
+    Blocking,
+    Async,
+}
+
+impl Driver {
+    /// Its option of `ws`.
+    const fn option(self) -> Option<&'static str> {
+        match self {
+            Self::Blocking => None,
+            Self::Async => Some("--async"),
+        }
+    }
+
+    /// What a scenario is called with it.
+    fn named(self, scenario: &str) -> String {
+        match self {
+            Self::Blocking => scenario.to_owned(),
+            Self::Async => format!("async-{scenario}"),
+        }
+    }
+}
+
 #[derive(Default)]
 struct Options {
+    asynch: bool,
+    both: bool,
     require: bool,
     release: bool,
     list: bool,
@@ -48,6 +75,16 @@ pub(crate) fn run(args: &[String]) -> Result {
         names.iter().for_each(|name| println!("{name}"));
         return Ok(());
     }
+    let drivers: &[Driver] = match (options.both, options.asynch) {
+        (true, _) => &[Driver::Blocking, Driver::Async],
+        (false, true) => &[Driver::Async],
+        (false, false) => &[Driver::Blocking],
+    };
+    let names = drivers.iter().flat_map(|driver| {
+        let names = names.iter();
+        names.map(|name| driver.named(name))
+    });
+    let names: Vec<String> = names.collect();
     let python = match venv::ready()? {
         Ok(python) => python,
         Err(why) => return skipped(&why, options.require),
@@ -56,19 +93,23 @@ pub(crate) fn run(args: &[String]) -> Result {
         Some(path) => path.clone(),
         None => shell::build_ws(options.release)?,
     };
-    let mut table = Table::new(names);
-    if !scenarios.is_empty() {
-        to_servers(&scenarios, &options, &ws, &python, &mut table)?;
+    let mut table = Table::new(names.iter().map(String::as_str));
+    for driver in drivers {
+        if !scenarios.is_empty() {
+            let verbose = options.verbose;
+            to_servers(&scenarios, verbose, &ws, *driver, &python, &mut table)?;
+        }
+        to_clients::run(&ws, *driver, &python, &checks, &mut table)?;
     }
-    to_clients::run(&ws, &python, &checks, &mut table)?;
     table.finish(options.require)
 }
 
 /// `ws connect` against servers.
 fn to_servers(
     scenarios: &[Scenario],
-    options: &Options,
+    verbose: bool,
     ws: &Path,
+    driver: Driver,
     python: &Path,
     table: &mut Table,
 ) -> Result {
@@ -76,8 +117,8 @@ fn to_servers(
     let mut keys = HashSet::new();
     for (number, scenario) in scenarios.iter().enumerate() {
         let started = Instant::now();
-        let (run, record) = play(scenario, number, ws, &peer)?;
-        if options.verbose {
+        let (run, record) = play(scenario, number, ws, driver, &peer)?;
+        if verbose {
             println!("--- {}: {run:#?}\n{record:#?}", scenario.name);
         }
         let mut problems = judge::judge(scenario, &run, record.as_ref());
@@ -92,7 +133,7 @@ fn to_servers(
         } else {
             Verdict::Fail(shortened(problems))
         };
-        table.row(scenario.name, started.elapsed(), verdict);
+        table.row(&driver.named(scenario.name), started.elapsed(), verdict);
     }
     Ok(())
 }
@@ -102,6 +143,7 @@ fn play(
     scenario: &Scenario,
     number: usize,
     ws: &Path,
+    driver: Driver,
     peer: &peer::Peer,
 ) -> Result<(client::Run, Option<Value>)> {
     let url = match scenario.place {
@@ -115,6 +157,7 @@ fn play(
         args.push(url);
     }
     args.extend(scenario.args.iter().map(|arg| (*arg).to_owned()));
+    args.extend(driver.option().map(str::to_owned));
     args.push("--json".to_owned());
     let run = client::run(ws, &args, &scenario.input, scenario.deadline)?;
     let record = match scenario.place {
@@ -140,6 +183,8 @@ fn parse(args: &[String]) -> Result<Options> {
     while let Some(arg) = args.next() {
         let mut value = || args.next().ok_or_else(|| format!("`{arg}` needs a value"));
         match arg.as_str() {
+            "--async" => options.asynch = true,
+            "--both" => options.both = true,
             "--require" => options.require = true,
             "--release" => options.release = true,
             "--list" => options.list = true,

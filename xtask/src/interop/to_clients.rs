@@ -2,6 +2,7 @@
 //! nginx. The checks themselves stand in tests/interop/client.py and client.cjs, under the same
 //! names; what the server says of its connections is judged here.
 
+use super::Driver;
 use super::client::lines;
 use super::nginx::{self, Nginx};
 use super::node;
@@ -96,7 +97,13 @@ pub(super) fn names() -> Vec<String> {
 }
 
 /// Runs the scenarios of these names.
-pub(super) fn run(ws: &Path, python: &Path, chosen: &[String], table: &mut Table) -> Result {
+pub(super) fn run(
+    ws: &Path,
+    driver: Driver,
+    python: &Path,
+    chosen: &[String],
+    table: &mut Table,
+) -> Result {
     for proxied in [false, true] {
         let mut clients: Vec<Client> = CLIENTS.to_vec();
         let all: Vec<&str> = CHECKS.iter().copied().chain([KILLED, ENDS]).collect();
@@ -108,7 +115,11 @@ pub(super) fn run(ws: &Path, python: &Path, chosen: &[String], table: &mut Table
         let mut skip = |client: &Client, why: &str| {
             for check in all.iter().filter(|check| wanted(client, check)) {
                 let verdict = Verdict::Skip(why.to_owned());
-                table.row(&client.scenario(check), Duration::ZERO, verdict);
+                table.row(
+                    &driver.named(&client.scenario(check)),
+                    Duration::ZERO,
+                    verdict,
+                );
             }
         };
         if proxied && let Err(why) = nginx::ready() {
@@ -122,7 +133,8 @@ pub(super) fn run(ws: &Path, python: &Path, chosen: &[String], table: &mut Table
             clients.retain(|it| !it.node);
         }
         let modules = modules.unwrap_or_default();
-        let served = Served::start(ws, OPTIONS, false)?;
+        let options: Vec<&str> = OPTIONS.iter().copied().chain(driver.option()).collect();
+        let served = Served::start(ws, &options, false)?;
         let nginx = proxied.then(|| Nginx::start(served.port)).transpose()?;
         let port = nginx.as_ref().map_or(served.port, |nginx| nginx.port);
         let mut round = Round {
@@ -130,7 +142,7 @@ pub(super) fn run(ws: &Path, python: &Path, chosen: &[String], table: &mut Table
             python,
             modules: &modules,
             url: format!("ws://127.0.0.1:{port}/any/path"),
-            table,
+            rows: Rows { driver, table },
         };
         for client in &clients {
             let checks = CHECKS.iter().copied();
@@ -152,7 +164,20 @@ struct Round<'a> {
     python: &'a Path,
     modules: &'a Path,
     url: String,
+    rows: Rows<'a>,
+}
+
+/// Where what a driver does is noted.
+struct Rows<'a> {
+    driver: Driver,
     table: &'a mut Table,
+}
+
+impl Rows<'_> {
+    fn row(&mut self, scenario: &str, took: Duration, problems: Vec<String>) {
+        let name = self.driver.named(scenario);
+        self.table.row(&name, took, verdict(problems));
+    }
 }
 
 /// A script that runs, and what it prints.
@@ -214,8 +239,7 @@ impl Round<'_> {
             let report = script.report();
             let seconds = report.as_ref().and_then(|it| it.get("seconds")?.as_f64());
             let took = Duration::from_secs_f64(seconds.unwrap_or_default());
-            self.table
-                .row(&name, took, verdict(problems(report.as_ref(), check)));
+            self.rows.row(&name, took, problems(report.as_ref(), check));
         }
         Ok(())
     }
@@ -244,13 +268,13 @@ impl Round<'_> {
         }
         let other = self.start(client, &["text"])?.report();
         problems.extend(self::problems(other.as_ref(), "text"));
-        self.table
-            .row(&client.scenario(KILLED), began.elapsed(), verdict(problems));
+        self.rows
+            .row(&client.scenario(KILLED), began.elapsed(), problems);
         Ok(())
     }
 
     /// Ends the server with clients that stay: each sees 1001, all was said, and the exit is clean.
-    fn ends(self, clients: &[Client]) -> Result {
+    fn ends(mut self, clients: &[Client]) -> Result {
         let began = Instant::now();
         let scripts: Result<Vec<Script>> = clients
             .iter()
@@ -272,8 +296,8 @@ impl Round<'_> {
                 problems.push(format!("`ws serve` ended with {status}"));
             }
             problems.extend(odd(&events));
-            self.table
-                .row(&client.scenario(ENDS), began.elapsed(), verdict(problems));
+            self.rows
+                .row(&client.scenario(ENDS), began.elapsed(), problems);
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The tables of what the firmware measured.
 
+use super::board::Bin;
 use super::firmware::Footprint;
+use crate::baseline::verdict;
 use std::time::Duration;
 
 /// What one firmware did.
@@ -64,6 +66,23 @@ pub(super) fn stack(runs: &[Ran]) -> String {
     text
 }
 
+/// What calls may take of stack, over a TCP stack in memory, in bytes.
+const BUDGETS: [(&str, u64); 3] = [("connect", 400), ("send", 200), ("recv", 200)];
+
+/// A Markdown table: how the firmware `stack` stands to the budgets. None where it did not run.
+pub(super) fn budgets(runs: &[Ran]) -> Option<String> {
+    let ran = runs.iter().find(|run| run.bin == Bin::Stack.name())?;
+    let mut rows = String::new();
+    for (call, at_most) in BUDGETS {
+        let took = figure(&ran.said, &format!("stack {call} "))?.parse().ok()?;
+        let verdict = verdict(at_most, took);
+        rows += &format!("| {call} | {at_most} | {took} | {verdict} |\n");
+    }
+    Some(format!(
+        "| stack budget, bytes | at most | measured | |\n| --- | --: | --: | --- |\n{rows}"
+    ))
+}
+
 /// What stands behind `start` in the line that starts so.
 fn figure<'a>(said: &'a [String], start: &str) -> Option<&'a str> {
     said.iter().find_map(|line| line.strip_prefix(start))
@@ -122,6 +141,15 @@ mod tests {
             stack.ends_with("| b f | – | – | 12 | – | – | 99 |\n"),
             "{stack}"
         );
+        assert_eq!(budgets(&runs), None);
+        let said = ["stack connect 300", "stack send 200", "stack recv 201"];
+        let ran = Ran {
+            bin: "stack",
+            ..ran(&said)
+        };
+        let budgets = budgets(&[ran]).unwrap();
+        assert!(budgets.contains("| send | 200 | 200 | beaten by 0 (0.0 %) |"));
+        assert!(budgets.contains("| recv | 200 | 201 | MISSED by 1 (0.5 %) |"));
         let critical = critical(&runs).unwrap();
         assert!(critical.contains("| send | 1024 | slow | 40 | 7 |"));
         assert!(critical.contains("counts 3 instructions"));

@@ -63,8 +63,9 @@ pub(crate) fn run(args: &[String]) -> Result {
         }
     }
     print!("\n{}\n{}\n", figures::runs(&runs), figures::stack(&runs));
-    if let Some(critical) = figures::critical(&runs) {
-        println!("{critical}");
+    let more = [figures::budgets(&runs), figures::critical(&runs)];
+    for table in more.into_iter().flatten() {
+        println!("{table}");
     }
     table.finish(options.require)
 }

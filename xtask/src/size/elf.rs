@@ -52,6 +52,18 @@ pub(crate) fn static_ram(file: &Path) -> Result<u64> {
     })
 }
 
+/// The statics that embassy keeps the futures of its tasks in: the task's path, and bytes.
+pub(crate) fn tasks(file: &Path) -> Result<BTreeMap<String, u64>> {
+    read(file, |elf| {
+        let symbols = elf.symbols().filter_map(|symbol| {
+            let name = format!("{:#}", rustc_demangle::demangle(symbol.name().ok()?));
+            let task = name.strip_suffix("::POOL")?.to_owned();
+            Some((task, symbol.size()))
+        });
+        Ok(symbols.collect())
+    })
+}
+
 /// The lengths of the symbols of the section `.sizes`, by name.
 pub(crate) fn sizes(file: &Path) -> Result<BTreeMap<String, u64>> {
     read(file, |elf| {

@@ -2,58 +2,105 @@
 
 use super::elf;
 use crate::{Result, shell, targets};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 /// What all probes are built for.
 pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 
-/// Packages with probes: a folder each, with a workspace, a lock file and `link.x` of its own.
-pub(super) const PACKAGES: &[Package] = &[PROBES];
+/// Packages with probes: a folder each, with a workspace and a lock file of its own.
+pub(super) const PACKAGES: &[Package] = &[PROBES, STACKS, PEERS];
+
+/// Builds of what has two kinds of hash.
+const BUILDS: &[Build] = &[
+    Build::new("compact", "s"),
+    Build::new("compact", "z"),
+    Build::new("crates-hash", "s"),
+    Build::new("crates-hash", "z"),
+];
 
 /// Those of the two libraries.
 pub(crate) const PROBES: Package = Package {
     folder: "tests/probes",
-    builds: &[
-        Build::new("compact", "s"),
-        Build::new("compact", "z"),
-        Build::new("crates-hash", "s"),
-        Build::new("crates-hash", "z"),
-    ],
-    empty: "empty",
+    prefix: "",
+    builds: BUILDS,
     probes: &[
-        ("frames", "frames, both roles"),
-        ("frames-accept", "frames and the accept value"),
-        ("client", "frames and the client's handshake"),
-        ("server", "frames and the server's handshake"),
-        ("client-server", "frames and both handshakes"),
-        ("table", "the table as a blocking client"),
-        ("table-accept", "the table as a server"),
-        ("table-pages", "the table as a server with pages"),
+        Probe::new("frames", "frames, both roles"),
+        Probe::new("frames-accept", "frames and the accept value"),
+        Probe::new(
+            "frames-accept-unit",
+            "frames and the accept value, its hash not counted",
+        ),
+        Probe::new("client", "frames and the client's handshake"),
+        Probe::new("server", "frames and the server's handshake"),
+        Probe::new("client-server", "frames and both handshakes"),
+        Probe::new("table", "the table as a blocking client"),
+        Probe::new("table-accept", "the table as a server"),
+        Probe::new("table-pages", "the table as a server with pages"),
     ],
-    sizes: Some("sizes"),
+    has_sizes: true,
+};
+
+/// Those over smoltcp and async streams.
+const STACKS: Package = Package {
+    folder: "tests/probes-stacks",
+    prefix: "stacks-",
+    builds: BUILDS,
+    probes: &[
+        Probe {
+            above: "smoltcp",
+            ..Probe::new(
+                "table-smoltcp",
+                "the table and the adapter for smoltcp, a blocking client",
+            )
+        },
+        Probe::new("smoltcp", "smoltcp's TCP alone, not counted above"),
+        Probe::new("async-client", "an async client"),
+    ],
+    has_sizes: false,
+};
+
+/// Those of other libraries.
+const PEERS: Package = Package {
+    folder: "tests/probes-peers",
+    prefix: "peers",
+    builds: &[Build::new("", "s"), Build::new("", "z")],
+    probes: super::peers::PROBES,
+    has_sizes: true,
 };
 
 /// A package of probes.
 pub(crate) struct Package {
     folder: &'static str,
+    /// What its folders of built files begin with.
+    prefix: &'static str,
     /// What each is built with.
     pub(super) builds: &'static [Build],
-    /// The probe that does nothing: what it takes is taken off the others.
-    empty: &'static str,
-    /// The probes that are measured, and what they do.
-    pub(super) probes: &'static [(&'static str, &'static str)],
-    /// The probe whose symbols are sizes of types.
-    pub(super) sizes: Option<&'static str>,
+    /// The probes that are measured.
+    probes: &'static [Probe],
+    /// Are the symbols of its probe `sizes` sizes of types?
+    has_sizes: bool,
+}
+
+/// A firmware.
+pub(super) struct Probe {
+    pub(super) name: &'static str,
+    /// What it does.
+    pub(super) what: &'static str,
+    /// The probe whose flash is taken off: the one that does nothing, or less.
+    above: &'static str,
 }
 
 /// One way to build a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Build {
     pub(super) features: &'static str,
     pub(super) level: &'static str,
 }
 
-/// Bytes of flash that one probe takes in one build, above those of the empty one.
+/// Bytes of flash that one probe takes in one build, above those of another.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Measured {
     /// Of its own.
     pub(super) own: u64,
@@ -61,20 +108,64 @@ pub(super) struct Measured {
     pub(super) runtime: u64,
 }
 
+/// What was measured.
+#[derive(Debug, Default)]
+pub(super) struct Sizes {
+    /// By the probe's name and its build.
+    pub(super) flash: BTreeMap<(&'static str, Build), Measured>,
+    /// Sizes of types, by their symbol.
+    pub(super) types: BTreeMap<String, u64>,
+}
+
+impl Sizes {
+    /// What one probe takes of its own.
+    pub(super) fn own(&self, probe: &'static str, build: Build) -> Result<u64> {
+        let measured = self.flash.get(&(probe, build));
+        let measured = measured.ok_or_else(|| format!("{probe} was not measured"))?;
+        Ok(measured.own)
+    }
+
+    /// What one type takes.
+    pub(super) fn size(&self, symbol: &str) -> Result<u64> {
+        let size = self.types.get(symbol).copied();
+        size.ok_or_else(|| format!("there is no symbol `{symbol}`"))
+    }
+}
+
+/// Builds and measures all.
+pub(super) fn measure() -> Result<Sizes> {
+    let mut sizes = Sizes::default();
+    for package in PACKAGES {
+        for build in package.builds {
+            package.measure(*build, &mut sizes)?;
+        }
+    }
+    Ok(sizes)
+}
+
+/// The probes of the libraries and not of their peers, and their builds.
+pub(super) fn ours() -> impl Iterator<Item = (&'static Probe, &'static [Build])> {
+    let packages = [&PROBES, &STACKS].into_iter();
+    packages.flat_map(|package| package.probes.iter().map(|probe| (probe, package.builds)))
+}
+
 impl Build {
-    const fn new(features: &'static str, level: &'static str) -> Self {
+    pub(super) const fn new(features: &'static str, level: &'static str) -> Self {
         Self { features, level }
     }
 }
 
-impl Package {
-    /// Builds all probes in one way; the folder they are in.
-    pub(super) fn build(&self, build: &Build) -> Result<PathBuf> {
-        let (mut command, built) = self.command(build.features, build.level, &[]);
-        shell::capture(&mut command)?;
-        Ok(built)
+impl Probe {
+    pub(super) const fn new(name: &'static str, what: &'static str) -> Self {
+        Self {
+            name,
+            what,
+            above: "empty",
+        }
     }
+}
 
+impl Package {
     /// What builds all probes in one way, with more arguments for the linker, and the folder they
     /// come into.
     pub(crate) fn command(
@@ -83,19 +174,26 @@ impl Package {
         level: &str,
         link_args: &[&str],
     ) -> (Command, PathBuf) {
-        let folder = shell::root().join(self.folder);
+        let root = shell::root();
         // A folder for each way, so that none is built twice.
         let target = shell::target_folder()
             .join("probes")
-            .join(format!("{features}-{level}"));
-        let mut flags = format!("-Clink-arg=-T{}", folder.join("link.x").display());
+            .join(format!("{}{features}-{level}", self.prefix));
+        let script = root.join("tests/probes/link.x");
+        let mut flags = format!("-Clink-arg=-T{}", script.display());
         for arg in link_args {
             flags += &format!("\u{1f}-Clink-arg={arg}");
+        }
+        // Where something can panic it knows its file by name: of any machine the same.
+        for (folder, name) in [(Some(root.clone()), "ws"), (shell::cargo_home(), "cargo")] {
+            if let Some(folder) = folder {
+                flags += &format!("\u{1f}--remap-path-prefix={}={name}", folder.display());
+            }
         }
         let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
         command
             .args(["--target", TARGET, "--features", features])
-            .current_dir(&folder)
+            .current_dir(root.join(self.folder))
             .env("CARGO_TARGET_DIR", &target)
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
             // Instead of whatever the environment has: nothing must depend on it.
@@ -104,19 +202,27 @@ impl Package {
         (command, target.join(TARGET).join("release"))
     }
 
-    /// The probes' flash in the order of [`probes`](Self::probes), from the folder that
-    /// [`build`](Self::build) gave.
-    pub(super) fn measure(&self, built: &Path) -> Result<Vec<Measured>> {
-        let empty = elf::flash(&built.join(self.empty))?;
-        let measure = |name: &str| {
-            let flash = elf::flash(&built.join(name))?;
-            let own = flash.total.saturating_sub(flash.runtime);
-            Ok(Measured {
-                own: own.saturating_sub(empty.total - empty.runtime),
-                runtime: flash.runtime.saturating_sub(empty.runtime),
-            })
-        };
-        self.probes.iter().map(|(name, _)| measure(name)).collect()
+    /// Builds all probes in one way and takes their sizes.
+    fn measure(&self, build: Build, sizes: &mut Sizes) -> Result {
+        let (mut command, built) = self.command(build.features, build.level, &[]);
+        shell::capture(&mut command)?;
+        for probe in self.probes {
+            let flash = elf::flash(&built.join(probe.name))?;
+            let less = elf::flash(&built.join(probe.above))?;
+            let own = |flash: elf::Flash| flash.total.saturating_sub(flash.runtime);
+            let measured = Measured {
+                own: own(flash).saturating_sub(own(less)),
+                runtime: flash.runtime.saturating_sub(less.runtime),
+            };
+            if sizes.flash.insert((probe.name, build), measured).is_some() {
+                return Err(format!("there are two probes `{}`", probe.name));
+            }
+        }
+        if self.has_sizes {
+            // The same in each build.
+            sizes.types.extend(elf::sizes(&built.join("sizes"))?);
+        }
+        Ok(())
     }
 }
 

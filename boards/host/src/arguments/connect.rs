@@ -28,6 +28,8 @@ Options:
   --binary             send the lines as binary messages
   --echo               send every message back as it comes, however long it is,
                        and read no standard input; ends when the peer closes
+  --async              by the async calls instead of the blocking ones: the same
+                       options, the same output
   --json               print one JSON object a line, binary data in base64
   -v                   say on standard error what happens
   -h, --help           this text
@@ -52,6 +54,7 @@ pub(crate) struct ConnectOptions {
     pub(crate) timeout: Duration,
     pub(crate) binary: bool,
     pub(crate) echo: bool,
+    pub(crate) asynch: bool,
     pub(crate) json: bool,
 }
 
@@ -66,6 +69,7 @@ impl ConnectOptions {
             timeout: TIMEOUT,
             binary: false,
             echo: false,
+            asynch: false,
             json: false,
         }
     }
@@ -100,6 +104,7 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Short('v') => crate::logger::enable(),
             Arg::Long("binary") => options.binary = true,
             Arg::Long("echo") => options.echo = true,
+            Arg::Long("async") => options.asynch = true,
             Arg::Long("json") => options.json = true,
             Arg::Long("subprotocol") => options.subprotocols.push(value(parser)?),
             Arg::Long("origin") => options.origin = Some(value(parser)?),

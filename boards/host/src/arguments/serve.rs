@@ -41,6 +41,8 @@ Options:
   --www DIR               answer ordinary requests with the files below DIR
   --demo                  show live readings of a pretended device on the page /;
                           other paths are as without
+  --async                 by the async calls instead of the blocking ones, a task for
+                          each connection: the same options, the same output
   --json                  print one JSON object a line
   -v                      say on standard error what happens
   -h, --help              this text
@@ -62,6 +64,7 @@ pub(crate) struct ServeOptions {
     pub(crate) origins: Vec<String>,
     pub(crate) www: Option<PathBuf>,
     pub(crate) demo: bool,
+    pub(crate) asynch: bool,
     pub(crate) json: bool,
 }
 
@@ -77,6 +80,7 @@ impl ServeOptions {
             origins: Vec::new(),
             www: None,
             demo: false,
+            asynch: false,
             json: false,
         }
     }
@@ -97,6 +101,7 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Long("help") | Arg::Short('h') => return Ok(Command::Print(HELP)),
             Arg::Short('v') => crate::logger::enable(),
             Arg::Long("echo") => {}
+            Arg::Long("async") => options.asynch = true,
             Arg::Long("json") => options.json = true,
             Arg::Long("demo") => options.demo = true,
             Arg::Long("origin") => options.origins.push(value(parser)?),
@@ -229,6 +234,7 @@ mod tests {
             "700",
             "--idle-timeout",
             "800",
+            "--async",
             "--json",
             "--origin",
             "https://o:1",
@@ -249,6 +255,7 @@ mod tests {
                 origins: vec!["https://o:1".to_owned()],
                 www: Some("folder".into()),
                 demo: true,
+                asynch: true,
                 json: true,
                 ..ServeOptions::new(ADDRESS.to_owned())
             })

@@ -4,8 +4,8 @@ use super::events::Trouble;
 use super::response::Answer;
 use crate::arguments::ConnectOptions;
 use crate::exit::Exit;
-use crate::os::WebSockets;
-use embedded_nal::TcpClientStack;
+use crate::wire::Alone;
+use std::fmt::{Debug, Display};
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::sync::mpsc;
@@ -13,9 +13,35 @@ use std::time::{Duration, Instant};
 use ws_socket::handshake::ClientError;
 use ws_socket::stack::StdError;
 use ws_socket::url::{Url, UrlHost};
-use ws_socket::{ConnectError, WebSocketId, WebSocketRequest};
+use ws_socket::{ConnectError, HeadPart, Request};
 
-type Socket = <crate::os::OsStack as TcpClientStack>::TcpSocket;
+/// A WebSocket, and which of the subprotocols that were offered was chosen.
+pub(super) type Opened<W> = (W, Option<usize>);
+
+/// A driver that connects.
+pub(super) trait Dial {
+    /// A TCP connection.
+    type Socket;
+    /// What TCP fails with.
+    type Error: Debug + Display;
+    /// A WebSocket.
+    type Wire<'d>: Alone
+    where
+        Self: 'd;
+
+    /// A TCP connection; `None` at the deadline.
+    fn dial(&mut self, to: SocketAddr, deadline: Instant)
+    -> Result<Option<Self::Socket>, StdError>;
+
+    /// The opening handshake.
+    fn upgrade(
+        &mut self,
+        socket: Self::Socket,
+        request: Request<'_>,
+        on_response: &mut dyn FnMut(HeadPart<'_>),
+        within: Duration,
+    ) -> Result<Opened<Self::Wire<'_>>, ConnectError<Self::Error>>;
+}
 
 /// Why there is no connection, and the exit code for it.
 #[derive(Debug)]
@@ -38,24 +64,20 @@ impl Failure {
 }
 
 /// Resolves, connects and upgrades.
-pub(crate) fn open<'buf, const N: usize>(
-    table: &mut WebSockets<'buf, N>,
+pub(super) fn open<'d, D: Dial>(
+    dialer: &'d mut D,
     options: &ConnectOptions,
-    buffer: &'buf mut [u8],
-) -> Result<WebSocketId, Failure> {
+) -> Result<Opened<D::Wire<'d>>, Failure> {
     let deadline = Instant::now() + options.timeout;
     let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
     let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;
     let addresses = resolve(&url, options, deadline)?;
-    let socket = dial(table, &addresses, options, deadline)?;
+    let socket = dial(dialer, &addresses, options, deadline)?;
     let mut answer = Answer::default();
-    let mut on_response = |part: ws_socket::HeadPart<'_>| answer.part(part);
+    let mut on_response = |part: HeadPart<'_>| answer.part(part);
     let left = deadline.saturating_duration_since(Instant::now());
     let opened = options.with_request(&url, |request| {
-        let request = WebSocketRequest::from_handshake(request)
-            .buffer(buffer)
-            .on_response(&mut on_response);
-        table.connect(socket, request, left)
+        dialer.upgrade(socket, request, &mut on_response, left)
     });
     opened.map_err(|error| not_upgraded(error, &answer, options))
 }
@@ -96,18 +118,18 @@ fn resolve(
 }
 
 /// A TCP connection to the first address that takes one. Each gets its share of the time.
-fn dial<const N: usize>(
-    table: &mut WebSockets<'_, N>,
+fn dial<D: Dial>(
+    dialer: &mut D,
     addresses: &[SocketAddr],
     options: &ConnectOptions,
     deadline: Instant,
-) -> Result<Socket, Failure> {
+) -> Result<D::Socket, Failure> {
     let mut failed = None;
     for (tried, address) in addresses.iter().enumerate() {
         let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / others;
         log::debug!("connecting to {address}");
-        match dial_one(table, *address, Instant::now() + share) {
+        match dialer.dial(*address, Instant::now() + share) {
             Ok(Some(socket)) => return Ok(socket),
             Ok(None) => log::debug!("{address} does not answer"),
             Err(error) => {
@@ -133,32 +155,8 @@ fn dial<const N: usize>(
     Err(Failure::new(Exit::Connection, "connect", detail))
 }
 
-/// `None` at the deadline.
-fn dial_one<const N: usize>(
-    table: &mut WebSockets<'_, N>,
-    address: SocketAddr,
-    deadline: Instant,
-) -> Result<Option<Socket>, StdError> {
-    let stack = table.stack();
-    let mut socket = stack.socket()?;
-    let error = loop {
-        match stack.connect(&mut socket, address) {
-            Ok(()) => return Ok(Some(socket)),
-            Err(nb::Error::Other(error)) => break Some(error),
-            Err(nb::Error::WouldBlock) => {}
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left == Duration::ZERO {
-            break None;
-        }
-        stack.wait(Some(left));
-    };
-    stack.close(socket)?;
-    error.map_or(Ok(None), Err)
-}
-
-fn not_upgraded(
-    error: ConnectError<StdError>,
+fn not_upgraded<E: Debug + Display>(
+    error: ConnectError<E>,
     answer: &Answer,
     options: &ConnectOptions,
 ) -> Failure {

@@ -3,10 +3,10 @@
 use super::events::Trouble;
 use super::session::Session;
 use crate::exit::Exit;
-use crate::os::WebSockets;
+use crate::wire::Alone;
+use std::fmt::Debug;
 use std::io::{self, Write};
 use std::time::{Duration, Instant};
-use ws_socket::stack::StdError;
 use ws_socket::{CloseCode, ProtocolError, ReceiveError};
 
 /// How long the server may take to close TCP once both Close frames went their way.
@@ -37,8 +37,8 @@ impl From<io::Error> for End {
     }
 }
 
-impl From<ReceiveError<StdError>> for End {
-    fn from(error: ReceiveError<StdError>) -> Self {
+impl<E: Debug> From<ReceiveError<E>> for End {
+    fn from(error: ReceiveError<E>) -> Self {
         match error {
             ReceiveError::Protocol(error) => Self::Protocol(error),
             ReceiveError::Lost | ReceiveError::NoPong | ReceiveError::Stack(_) => {
@@ -57,7 +57,7 @@ impl From<ReceiveError<StdError>> for End {
 }
 
 /// Closes what is left of the connection, and says how it ended.
-pub(super) fn finish<W: Write>(mut session: Session<'_, '_, W>, end: End) -> Exit {
+pub(super) fn finish<A: Alone, W: Write>(mut session: Session<'_, A, W>, end: End) -> Exit {
     let exit = say(&mut session, end);
     match exit {
         Ok(Exit::Clean) if session.failed => Exit::Failed,
@@ -69,25 +69,20 @@ pub(super) fn finish<W: Write>(mut session: Session<'_, '_, W>, end: End) -> Exi
     }
 }
 
-fn say<W: Write>(session: &mut Session<'_, '_, W>, end: End) -> io::Result<Exit> {
-    let ws = session.ws;
+fn say<A: Alone, W: Write>(session: &mut Session<'_, A, W>, end: End) -> io::Result<Exit> {
     let (exit, trouble) = match end {
         End::Closed { code, reason } => return closed(session, code, &reason),
         End::Lost(error) => {
-            abort(session);
+            session.wire.abort();
             let detail = format!("{error}, without a Close; the server or the network has gone");
             (Exit::Connection, Trouble::new("lost", detail))
         }
         End::Protocol(error) => {
             // Sends the Close that says why, and gives it the time to arrive.
             let code = error.close_code();
-            if let Err(error) = session
-                .table
-                .disconnect(ws, session.options.timeout.min(TCP_END))
-            {
-                log::debug!("disconnecting: {error}");
-            }
-            linger(session.table);
+            let left = session.options.timeout.min(TCP_END);
+            session.wire.disconnect_within(CloseCode::NORMAL, left);
+            session.wire.linger(LINGER);
             let kind = match error {
                 ProtocolError::MessageTooBig => "too-big",
                 _ => "protocol",
@@ -96,7 +91,7 @@ fn say<W: Write>(session: &mut Session<'_, '_, W>, end: End) -> io::Result<Exit>
             (Exit::Protocol, Trouble::new(kind, detail))
         }
         End::Timeout => {
-            abort(session);
+            session.wire.abort();
             let millis = session.options.timeout.as_millis();
             let detail = format!("no Close from the server within {millis} ms of ours");
             (Exit::Timeout, Trouble::new("timeout", detail))
@@ -104,13 +99,11 @@ fn say<W: Write>(session: &mut Session<'_, '_, W>, end: End) -> io::Result<Exit>
         End::Output(error) => {
             let code = CloseCode::GOING_AWAY;
             let left = session.options.timeout.min(TCP_END);
-            if let Err(error) = session.table.disconnect_with(ws, code, "", left) {
-                log::debug!("disconnecting: {error}");
-            }
+            session.wire.disconnect_within(code, left);
             return Err(error);
         }
         End::Internal(error) => {
-            abort(session);
+            session.wire.abort();
             let detail = format!("this should not happen: {error}");
             (Exit::Failed, Trouble::new("internal", detail))
         }
@@ -122,8 +115,8 @@ fn say<W: Write>(session: &mut Session<'_, '_, W>, end: End) -> io::Result<Exit>
 
 /// The peer's Close came: answers it unless ours was first, and waits for the end of TCP, which is
 /// the server's to bring about.
-fn closed<W: Write>(
-    session: &mut Session<'_, '_, W>,
+fn closed<A: Alone, W: Write>(
+    session: &mut Session<'_, A, W>,
     code: CloseCode,
     reason: &str,
 ) -> io::Result<Exit> {
@@ -137,9 +130,8 @@ fn closed<W: Write>(
             .say("the server closed before all input was sent");
     }
     session.finish_frame(left);
-    let ended = session.table.disconnect(session.ws, left.min(TCP_END));
-    log::debug!("disconnected: {ended:?}");
-    let clean = ended.is_ok_and(|ended| ended.clean);
+    let left = left.min(TCP_END);
+    let clean = session.wire.disconnect_within(CloseCode::NORMAL, left);
     if let Some((messages, bytes)) = session.echoed() {
         let what = format!("{messages} messages with {bytes} bytes went back");
         session.printer.say(&what);
@@ -152,21 +144,6 @@ fn closed<W: Write>(
     Ok(if clean { Exit::Clean } else { Exit::Connection })
 }
 
-fn abort<W>(session: &mut Session<'_, '_, W>) {
-    if let Err(error) = session.table.abort(session.ws) {
-        log::debug!("aborting: {error}");
-    }
-}
-
-/// A process that ends with unread input has the system reset its connections, and a reset can
-/// overtake what was sent last.
-fn linger(table: &mut WebSockets<'_, 1>) {
-    let until = Instant::now() + LINGER;
-    while table.stack().sweep() > 0 && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,14 +151,17 @@ mod tests {
     #[test]
     fn each_end_of_receiving_has_its_kind() {
         assert!(matches!(
-            ReceiveError::Protocol(ProtocolError::InvalidUtf8).into(),
+            ReceiveError::<io::Error>::Protocol(ProtocolError::InvalidUtf8).into(),
             End::Protocol(ProtocolError::InvalidUtf8)
         ));
-        assert!(matches!(ReceiveError::Lost.into(), End::Lost(_)));
-        let reset = StdError::Io(io::ErrorKind::ConnectionReset.into());
+        assert!(matches!(
+            ReceiveError::<io::Error>::Lost.into(),
+            End::Lost(_)
+        ));
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
         assert!(matches!(ReceiveError::Stack(reset).into(), End::Lost(_)));
         assert!(matches!(
-            ReceiveError::Closed(CloseCode(3000)).into(),
+            ReceiveError::<io::Error>::Closed(CloseCode(3000)).into(),
             End::Closed {
                 code: CloseCode(3000),
                 ..

@@ -1,8 +1,7 @@
 //! Standard input, a line at a time, read by a thread that wakes the one that waits for sockets.
 
-use polling::Poller;
+use crate::wire::Wake;
 use std::io::{self, BufRead};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 
 /// Lines that are read ahead.
@@ -25,11 +24,11 @@ pub(crate) struct Input {
 }
 
 impl Input {
-    /// Begins to read it. `waker` is notified whenever there is something.
-    pub(crate) fn start(waker: Arc<Poller>) -> Self {
+    /// Begins to read it. `wake` is called whenever there is something.
+    pub(crate) fn start(wake: Wake) -> Self {
         let (sender, items) = sync_channel(AHEAD);
         // It ends with the program, in the middle of a read if need be.
-        std::thread::spawn(move || read(io::stdin().lock(), &sender, &waker));
+        std::thread::spawn(move || read(io::stdin().lock(), &sender, &*wake));
         Self { items }
     }
 
@@ -43,7 +42,7 @@ impl Input {
     }
 }
 
-fn read(mut from: impl BufRead, to: &SyncSender<Item>, waker: &Poller) {
+fn read(mut from: impl BufRead, to: &SyncSender<Item>, wake: &dyn Fn()) {
     loop {
         let mut line = Vec::new();
         let item = match from.read_until(b'\n', &mut line) {
@@ -58,9 +57,7 @@ fn read(mut from: impl BufRead, to: &SyncSender<Item>, waker: &Poller) {
         if to.send(item).is_err() {
             return;
         }
-        if let Err(error) = waker.notify() {
-            log::warn!("waking: {error}");
-        }
+        wake();
         if last {
             return;
         }
@@ -74,11 +71,7 @@ mod tests {
     #[test]
     fn lines_lose_their_end_and_nothing_else() {
         let (sender, items) = sync_channel(9);
-        read(
-            &b"one\n\n two\r\nrest"[..],
-            &sender,
-            &Poller::new().unwrap(),
-        );
+        read(&b"one\n\n two\r\nrest"[..], &sender, &|| ());
         let found: Vec<Item> = items.try_iter().collect();
         let lines: Vec<&[u8]> = found
             .iter()

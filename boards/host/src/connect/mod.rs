@@ -1,5 +1,7 @@
 //! `ws connect`: a WebSocket on standard input and output.
 
+mod asynch;
+mod blocking;
 mod dial;
 mod end;
 mod events;
@@ -9,11 +11,13 @@ mod session;
 
 use crate::arguments::ConnectOptions;
 use crate::exit::Exit;
-use crate::os::{OsPlatform, OsStack, WebSockets};
+use crate::wire::Wake;
+use asynch::Asynch;
+use blocking::Blocking;
+use dial::Dial;
 use events::{Printer, Trouble};
 use session::Session;
 use ws_socket::Config;
-use ws_socket::stack::StdStack;
 
 /// The lent buffer: what one read takes at most, handshake included, while a message is small.
 const LENT: usize = 16 * 1024;
@@ -25,14 +29,6 @@ const MAX_MESSAGE: usize = 64 << 20;
 /// Runs `ws connect`.
 pub(crate) fn run(options: &ConnectOptions) -> Exit {
     let mut printer = Printer::new(options.json);
-    let stack = match OsStack::new(StdStack::new()) {
-        Ok(stack) => stack,
-        Err(error) => {
-            let detail = format!("the system has no way to wait for sockets left: {error}");
-            let _ = printer.trouble(&Trouble::new("system", detail));
-            return Exit::Failed;
-        }
-    };
     let mut lent = vec![0; LENT];
     let config = Config {
         max_message: if options.echo {
@@ -45,17 +41,34 @@ pub(crate) fn run(options: &ConnectOptions) -> Exit {
         report_pongs: true,
         ..Config::DEFAULT
     };
-    let mut table: WebSockets<'_, 1> =
-        WebSockets::new(stack, OsPlatform::new()).with_config(config);
-    let ws = match dial::open(&mut table, options, &mut lent) {
-        Ok(ws) => ws,
+    if options.asynch {
+        let (mut dialer, wake) = Asynch::new(config, &mut lent);
+        return run_over(&mut dialer, wake, options, printer);
+    }
+    match Blocking::new(config, &mut lent) {
+        Ok((mut dialer, wake)) => run_over(&mut dialer, wake, options, printer),
+        Err(error) => {
+            let detail = format!("the system has no way to wait for sockets left: {error}");
+            let _ = printer.trouble(&Trouble::new("system", detail));
+            Exit::Failed
+        }
+    }
+}
+
+fn run_over<D: Dial>(
+    dialer: &mut D,
+    wake: Wake,
+    options: &ConnectOptions,
+    mut printer: Printer,
+) -> Exit {
+    match dial::open(dialer, options) {
+        Ok((wire, subprotocol)) => Session::new(wire, wake, options, printer).run(subprotocol),
         Err(failure) => {
             // The exit code says it even where the output does not take it any more.
             let _ = printer.trouble(&failure.trouble);
-            return failure.exit;
+            failure.exit
         }
-    };
-    Session::new(&mut table, ws, options, printer).run()
+    }
 }
 
 /// A usage error, for programs too where they asked for `--json`.

@@ -8,10 +8,10 @@ use super::input::{Input, Item};
 use crate::arguments::ConnectOptions;
 use crate::echo::{Echo, Step};
 use crate::exit::Exit;
-use crate::os::WebSockets;
+use crate::wire::{Alone, Wake};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use ws_socket::{Opcode, ReceiveError, Received, SendError, Timeout, WebSocketId, parse_close};
+use ws_socket::{Opcode, ReceiveError, Received, SendError, parse_close};
 
 /// The longest piece of a message.
 const PIECE: usize = 64 * 1024;
@@ -70,9 +70,8 @@ struct Pings {
 }
 
 /// A connection and what has become of it.
-pub(super) struct Session<'a, 'buf, W> {
-    pub(super) table: &'a mut WebSockets<'buf, 1>,
-    pub(super) ws: WebSocketId,
+pub(super) struct Session<'a, A, W> {
+    pub(super) wire: A,
     pub(super) options: &'a ConnectOptions,
     pub(super) printer: Printer<W>,
     traffic: Traffic,
@@ -88,10 +87,11 @@ pub(super) struct Session<'a, 'buf, W> {
     pub(super) failed: bool,
 }
 
-impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
+impl<'a, A: Alone, W: Write> Session<'a, A, W> {
+    /// `wake` is to end the wire's waits.
     pub(super) fn new(
-        table: &'a mut WebSockets<'buf, 1>,
-        ws: WebSocketId,
+        wire: A,
+        wake: Wake,
         options: &'a ConnectOptions,
         printer: Printer<W>,
     ) -> Self {
@@ -104,7 +104,7 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
             }
         } else {
             Traffic::Lines {
-                input: Input::start(table.stack().waker()),
+                input: Input::start(wake),
                 opcode: if options.binary {
                     Opcode::Binary
                 } else {
@@ -116,8 +116,7 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
             }
         };
         Self {
-            table,
-            ws,
+            wire,
             options,
             printer,
             traffic,
@@ -136,8 +135,8 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
     }
 
     /// To the end of the connection.
-    pub(super) fn run(mut self) -> Exit {
-        let end = match self.opened() {
+    pub(super) fn run(mut self, subprotocol: Option<usize>) -> Exit {
+        let end = match self.opened(subprotocol) {
             Err(end) => end,
             Ok(()) => loop {
                 match self.turn() {
@@ -150,9 +149,8 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
         end::finish(self, end)
     }
 
-    fn opened(&mut self) -> Result<(), End> {
-        let chosen = self.table.subprotocol(self.ws).ok().flatten();
-        let chosen = chosen.and_then(|index| self.options.subprotocols.get(index));
+    fn opened(&mut self, subprotocol: Option<usize>) -> Result<(), End> {
+        let chosen = subprotocol.and_then(|index| self.options.subprotocols.get(index));
         let chosen = chosen.map(String::as_str);
         Ok(self.printer.open(&self.options.url, chosen)?)
     }
@@ -180,17 +178,13 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
         let ping = ping.filter(|_| self.may_begin_frame());
         let next = ping.into_iter().chain(self.closing).min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
-        let stack = self.table.stack();
-        if stack.is_blocked() {
-            stack.wait(left);
-        }
+        self.wire.wait(left);
     }
 
     /// Receives one piece; by `--echo` also sends it back. False where nothing came.
     fn receive(&mut self) -> Result<bool, End> {
         let Self {
-            table,
-            ws,
+            wire,
             traffic,
             control,
             printer,
@@ -207,7 +201,7 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
                 messages,
                 bytes,
             } => {
-                match echo.step(table, *ws, true)? {
+                match echo.step(wire)? {
                     Step::Idle => return Ok(false),
                     Step::Sent => {}
                     Step::Received(piece, payload) if piece.opcode().is_control() => {
@@ -227,7 +221,7 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
             Traffic::Lines {
                 buffer, message, ..
             } => {
-                let piece = match table.recv_msg(*ws, buffer, Timeout::NoWait) {
+                let piece = match wire.recv_msg(buffer) {
                     Err(ReceiveError::Timeout) => return Ok(false),
                     result => result?,
                 };
@@ -260,10 +254,7 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
             return Ok(false);
         };
         let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-        let result =
-            self.table
-                .send_msg_mut(self.ws, rest, frame.opcode, true, true, Timeout::NoWait);
-        match result {
+        match self.wire.send_msg(rest, frame.opcode) {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {
@@ -347,11 +338,9 @@ impl<'a, 'buf, W: Write> Session<'a, 'buf, W> {
         let Some(mut frame) = self.sending.take() else {
             return;
         };
-        if matches!(self.table.open_frame(self.ws), Ok(Some(_))) {
+        if self.wire.frame_open() {
             let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-            let result = self
-                .table
-                .send_msg_mut(self.ws, rest, frame.opcode, true, true, left);
+            let result = self.wire.send_within(rest, frame.opcode, left);
             log::debug!("the rest of the frame that was open: {result:?}");
         }
     }

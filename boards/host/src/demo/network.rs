@@ -3,6 +3,7 @@
 
 use super::server::Server;
 use super::wire::{Carried, WireEnd, wire};
+use crate::os::Blocks;
 use smoltcp::iface::{Config, Interface, SocketSet};
 use smoltcp::socket::tcp;
 use smoltcp::time::Instant;
@@ -24,6 +25,13 @@ pub(super) const SERVER: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::new(10, 0, 0, 1)), 80);
 
 pub(super) type Stack = SmoltcpStack<'static, WireEnd, SOCKETS>;
+
+/// It is polled between any two looks.
+impl Blocks for Stack {
+    fn is_blocked(&self) -> bool {
+        true
+    }
+}
 
 /// The time, in milliseconds. It passes when everybody waits.
 pub(super) type Clock = Rc<Cell<u32>>;

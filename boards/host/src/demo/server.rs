@@ -2,7 +2,7 @@
 
 use super::Checksum;
 use super::network::{Clock, SERVER, ServerPlatform, Stack};
-use crate::echo::{Echo, Step};
+use crate::echo::{Echo, OnTable, Step};
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use ws_socket::stack::SmoltcpSocket;
 use ws_socket::{
@@ -164,7 +164,12 @@ impl Peer {
 
     /// One step of the echo; false where nothing is to be done, or not any more.
     fn step(&mut self, table: &mut Table<'_>) -> bool {
-        let (piece, payload) = match self.echo.step(table, self.ws, false) {
+        let wire = &mut OnTable {
+            table,
+            ws: self.ws,
+            mask: false,
+        };
+        let (piece, payload) = match self.echo.step(wire) {
             Ok(Step::Idle) => return false,
             Ok(Step::Sent) => return true,
             Ok(Step::Received(piece, payload)) => (piece, payload),

@@ -3,9 +3,11 @@
 
 mod platform;
 mod stack;
+mod wire;
 
-pub(crate) use platform::OsPlatform;
+pub(crate) use platform::{OsPlatform, fill_random};
 pub(crate) use stack::{OsSocket, OsStack};
+pub(crate) use wire::Blocks;
 
 /// WebSockets over the system's sockets.
 pub(crate) type WebSockets<'buf, const N: usize> =

@@ -1,8 +1,17 @@
 //! What the table needs besides sockets.
 
-use super::OsStack;
+use super::{Blocks, OsStack};
 use std::time::{Duration, Instant};
 use ws_socket::Platform;
+
+/// Randomness of the system's.
+pub(crate) fn fill_random(bytes: &mut [u8]) {
+    if let Err(error) = getrandom::fill(bytes) {
+        // Predictable masks and keys would be worse than none.
+        eprintln!("ws: the system has no randomness: {error}");
+        std::process::abort();
+    }
+}
 
 /// The system's clock and randomness; waiting is the stack's ([`OsStack::wait`]).
 pub(crate) struct OsPlatform {
@@ -24,11 +33,7 @@ impl Platform<OsStack> for OsPlatform {
     }
 
     fn fill_random(&mut self, bytes: &mut [u8]) {
-        if let Err(error) = getrandom::fill(bytes) {
-            // Predictable masks and keys would be worse than none.
-            eprintln!("ws: the system has no randomness: {error}");
-            std::process::abort();
-        }
+        fill_random(bytes);
     }
 
     fn wait(&mut self, stack: &mut OsStack, at_most_ms: u32) {

@@ -1,5 +1,7 @@
 //! The system's sockets, which also say when they are ready.
 
+use super::Blocks;
+use crate::wire::Wake;
 use core::net::SocketAddr;
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use polling::{Event, Events, Poller};
@@ -131,14 +133,14 @@ impl OsStack {
         self.accepts.1 == 0
     }
 
-    /// What ends a [`wait`](Self::wait) from another thread: [`Poller::notify`].
-    pub(crate) fn waker(&self) -> Arc<Poller> {
-        Arc::clone(&self.poller)
-    }
-
-    /// Did the last call on a socket block? If not, whoever called wants to go on.
-    pub(crate) const fn is_blocked(&self) -> bool {
-        self.blocked
+    /// What ends a [`wait`](Self::wait) from another thread.
+    pub(crate) fn waker(&self) -> Wake {
+        let poller = Arc::clone(&self.poller);
+        Arc::new(move || {
+            if let Err(error) = poller.notify() {
+                log::warn!("waking: {error}");
+            }
+        })
     }
 
     /// Waits until a call that blocked may go on, the waker was used, or the time is over.
@@ -257,6 +259,12 @@ const WRITABLE: Watch = Watch {
     readable: false,
     writable: true,
 };
+
+impl Blocks for OsStack {
+    fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+}
 
 impl TcpClientStack for OsStack {
     type TcpSocket = OsSocket;

@@ -1,16 +1,15 @@
 //! One connection: its echo, its end, and what is due when.
 
-use super::Table;
 use super::demo::{Demo, Live};
 use super::events::{Event, Printer, type_of};
 use crate::echo::{Echo, Step};
+use crate::wire::Line;
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::io::Write;
 use std::time::{Duration, Instant};
-use ws_socket::stack::StdError;
 use ws_socket::{
-    CloseCode, Opcode, ProtocolError, ReceiveError, Received, SendError, Timeout, WebSocketId,
-    parse_close, write_close,
+    CloseCode, Opcode, ProtocolError, ReceiveError, Received, SendError, parse_close, write_close,
 };
 
 /// How long a peer may take to answer a Close, or to take one.
@@ -44,7 +43,6 @@ pub(super) enum Turn {
 
 /// An open connection.
 pub(super) struct Connection {
-    ws: WebSocketId,
     id: u64,
     traffic: Traffic,
     phase: Phase,
@@ -106,9 +104,8 @@ struct Frame {
 
 impl Connection {
     /// A connection whose messages come back.
-    pub(super) const fn echo(ws: WebSocketId, id: u64, now: Instant) -> Self {
+    pub(super) const fn echo(id: u64, now: Instant) -> Self {
         Self {
-            ws,
             id,
             traffic: Traffic::Echo(Echo::new(Vec::new())),
             phase: Phase::Open,
@@ -121,9 +118,9 @@ impl Connection {
     }
 
     /// A connection that gets the demo's readings.
-    pub(super) fn live(ws: WebSocketId, id: u64, demo: &mut Demo, now: Instant) -> Self {
+    pub(super) fn live(id: u64, demo: &mut Demo, now: Instant) -> Self {
         let (live, hello) = Live::new(demo, now);
-        let mut connection = Self::echo(ws, id, now);
+        let mut connection = Self::echo(id, now);
         connection.traffic = Traffic::Live(Box::new(live));
         connection.sending.push_back(Frame::new(hello));
         connection
@@ -145,7 +142,7 @@ impl Connection {
     /// and goes back there, unless it holds one that could not go back yet.
     pub(super) fn turn<W: Write>(
         &mut self,
-        table: &mut Table,
+        wire: &mut impl Line,
         shared: &mut Shared<'_, W>,
         spare: &mut Vec<Vec<u8>>,
     ) -> Turn {
@@ -156,7 +153,7 @@ impl Connection {
         }
         let mut turn = Turn::More;
         for _ in 0..STEPS {
-            turn = self.step(table, shared);
+            turn = self.step(wire, shared);
             if turn != Turn::More {
                 break;
             }
@@ -170,9 +167,9 @@ impl Connection {
         turn
     }
 
-    fn step<W: Write>(&mut self, table: &mut Table, shared: &mut Shared<'_, W>) -> Turn {
+    fn step<W: Write>(&mut self, wire: &mut impl Line, shared: &mut Shared<'_, W>) -> Turn {
         if let Phase::Ending { until, .. } = self.phase {
-            return self.end(table, shared, until);
+            return self.end(wire, shared, until);
         }
         if let Phase::Leaving {
             code,
@@ -188,13 +185,13 @@ impl Connection {
             self.phase = Phase::Closing { until };
         }
         if !self.sending.is_empty() {
-            let turn = self.send(table);
+            let turn = self.send(wire);
             // A peer that does not read may have to be read from first.
             if turn == Turn::More || !matches!(self.phase, Phase::Closing { .. }) {
                 return turn;
             }
         }
-        match self.receive(table, shared) {
+        match self.receive(wire, shared) {
             Ok(turn) => turn,
             Err(error) => {
                 self.ended(end_of(error), shared.now);
@@ -210,16 +207,16 @@ impl Connection {
     }
 
     /// Receives a piece, or has one go back.
-    fn receive<W: Write>(
+    fn receive<W: Write, L: Line>(
         &mut self,
-        table: &mut Table,
+        wire: &mut L,
         shared: &mut Shared<'_, W>,
-    ) -> Result<Turn, ReceiveError<StdError>> {
+    ) -> Result<Turn, ReceiveError<L::Error>> {
         let open = matches!(self.phase, Phase::Open);
         let mut small = [0; 512];
         let (piece, payload, answer) = match &mut self.traffic {
-            Traffic::Echo(echo) => match echo.step(table, self.ws, false)? {
-                Step::Idle => return Ok(idle(table)),
+            Traffic::Echo(echo) => match echo.step(wire)? {
+                Step::Idle => return Ok(idle(wire)),
                 Step::Sent => {
                     self.alive = shared.now;
                     return Ok(Turn::More);
@@ -227,8 +224,8 @@ impl Connection {
                 Step::Received(piece, payload) => (piece, payload, None),
             },
             Traffic::Live(live) => {
-                let piece = match table.recv_msg(self.ws, &mut small, Timeout::NoWait) {
-                    Err(ReceiveError::Timeout) => return Ok(idle(table)),
+                let piece = match wire.recv_msg(&mut small) {
+                    Err(ReceiveError::Timeout) => return Ok(idle(wire)),
                     piece => piece?,
                 };
                 let payload = small.get(..piece.length).unwrap_or_default();
@@ -286,12 +283,12 @@ impl Connection {
     }
 
     /// Sends what it can of the first frame that is on its way.
-    fn send(&mut self, table: &mut Table) -> Turn {
+    fn send(&mut self, wire: &mut impl Line) -> Turn {
         let Some(frame) = self.sending.front_mut() else {
             return Turn::More;
         };
-        let rest = frame.bytes.get(frame.at..).unwrap_or_default();
-        match table.send_msg(self.ws, rest, frame.opcode, false, true, Timeout::NoWait) {
+        let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
+        match wire.send_msg(rest, frame.opcode) {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {
@@ -299,9 +296,7 @@ impl Connection {
                 }
             }
             // A Ping can be done without: there is something to read already.
-            Err(SendError::Timeout)
-                if frame.opcode == Opcode::Ping && table.open_frame(self.ws) == Ok(None) =>
-            {
+            Err(SendError::Timeout) if frame.opcode == Opcode::Ping && !wire.frame_open() => {
                 self.sending.pop_front();
             }
             Err(SendError::Timeout) => return Turn::Wait,
@@ -317,7 +312,7 @@ impl Connection {
     /// Frees the slot once the last Close is out.
     fn end<W: Write>(
         &mut self,
-        table: &mut Table,
+        wire: &mut impl Line,
         shared: &mut Shared<'_, W>,
         until: Instant,
     ) -> Turn {
@@ -325,22 +320,13 @@ impl Connection {
             return Turn::More;
         };
         let closes = matches!(end, End::Closed { .. } | End::Protocol(_));
-        if closes && shared.now < until {
-            // Nothing may be sent behind a Close: it says whether that is out, and sends it.
-            let asked = table.send_msg(self.ws, &[], Opcode::Pong, false, true, Timeout::NoWait);
-            if matches!(asked, Err(SendError::Timeout)) {
-                return Turn::Wait;
-            }
+        if closes && shared.now < until && !wire.flush() {
+            return Turn::Wait;
         }
-        let clean = if closes {
-            let ended = table.disconnect(self.ws, Timeout::NoWait);
-            ended.is_ok_and(|ended| ended.clean)
-        } else {
-            if let Err(error) = table.abort(self.ws) {
-                log::debug!("{}: aborting: {error}", self.id);
-            }
-            false
-        };
+        let clean = closes && wire.disconnect();
+        if !closes {
+            wire.abort();
+        }
         self.say(end, clean, shared.printer);
         Turn::Over
     }
@@ -431,8 +417,8 @@ impl Connection {
 }
 
 /// Nothing came: the system says when something has, if it was asked for that.
-fn idle(table: &mut Table) -> Turn {
-    if table.stack().is_blocked() {
+fn idle(wire: &mut impl Line) -> Turn {
+    if wire.is_blocked() {
         Turn::Wait
     } else {
         Turn::More
@@ -449,7 +435,7 @@ impl Frame {
     }
 }
 
-fn end_of(error: ReceiveError<StdError>) -> End {
+fn end_of<E: Debug>(error: ReceiveError<E>) -> End {
     match error {
         ReceiveError::Protocol(error) => End::Protocol(error),
         ReceiveError::Closed(code) => End::Closed {

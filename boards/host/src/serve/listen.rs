@@ -1,32 +1,42 @@
 //! The port, the table behind it, and as many open files as the system allows.
 
-use super::{SLOTS, Table};
+use super::{LENT, SLOTS, Table, config};
 use crate::arguments::ServeOptions;
 use crate::os::{OsPlatform, OsSocket, OsStack};
+use async_io::Async;
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
-use ws_socket::Config;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use ws_socket::stack::{StdError, StdStack};
 
 /// Open files that are no connections: standard streams, the poller, closed connections whose peers
 /// have not closed.
 pub(super) const FILES: usize = 300;
-/// The lent buffers: small frames and requests are read with one call, and Pings answered.
-const LENT: usize = 1024;
 /// How many connections are taken before those that are there have their turn.
 const ACCEPTS_AT_ONCE: usize = 16;
 
-/// Listens. An error is a sentence that says what to do.
-pub(super) fn open(options: &ServeOptions) -> Result<(Box<Table>, OsSocket), String> {
+/// Where to listen. An error is a sentence that says what to do.
+fn address(options: &ServeOptions) -> Result<SocketAddr, String> {
     let shown = options.address.escape_debug();
     let mut addresses = options
         .address
         .to_socket_addrs()
         .map_err(|error| format!("'{shown}' is no address to listen on: {error}"))?;
-    let address = addresses
+    addresses
         .next()
-        .ok_or_else(|| format!("'{shown}' has no address; 127.0.0.1:8080 is one"))?;
+        .ok_or_else(|| format!("'{shown}' has no address; 127.0.0.1:8080 is one"))
+}
+
+/// Listens for the async calls.
+pub(super) fn open_async(options: &ServeOptions) -> Result<Async<TcpListener>, String> {
+    let address = address(options)?;
+    let listener = Async::<TcpListener>::bind(address);
+    listener.map_err(|error| refused(&StdError::Io(error), address))
+}
+
+/// Listens.
+pub(super) fn open(options: &ServeOptions) -> Result<(Box<Table>, OsSocket), String> {
+    let address = address(options)?;
     let sockets = StdStack::new().with_bind_addr(address.ip());
     let stack = OsStack::new(sockets)
         .map_err(|error| format!("the system has no way to wait for sockets left: {error}"))?
@@ -64,20 +74,13 @@ fn refused(error: &StdError, address: SocketAddr) -> String {
 pub(super) const STACK: usize = 8 * size_of::<Table>() + (8 << 20);
 
 fn table(stack: OsStack, options: &ServeOptions) -> Box<Table> {
-    let config = Config {
-        max_message: options.max_message,
-        handshake_timeout: u32::try_from(options.handshake_timeout.as_millis()).unwrap_or(u32::MAX),
-        report_pings: true,
-        report_pongs: true,
-        ..Config::DEFAULT
-    };
     // For as long as the program runs. The system gives the memory when it is first used.
     let lent: &'static mut [u8] = Box::leak(vec![0; SLOTS * LENT].into_boxed_slice());
     let mut lent = lent.chunks_mut(LENT);
     let lent = std::array::from_fn(|_| lent.next().unwrap_or_default());
     Box::new(
         Table::new(stack, OsPlatform::new())
-            .with_config(config)
+            .with_config(config(options))
             .with_buffers(lent),
     )
 }

@@ -9,23 +9,24 @@ use super::events::{Event, Printer};
 use super::signals::Signals;
 use super::site::Site;
 use crate::arguments::ServeOptions;
-use crate::exit::Exit;
+use crate::echo::OnTable;
 use crate::os::OsSocket;
 use embedded_nal::TcpClientStack;
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io::Write;
 use std::time::{Duration, Instant};
 use ws_socket::{AcceptError, Accepting, CloseCode, WebSocketId};
 
 /// Until the system may have descriptors again.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How often closed connections are looked after whose peers have not closed: for a few seconds at
 /// most, in which a peer may have much to send that nobody wants before it reads why it was left.
 const SWEEP: Duration = Duration::from_millis(5);
 /// How long their peers may take to read why they were left, at the end.
-const LINGER: Duration = Duration::from_secs(1);
+pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// How long answers that are not out yet may take, at the end.
-const ANSWERS: Duration = Duration::from_secs(2);
+pub(super) const ANSWERS: Duration = Duration::from_secs(2);
 /// How many requests have their turn before the open connections have theirs again.
 const REQUESTS_AT_ONCE: usize = 16;
 
@@ -105,7 +106,7 @@ impl Server {
     }
 
     /// To the end.
-    pub(super) fn run<W: Write>(mut self, printer: &mut Printer<W>) -> Exit {
+    pub(super) fn run<W: Write>(mut self, printer: &mut Printer<W>) {
         let mut ready = Vec::new();
         loop {
             let now = Instant::now();
@@ -127,7 +128,6 @@ impl Server {
             self.wait(&mut ready);
         }
         self.linger();
-        Exit::Clean
     }
 
     /// Sleeps until something is to be done, and queues whom it is for.
@@ -188,7 +188,12 @@ impl Server {
                 idle_timeout: self.idle_timeout,
                 now,
             };
-            match connection.turn(&mut self.table, &mut shared, &mut self.spare) {
+            let wire = &mut OnTable {
+                table: &mut self.table,
+                ws: place.ws,
+                mask: false,
+            };
+            match connection.turn(wire, &mut shared, &mut self.spare) {
                 Turn::More => self.queue.push_back(slot),
                 Turn::Wait => {
                     let due = connection.due(self.idle_timeout, &self.demo);
@@ -223,11 +228,7 @@ impl Server {
             }
         }
         if self.site.take_turned_away() {
-            let detail = "there are as many connections as there may be: more are refused with \
-                          503; --max-connections sets how many"
-                .to_owned();
-            let (id, kind) = (None, "full");
-            printer.event(&Event::Error { id, kind, detail });
+            printer.event(&full());
         }
     }
 
@@ -328,12 +329,7 @@ impl Server {
                             AcceptError::Stack(error) => error.to_string(),
                             error => error.to_string(),
                         };
-                        let detail = format!(
-                            "no connection can be accepted for now: {error}; if files are short, \
-                             raise their limit (ulimit -n) or lower --max-connections"
-                        );
-                        let (id, kind) = (None, "accept");
-                        printer.event(&Event::Error { id, kind, detail });
+                        printer.event(&accept_failed(&error));
                     }
                     return;
                 }
@@ -361,9 +357,9 @@ impl Server {
             subprotocol: upgraded.subprotocol,
         });
         let mut connection = if upgraded.readings {
-            Connection::live(ws, id, &mut self.demo, now)
+            Connection::live(id, &mut self.demo, now)
         } else {
-            Connection::echo(ws, id, now)
+            Connection::echo(id, now)
         };
         if self.listener.is_none() {
             connection.leave(CloseCode::GOING_AWAY, GOES, now);
@@ -406,4 +402,23 @@ impl Server {
 }
 
 /// With 1001.
-const GOES: &str = "the server ends";
+pub(super) const GOES: &str = "the server ends";
+
+/// Somebody was turned away.
+pub(super) fn full() -> Event<'static> {
+    let detail = "there are as many connections as there may be: more are refused with 503; \
+                  --max-connections sets how many"
+        .to_owned();
+    let (id, kind) = (None, "full");
+    Event::Error { id, kind, detail }
+}
+
+/// The system hands out no connection.
+pub(super) fn accept_failed(error: &impl Display) -> Event<'static> {
+    let detail = format!(
+        "no connection can be accepted for now: {error}; if files are short, raise their limit \
+         (ulimit -n) or lower --max-connections"
+    );
+    let (id, kind) = (None, "accept");
+    Event::Error { id, kind, detail }
+}

@@ -1,6 +1,6 @@
 //! SIGINT and SIGTERM: the first asks for an orderly end, the second ends the program.
 
-use polling::Poller;
+use crate::wire::Wake;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,9 +15,9 @@ impl Signals {
     }
 }
 
-/// Takes the signals from here on; `waker` is notified of the first.
+/// Takes the signals from here on; `wake` is called at the first.
 #[cfg(unix)]
-pub(super) fn watch(waker: Arc<Poller>) -> io::Result<Signals> {
+pub(super) fn watch(wake: Wake) -> io::Result<Signals> {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::low_level::emulate_default_handler;
 
@@ -31,9 +31,7 @@ pub(super) fn watch(waker: Arc<Poller>) -> io::Result<Signals> {
             {
                 log::warn!("signal {signal}: {error}");
             }
-            if let Err(error) = waker.notify() {
-                log::warn!("waking: {error}");
-            }
+            wake();
         }
     });
     Ok(signals)
@@ -41,6 +39,6 @@ pub(super) fn watch(waker: Arc<Poller>) -> io::Result<Signals> {
 
 /// The system has no signals: it ends the program as it does any other.
 #[cfg(not(unix))]
-pub(super) fn watch(_: Arc<Poller>) -> io::Result<Signals> {
+pub(super) fn watch(_: Wake) -> io::Result<Signals> {
     Ok(Signals::default())
 }

@@ -30,7 +30,7 @@ pub(super) struct Site {
 
 /// A request, and its answer once that is known.
 #[derive(Debug, Default)]
-struct Request {
+pub(super) struct Request {
     target: Vec<u8>,
     /// The name of the header that is coming in.
     name: Vec<u8>,
@@ -101,9 +101,25 @@ impl Site {
     /// What has become of a request, now that it is a WebSocket.
     pub(super) fn upgraded(&mut self, ws: WebSocketId) -> Upgraded {
         let request = self.requests.remove(&ws.slot());
-        match request.and_then(|request| request.answer) {
-            Some(Answer::Upgrade(upgraded)) => upgraded,
-            _ => Upgraded::default(),
+        request.unwrap_or_default().upgraded()
+    }
+
+    /// What requests are compared with.
+    pub(super) const fn rules(&self) -> Rules<'static> {
+        self.rules
+    }
+
+    /// Decides on a request, once.
+    pub(super) fn answer(&mut self, request: &mut Request, asked: &Asked) {
+        let answer = self.decide(request, asked);
+        log::debug!("{}: {answer:?}", String::from_utf8_lossy(&request.target));
+        request.answer = Some(answer);
+    }
+
+    /// A request is over, and no WebSocket came of it.
+    pub(super) const fn ended(&mut self, request: &Request) {
+        if let Some(Answer::Upgrade(_)) = request.answer {
+            self.closed();
         }
     }
 
@@ -172,41 +188,36 @@ impl Site {
     }
 }
 
-impl Handler<'static> for Site {
-    fn rules(&self) -> Rules<'static> {
-        self.rules
-    }
-
-    fn begin(&mut self, ws: WebSocketId) {
-        self.requests.remove(&ws.slot());
-    }
-
-    fn part(&mut self, ws: WebSocketId, part: HeadPart<'_>) {
-        let request = self.requests.entry(ws.slot()).or_default();
+impl Request {
+    /// Takes a part of it.
+    pub(super) fn part(&mut self, part: HeadPart<'_>) {
         match part {
-            HeadPart::Target(bytes) => request.target.extend_from_slice(bytes),
-            HeadPart::Name(bytes) => request.name.extend_from_slice(bytes),
-            HeadPart::Value(bytes) if request.name.eq_ignore_ascii_case(b"accept-encoding") => {
-                request.accept_encoding.extend_from_slice(bytes);
+            HeadPart::Target(bytes) => self.target.extend_from_slice(bytes),
+            HeadPart::Name(bytes) => self.name.extend_from_slice(bytes),
+            HeadPart::Value(bytes) if self.name.eq_ignore_ascii_case(b"accept-encoding") => {
+                self.accept_encoding.extend_from_slice(bytes);
             }
-            HeadPart::HeaderEnd => request.name.clear(),
+            HeadPart::HeaderEnd => self.name.clear(),
             _ => {}
         }
     }
 
-    fn answer(&mut self, ws: WebSocketId, asked: &Asked) -> Response<'_> {
-        let slot = ws.slot();
-        let known = |request: &Request| request.answer.is_some();
-        if !self.requests.get(&slot).is_some_and(known) {
-            let mut request = self.requests.remove(&slot).unwrap_or_default();
-            let answer = self.decide(&request, asked);
-            log::debug!("{}: {answer:?}", String::from_utf8_lossy(&request.target));
-            request.answer = Some(answer);
-            self.requests.insert(slot, request);
+    /// Is the answer known?
+    pub(super) const fn is_answered(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    /// What it was upgraded to.
+    pub(super) fn upgraded(self) -> Upgraded {
+        match self.answer {
+            Some(Answer::Upgrade(upgraded)) => upgraded,
+            _ => Upgraded::default(),
         }
-        let request = self.requests.get(&slot);
-        let answer = request.and_then(|request| request.answer.as_ref());
-        match answer {
+    }
+
+    /// The answer.
+    pub(super) fn response(&self) -> Response<'_> {
+        match &self.answer {
             Some(Answer::Upgrade(upgraded)) => Response::Upgrade {
                 subprotocol: upgraded.subprotocol,
                 headers: &[],
@@ -226,16 +237,13 @@ impl Handler<'static> for Site {
                 ..Page::new(200, headers, b"")
             }),
             Some(Answer::NotFound(why)) => Response::Page(Page::new(404, TEXT, why.as_bytes())),
-            Some(Answer::Full) | None => Response::Refuse {
-                status: 503,
-                headers: &[("Retry-After", "5")],
-            },
+            Some(Answer::Full) | None => FULL,
         }
     }
 
-    fn body(&mut self, ws: WebSocketId, _: &Asked, offset: usize, out: &mut [u8]) -> usize {
-        let request = self.requests.get(&ws.slot());
-        let Some(Answer::File { file, .. }) = request.and_then(|it| it.answer.as_ref()) else {
+    /// Bytes of the answer's body.
+    pub(super) fn body(&self, offset: usize, out: &mut [u8]) -> usize {
+        let Some(Answer::File { file, .. }) = &self.answer else {
             return 0;
         };
         // The library ends the connection, since the answer is too short.
@@ -244,11 +252,45 @@ impl Handler<'static> for Site {
             0
         })
     }
+}
+
+const FULL: Response<'static> = Response::Refuse {
+    status: 503,
+    headers: &[("Retry-After", "5")],
+};
+
+/// Many requests at once, by slot.
+impl Handler<'static> for Site {
+    fn rules(&self) -> Rules<'static> {
+        self.rules
+    }
+
+    fn begin(&mut self, ws: WebSocketId) {
+        self.requests.remove(&ws.slot());
+    }
+
+    fn part(&mut self, ws: WebSocketId, part: HeadPart<'_>) {
+        self.requests.entry(ws.slot()).or_default().part(part);
+    }
+
+    fn answer(&mut self, ws: WebSocketId, asked: &Asked) -> Response<'_> {
+        let slot = ws.slot();
+        if !self.requests.get(&slot).is_some_and(Request::is_answered) {
+            let mut request = self.requests.remove(&slot).unwrap_or_default();
+            Self::answer(self, &mut request, asked);
+            self.requests.insert(slot, request);
+        }
+        self.requests.get(&slot).map_or(FULL, Request::response)
+    }
+
+    fn body(&mut self, ws: WebSocketId, _: &Asked, offset: usize, out: &mut [u8]) -> usize {
+        let request = self.requests.get(&ws.slot());
+        request.map_or(0, |request| request.body(offset, out))
+    }
 
     fn end(&mut self, ws: WebSocketId) {
-        let request = self.requests.remove(&ws.slot());
-        if let Some(Answer::Upgrade(_)) = request.and_then(|request| request.answer) {
-            self.closed();
+        if let Some(request) = self.requests.remove(&ws.slot()) {
+            self.ended(&request);
         }
     }
 }

@@ -21,10 +21,12 @@ impl Run {
     }
 }
 
-/// `ws` with these arguments, its pipes open.
+/// `ws` with these arguments, its pipes open. In `asynch.rs`, by the async calls.
 pub(crate) fn start(arguments: &[&str]) -> Child {
+    let asynch = (env!("CARGO_CRATE_NAME") == "asynch").then_some("--async");
     Command::new(env!("CARGO_BIN_EXE_ws"))
         .args(arguments)
+        .args(asynch)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

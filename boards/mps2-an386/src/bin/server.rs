@@ -8,7 +8,7 @@
 mod echo;
 
 use cortex_m_rt::entry;
-use echo::{Echo, Step};
+use echo::{Echo, OnTable, Step};
 use embedded_nal::{TcpClientStack, TcpFullStack};
 use ws_mps2_an386::net::{Board, ConstStaticCell, Stack};
 use ws_mps2_an386::paint::{Call, Meter};
@@ -200,7 +200,12 @@ impl Server {
             } else {
                 Call::Receive
             };
-            match self.meter.of(call, || echo.step(table, open, false)) {
+            let wire = &mut OnTable {
+                table,
+                ws: open,
+                mask: false,
+            };
+            match self.meter.of(call, || echo.step(wire)) {
                 Ok(Step::Idle) => return,
                 Ok(_) => {}
                 // Closed, lost, or against the protocol: the table knows what to answer.

@@ -6,18 +6,7 @@ use ws_core::handshake::{ClientHandshake, ServerHandshake};
 use ws_core::{Connection, Endpoint, Receiver, Transmitter};
 use ws_probes::stack::Table;
 
-macro_rules! sizes {
-    ($($name:ident = $bytes:expr;)*) => {
-        $(
-            #[used]
-            #[unsafe(no_mangle)]
-            #[unsafe(link_section = ".sizes")]
-            static $name: [u8; $bytes] = [0; $bytes];
-        )*
-    };
-}
-
-sizes! {
+ws_probes::sizes! {
     receiver = size_of::<Receiver>();
     transmitter = size_of::<Transmitter>();
     connection = size_of::<Connection>();

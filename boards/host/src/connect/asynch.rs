@@ -1,0 +1,73 @@
+//! Connecting by the async calls.
+
+use super::dial::{Dial, Opened};
+use crate::asynch::{Host, Polled, Stream, waker};
+use crate::wire::Wake;
+use async_channel::Receiver;
+use async_io::{Timer, block_on};
+use embassy_futures::select::{Either, select};
+use std::io;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use ws_socket::asynch::{WebSocket, WebSocketRequest};
+use ws_socket::stack::StdError;
+use ws_socket::{Config, ConnectError, HeadPart, Request};
+
+/// What one connection is made of.
+pub(super) struct Asynch<'buf> {
+    config: Config,
+    buffer: &'buf mut [u8],
+    wakes: Receiver<()>,
+}
+
+impl<'buf> Asynch<'buf> {
+    /// With the buffer to lend; and what ends its waits.
+    pub(super) fn new(config: Config, buffer: &'buf mut [u8]) -> (Self, Wake) {
+        let (wake, wakes) = waker();
+        let dialer = Self {
+            config,
+            buffer,
+            wakes,
+        };
+        (dialer, wake)
+    }
+}
+
+impl<'buf> Dial for Asynch<'buf> {
+    type Socket = Stream;
+    type Error = io::Error;
+    type Wire<'d>
+        = Polled<'buf>
+    where
+        Self: 'd;
+
+    fn dial(&mut self, to: SocketAddr, deadline: Instant) -> Result<Option<Stream>, StdError> {
+        let connected = select(Stream::connect(to), Timer::at(deadline));
+        match block_on(connected) {
+            Either::First(connected) => Ok(Some(connected?)),
+            Either::Second(_) => Ok(None),
+        }
+    }
+
+    fn upgrade(
+        &mut self,
+        socket: Stream,
+        request: Request<'_>,
+        on_response: &mut dyn FnMut(HeadPart<'_>),
+        within: Duration,
+    ) -> Result<Opened<Polled<'buf>>, ConnectError<io::Error>> {
+        let mut asked = WebSocketRequest::to(request.host, request.target)
+            .subprotocols(request.subprotocols)
+            .headers(request.headers);
+        if let Some(origin) = request.origin {
+            asked = asked.origin(origin);
+        }
+        let buffer = std::mem::take(&mut self.buffer);
+        let (host, config) = (Host::new(), self.config);
+        let connected =
+            WebSocket::connect_with(socket, &asked, buffer, host, config, within, on_response);
+        let ws = block_on(connected)?;
+        let subprotocol = ws.subprotocol();
+        Ok((Polled::new(ws, self.wakes.clone()), subprotocol))
+    }
+}

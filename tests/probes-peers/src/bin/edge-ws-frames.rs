@@ -1,0 +1,12 @@
+//! edge-ws: frame headers and the mask.
+#![no_std]
+#![no_main]
+
+use ws_probes_peers::edge::Entries;
+
+/// Links the entries; the section is not in flash.
+#[used]
+#[unsafe(link_section = ".sizes")]
+static CODEC: Entries = Entries::ALL;
+
+ws_probes::firmware!({});

@@ -1,0 +1,5 @@
+//! What is below the libraries in these probes.
+#![no_std]
+
+pub mod net;
+pub mod stream;
