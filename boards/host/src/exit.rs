@@ -18,6 +18,10 @@ pub(crate) enum Exit {
     Protocol = 4,
     /// The peer did not answer in time.
     Timeout = 5,
+    /// The broker refused the session, a subscription or a message.
+    Refused = 6,
+    /// `-W` is over: `mosquitto_sub`'s code for it.
+    Over = 27,
 }
 
 impl From<Exit> for ExitCode {

@@ -1,5 +1,6 @@
 //! The program `ws`: the table of microcontrollers on a host. `ws` alone is a demo over smoltcp's
-//! loopback, `ws connect` a client over the system's sockets, `ws serve` a server.
+//! loopback, `ws connect` a client over the system's sockets, `ws mqtt` one of MQTT
+//! over it, `ws serve` a server.
 #![deny(unsafe_code)]
 
 mod arguments;
@@ -9,6 +10,7 @@ mod demo;
 mod echo;
 mod exit;
 mod logger;
+mod mqtt;
 mod os;
 mod serve;
 mod wire;
@@ -26,6 +28,7 @@ fn run() -> Exit {
     match arguments::parse(std::env::args_os().skip(1)) {
         Ok(Command::Demo) => demo::run(&mut std::io::stdout().lock()),
         Ok(Command::Connect(options)) => connect::run(&options),
+        Ok(Command::Mqtt(options)) => mqtt::run(&options),
         Ok(Command::Serve(options)) => serve::run(&options),
         Ok(Command::Print(text)) => match std::io::stdout().write_all(text.as_bytes()) {
             Ok(()) => Exit::Clean,

@@ -7,7 +7,7 @@ use ws_socket::handshake::{Request, RequestError};
 use ws_socket::url::Url;
 
 /// Without `--timeout`.
-const TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 
 pub(super) const HELP: &str = "\
 A WebSocket client: each line of standard input goes out as a text message, what
@@ -120,11 +120,11 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
     Ok(Command::Connect(options))
 }
 
-fn text(error: lexopt::Error) -> String {
+pub(super) fn text(error: lexopt::Error) -> String {
     error.to_string()
 }
 
-fn value(parser: &mut Parser) -> Result<String, String> {
+pub(super) fn value(parser: &mut Parser) -> Result<String, String> {
     parser.value().and_then(ValueExt::string).map_err(text)
 }
 
@@ -144,24 +144,30 @@ fn seconds(value: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("--ping {value:?} is no number of seconds; 30 is one, 0.5 too"))
 }
 
-fn millis(value: &str) -> Result<Duration, String> {
+pub(super) fn millis(value: &str) -> Result<Duration, String> {
     let millis = value.parse().ok().filter(|millis| *millis > 0);
     let millis: u32 = millis
         .ok_or_else(|| format!("--timeout {value:?} is no number of milliseconds; 5000 is one"))?;
     Ok(Duration::from_millis(millis.into()))
 }
 
-/// What can be wrong beside the form of each option.
-fn check(options: &ConnectOptions) -> Result<(), String> {
-    let shown = options.url.escape_debug();
-    let url = Url::parse(&options.url)
-        .map_err(|error| format!("'{shown}' is no WebSocket URL: {error}"))?;
+/// A URL that this program can connect to.
+pub(super) fn websocket_url(text: &str) -> Result<Url<'_>, String> {
+    let shown = text.escape_debug();
+    let url =
+        Url::parse(text).map_err(|error| format!("'{shown}' is no WebSocket URL: {error}"))?;
     if url.secure {
         return Err(format!(
             "'{shown}': wss:// needs TLS, which this program does not have; use ws://, or a proxy \
              that does the TLS: socat TCP-LISTEN:8080,fork OPENSSL:HOST:443"
         ));
     }
+    Ok(url)
+}
+
+/// What can be wrong beside the form of each option.
+fn check(options: &ConnectOptions) -> Result<(), String> {
+    let url = websocket_url(&options.url)?;
     if options.echo && options.binary {
         return Err(
             "--binary is for the lines of standard input, which --echo does not read".into(),

@@ -1,9 +1,11 @@
 //! The command line.
 
 mod connect;
+mod mqtt;
 mod serve;
 
 pub(crate) use connect::ConnectOptions;
+pub(crate) use mqtt::{Message, MqttOptions, PubOptions, SubOptions, Task};
 pub(crate) use serve::{MAX_CONNECTIONS, ServeOptions};
 
 use lexopt::{Arg, Parser, ValueExt};
@@ -16,6 +18,8 @@ pub(crate) enum Command {
     Demo,
     /// `ws connect`.
     Connect(ConnectOptions),
+    /// `ws mqtt`.
+    Mqtt(MqttOptions),
     /// `ws serve`.
     Serve(ServeOptions),
     /// Print this.
@@ -39,6 +43,8 @@ Commands:
   demo           a client and a server over smoltcp in this process, without any
                  network; the default
   connect URL    a WebSocket client on standard input and output
+  mqtt sub|pub URL TOPIC
+                 an MQTT client over a WebSocket
   serve ADDR:PORT
                  a WebSocket server
   help [COMMAND] this text, or a command's own
@@ -84,6 +90,7 @@ pub(crate) fn parse(
     match command.to_str() {
         Some("demo") => demo(&mut parser),
         Some("connect") => connect::parse(&mut parser),
+        Some("mqtt") => mqtt::parse(&mut parser),
         Some("serve") => serve::parse(&mut parser),
         Some("help") => help(&mut parser),
         _ => {
@@ -121,6 +128,7 @@ fn help(parser: &mut Parser) -> Result<Command, UsageError> {
     Ok(Command::Print(match topic.as_str() {
         "demo" => DEMO_HELP,
         "connect" => connect::HELP,
+        "mqtt" => mqtt::HELP,
         "serve" => serve::HELP,
         _ => HELP,
     }))
@@ -146,6 +154,13 @@ mod tests {
         }
         for arguments in [&["help", "serve"][..], &["serve", "--help"]] {
             assert_eq!(parse(arguments), Ok(Command::Print(serve::HELP)));
+        }
+        for arguments in [
+            &["help", "mqtt"][..],
+            &["mqtt", "--help"],
+            &["mqtt", "sub", "-h"],
+        ] {
+            assert_eq!(parse(arguments), Ok(Command::Print(mqtt::HELP)));
         }
         for arguments in [&["help", "demo"][..], &["demo", "-h"]] {
             assert_eq!(parse(arguments), Ok(Command::Print(DEMO_HELP)));

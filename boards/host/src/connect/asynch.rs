@@ -4,8 +4,7 @@ use super::dial::{Dial, Opened};
 use crate::asynch::{Host, Polled, Stream, waker};
 use crate::wire::Wake;
 use async_channel::Receiver;
-use async_io::{Timer, block_on};
-use embassy_futures::select::{Either, select};
+use async_io::block_on;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -42,11 +41,7 @@ impl<'buf> Dial for Asynch<'buf> {
         Self: 'd;
 
     fn dial(&mut self, to: SocketAddr, deadline: Instant) -> Result<Option<Stream>, StdError> {
-        let connected = select(Stream::connect(to), Timer::at(deadline));
-        match block_on(connected) {
-            Either::First(connected) => Ok(Some(connected?)),
-            Either::Second(_) => Ok(None),
-        }
+        block_on(Stream::connect_until(to, deadline))
     }
 
     fn upgrade(

@@ -51,13 +51,13 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    fn new(exit: Exit, kind: &'static str, detail: String) -> Self {
+    pub(crate) fn new(exit: Exit, kind: &'static str, detail: String) -> Self {
         let trouble = Trouble::new(kind, detail);
         Self { exit, trouble }
     }
 
-    fn timeout(options: &ConnectOptions, what: &str) -> Self {
-        let millis = options.timeout.as_millis();
+    pub(crate) fn timeout(within: Duration, what: &str) -> Self {
+        let millis = within.as_millis();
         let detail = format!("{what} within {millis} ms; --timeout MS gives it more time");
         Self::new(Exit::Timeout, "timeout", detail)
     }
@@ -71,23 +71,30 @@ pub(super) fn open<'d, D: Dial>(
     let deadline = Instant::now() + options.timeout;
     let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
     let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;
-    let addresses = resolve(&url, options, deadline)?;
-    let socket = dial(dialer, &addresses, options, deadline)?;
+    let connect = |to, until| dialer.dial(to, until);
+    let socket = reach(&url, options.timeout, deadline, connect)?;
     let mut answer = Answer::default();
     let mut on_response = |part: HeadPart<'_>| answer.part(part);
     let left = deadline.saturating_duration_since(Instant::now());
     let opened = options.with_request(&url, |request| {
         dialer.upgrade(socket, request, &mut on_response, left)
     });
-    opened.map_err(|error| not_upgraded(error, &answer, options))
+    opened.map_err(|error| not_upgraded(error, &answer, options.timeout))
+}
+
+/// Resolves, and connects by `connect`, which returns `None` where it was not done in time.
+pub(crate) fn reach<S>(
+    url: &Url<'_>,
+    within: Duration,
+    deadline: Instant,
+    connect: impl FnMut(SocketAddr, Instant) -> Result<Option<S>, StdError>,
+) -> Result<S, Failure> {
+    let addresses = resolve(url, within, deadline)?;
+    dial(&addresses, within, deadline, connect)
 }
 
 /// The addresses to try. The system's resolver has no deadline of its own, so it runs aside.
-fn resolve(
-    url: &Url<'_>,
-    options: &ConnectOptions,
-    deadline: Instant,
-) -> Result<Vec<SocketAddr>, Failure> {
+fn resolve(url: &Url<'_>, within: Duration, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     let name = match url.host {
         UrlHost::Ip(address) => return Ok(vec![SocketAddr::new(address, url.port)]),
         UrlHost::Name(name) => (name.to_owned(), url.port),
@@ -107,7 +114,7 @@ fn resolve(
         Ok(Err(error)) => error.to_string(),
         Err(_) => {
             return Err(Failure::timeout(
-                options,
+                within,
                 &format!("{shown} did not resolve"),
             ));
         }
@@ -118,18 +125,18 @@ fn resolve(
 }
 
 /// A TCP connection to the first address that takes one. Each gets its share of the time.
-fn dial<D: Dial>(
-    dialer: &mut D,
+fn dial<S>(
     addresses: &[SocketAddr],
-    options: &ConnectOptions,
+    within: Duration,
     deadline: Instant,
-) -> Result<D::Socket, Failure> {
+    mut connect: impl FnMut(SocketAddr, Instant) -> Result<Option<S>, StdError>,
+) -> Result<S, Failure> {
     let mut failed = None;
     for (tried, address) in addresses.iter().enumerate() {
         let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
         let share = deadline.saturating_duration_since(Instant::now()) / others;
         log::debug!("connecting to {address}");
-        match dialer.dial(*address, Instant::now() + share) {
+        match connect(*address, Instant::now() + share) {
             Ok(Some(socket)) => return Ok(socket),
             Ok(None) => log::debug!("{address} does not answer"),
             Err(error) => {
@@ -143,7 +150,7 @@ fn dial<D: Dial>(
             .first()
             .map(ToString::to_string)
             .unwrap_or_default();
-        return Err(Failure::timeout(options, &format!("{who} did not answer")));
+        return Err(Failure::timeout(within, &format!("{who} did not answer")));
     };
     let advice = match &error {
         StdError::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
@@ -155,18 +162,19 @@ fn dial<D: Dial>(
     Err(Failure::new(Exit::Connection, "connect", detail))
 }
 
-fn not_upgraded<E: Debug + Display>(
+/// Why the opening handshake came to nothing.
+pub(crate) fn not_upgraded<E: Debug + Display>(
     error: ConnectError<E>,
     answer: &Answer,
-    options: &ConnectOptions,
+    within: Duration,
 ) -> Failure {
     let status = match error {
         ConnectError::Handshake(ClientError::Refused { status }) => status,
         ConnectError::Timeout if answer.status.is_some() => {
-            return Failure::timeout(options, "the server did not finish its answer");
+            return Failure::timeout(within, "the server did not finish its answer");
         }
         ConnectError::Timeout => {
-            return Failure::timeout(options, "the server did not answer the handshake");
+            return Failure::timeout(within, "the server did not answer the handshake");
         }
         ConnectError::Handshake(error) => {
             let detail = format!("no WebSocket: {error}; is this a WebSocket server?");

@@ -2,11 +2,11 @@
 
 mod asynch;
 mod blocking;
-mod dial;
+pub(crate) mod dial;
 mod end;
-mod events;
-mod input;
-mod response;
+pub(crate) mod events;
+pub(crate) mod input;
+pub(crate) mod response;
 mod session;
 
 use crate::arguments::ConnectOptions;
@@ -74,6 +74,11 @@ fn run_over<D: Dial>(
 /// A usage error, for programs too where they asked for `--json`.
 pub(crate) fn usage(json: bool, message: &str, help: &str) -> Exit {
     let trouble = Trouble::new("usage", format!("{message}\nsee: {help}"));
-    let _ = Printer::new(json).trouble(&trouble);
+    say(json, &trouble);
     Exit::Usage
+}
+
+/// Says what went wrong, as far as the output takes it.
+pub(crate) fn say(json: bool, trouble: &Trouble) {
+    let _ = Printer::new(json).trouble(trouble);
 }

@@ -1,0 +1,109 @@
+//! `ws mqtt sub`.
+
+use super::failure;
+use super::print::{Message, print};
+use super::session::{Heard, Session};
+use crate::arguments::{MqttOptions, SubOptions};
+use crate::connect::dial::Failure;
+use crate::exit::Exit;
+use rust_mqtt::client::event::Publish;
+use rust_mqtt::types::IdentifiedQoS;
+use std::future::pending;
+use std::time::Instant;
+
+/// Subscribes and prints.
+pub(super) async fn run(
+    mut session: Session<'_>,
+    options: &MqttOptions,
+    what: &SubOptions,
+) -> Result<Exit, Failure> {
+    let over = what.wait.map(|wait| Instant::now() + wait);
+    let mut left = what.count;
+    for topic in &what.topics {
+        session.subscribe(topic, options.qos).await?;
+        let answer_by = session.soon();
+        loop {
+            // Retained messages may come before the answer.
+            match session
+                .hear(earlier(over, answer_by), pending::<()>())
+                .await?
+            {
+                Heard::Message(message) => {
+                    if take(options, what, &message, &mut left)? {
+                        session.end().await?;
+                        return Ok(Exit::Clean);
+                    }
+                }
+                Heard::Answer(reason) if reason.is_erroneous() => {
+                    let what = format!("the subscription to {topic:?}");
+                    session.end().await?;
+                    return Err(failure::refused(&what, reason, None));
+                }
+                Heard::Answer(_) => break,
+                Heard::Late if is_over(over) => return end_of_time(session).await,
+                Heard::Late => {
+                    let what = format!("the broker did not answer the subscription to {topic:?}");
+                    return Err(Failure::timeout(options.timeout, &what));
+                }
+                Heard::Instead(()) => {}
+            }
+        }
+        log::debug!("subscribed to {topic:?}");
+    }
+    loop {
+        match session.hear(over, pending::<()>()).await? {
+            Heard::Message(message) => {
+                if take(options, what, &message, &mut left)? {
+                    session.end().await?;
+                    return Ok(Exit::Clean);
+                }
+            }
+            Heard::Late => return end_of_time(session).await,
+            Heard::Answer(_) | Heard::Instead(()) => {}
+        }
+    }
+}
+
+/// Prints a message. True where it was the last one that is wanted.
+fn take(
+    options: &MqttOptions,
+    what: &SubOptions,
+    message: &Publish<'_, 1, 1>,
+    left: &mut Option<u64>,
+) -> Result<bool, Failure> {
+    let topic = message.topic.name();
+    let message = Message {
+        topic: topic.map_or("", |topic| topic.as_ref().as_str()),
+        qos: match message.identified_qos {
+            IdentifiedQoS::AtMostOnce => 0,
+            IdentifiedQoS::AtLeastOnce(_) => 1,
+            IdentifiedQoS::ExactlyOnce(_) => 2,
+        },
+        retain: message.retain,
+        payload: &message.message,
+    };
+    print(
+        std::io::stdout().lock(),
+        &message,
+        options.json,
+        what.verbose,
+    )
+    .map_err(|error| failure::local("standard output cannot be written to", &error))?;
+    *left = left.map(|left| left.saturating_sub(1));
+    Ok(*left == Some(0))
+}
+
+/// `-W` is over. A broker that does not take the goodbye changes nothing about that.
+async fn end_of_time(session: Session<'_>) -> Result<Exit, Failure> {
+    log::debug!("the time of -W is over");
+    let _ = session.end().await;
+    Ok(Exit::Over)
+}
+
+fn is_over(over: Option<Instant>) -> bool {
+    over.is_some_and(|over| Instant::now() >= over)
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
