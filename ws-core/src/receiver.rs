@@ -463,6 +463,11 @@ impl Receiver {
         })
     }
 
+    /// From here on whatever comes is discarded.
+    pub(crate) const fn end(&mut self) {
+        self.due = ENDED;
+    }
+
     const fn is_server(&self) -> bool {
         self.message as u32 & SERVER != 0
     }

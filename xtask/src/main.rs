@@ -11,6 +11,7 @@ mod fuzz;
 mod insn;
 mod interop;
 mod load;
+mod mqtt;
 mod panics;
 mod qemu;
 mod report;
@@ -91,6 +92,12 @@ const TASKS: &[Task] = &[
         options: fuzz::OPTIONS,
         about: "run the fuzz targets in fuzz/ for some seconds together",
         run: fuzz::run,
+    },
+    Task {
+        name: "mqtt",
+        options: mqtt::OPTIONS,
+        about: "run five embedded MQTT clients over a WebSocket against mosquitto",
+        run: mqtt::run,
     },
     Task {
         name: "boards",

@@ -2,7 +2,7 @@
 
 use super::{
     CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
-    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
+    REFUSE_TEXT, RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
@@ -123,11 +123,23 @@ impl Endpoint {
             return self.payload_taken(taken, bytes, fate, reserve);
         }
         match rx.header(bytes, self.limit) {
-            Ok(count) => count,
+            Ok(count) => {
+                self.check_type();
+                count
+            }
             Err(error) => {
                 self.fail(error);
                 0
             }
+        }
+    }
+
+    /// Is the message that begins of a type that is not wanted?
+    fn check_type(&mut self) {
+        let frame = self.connection.rx.frame();
+        if self.is(REFUSE_TEXT) && frame.is_some_and(|frame| frame.opcode == Opcode::Text) {
+            self.connection.rx.end();
+            self.fail(ProtocolError::UnwantedText);
         }
     }
 
