@@ -90,7 +90,7 @@ fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> (Ran, 
     let started = Instant::now();
     let mut said = Vec::new();
     let played = match bin {
-        Bin::Client => client(board, built, python, &mut said),
+        Bin::Client | Bin::Async => client(board, built, bin, python, &mut said),
         Bin::Server => server(board, built, python, &mut said),
         Bin::Stack | Bin::Critical => alone(board, built, bin, &mut said),
     };
@@ -128,13 +128,14 @@ fn alone(board: &Board, built: &Built, bin: Bin, said: &mut Vec<String>) -> Resu
     good_end(machine, bin, said)
 }
 
-fn client(board: &Board, built: &Built, python: &Path, said: &mut Vec<String>) -> Result {
+fn client(board: &Board, built: &Built, bin: Bin, python: &Path, said: &mut Vec<String>) -> Result {
     let peer = peers::Conversation::start(python)?;
-    let machine = Machine::start(board, built, Bin::Client, Some(peer.port), None, WITHIN)?;
-    let ended = good_end(machine, Bin::Client, said);
+    let machine = Machine::start(board, built, bin, Some(peer.port), None, WITHIN)?;
+    let ended = good_end(machine, bin, said);
     // The firmware's word first: it was there when the other gave up.
     ended?;
-    peer.problem().map_or(Ok(()), Err)
+    let keepalive = bin == Bin::Async;
+    peer.problem(keepalive).map_or(Ok(()), Err)
 }
 
 fn server(board: &Board, built: &Built, python: &Path, said: &mut Vec<String>) -> Result {
@@ -221,7 +222,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_chosen() {
-        assert_eq!(names(Some("an385"), None).unwrap(), ["an385 client"]);
+        assert_eq!(
+            names(Some("an385"), None).unwrap(),
+            ["an385 client", "an385 async"]
+        );
         assert_eq!(names(None, Some("server")).unwrap(), ["an386 server"]);
         let named = names(Some("an505"), Some("server")).unwrap();
         assert_eq!(named, ["an505 server"]);

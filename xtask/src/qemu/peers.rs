@@ -55,19 +55,25 @@ impl Conversation {
         })
     }
 
-    /// What was wrong with a client's run: it should have been refused once, then have held the
-    /// conversation.
-    pub(super) fn problem(&self) -> Option<String> {
-        let Ok(refused) = self.reports.recv_timeout(WITHIN) else {
-            return Some("the server saw nobody".to_owned());
-        };
-        if refused.get("event").and_then(Value::as_str) != Some("refused") {
-            return Some(format!("the server refused nobody: {refused}"));
+    /// What was wrong with a client's run: it should have been refused once, with `keepalive` have
+    /// found out a dead server, then have held the conversation.
+    pub(super) fn problem(&self, keepalive: bool) -> Option<String> {
+        let silent = keepalive.then_some("silent");
+        let events = ["refused"].into_iter().chain(silent);
+        for expected in events.chain(["conversation"]) {
+            let Ok(report) = self.reports.recv_timeout(WITHIN) else {
+                return Some(format!("the server reports no `{expected}`"));
+            };
+            if report.get("event").and_then(Value::as_str) != Some(expected) {
+                return Some(format!("the server reports {report}, not `{expected}`"));
+            }
+            // A refusal has none by itself.
+            let problem = (expected != "refused").then(|| problem_of(&report));
+            if let Some(problem) = problem.flatten() {
+                return Some(problem);
+            }
         }
-        match self.reports.recv_timeout(WITHIN) {
-            Ok(report) => problem_of(&report),
-            Err(_) => Some("the server saw no conversation".to_owned()),
-        }
+        None
     }
 }
 
