@@ -49,6 +49,10 @@ pub enum ProtocolError {
     /// A code that may not stand in a Close frame (section 7.4).
     #[error("close code {0} may not be sent")]
     CloseCode(u16),
+    /// A text message where only binary ones are wanted
+    /// ([`Endpoint::refuse_text`](crate::Endpoint::refuse_text); section 7.4.1, 1003).
+    #[error("a text message where only binary ones are wanted")]
+    UnwantedText,
 }
 
 impl ProtocolError {
@@ -57,6 +61,7 @@ impl ProtocolError {
         match self {
             Self::InvalidUtf8 => CloseCode::INVALID_DATA,
             Self::MessageTooBig => CloseCode::TOO_BIG,
+            Self::UnwantedText => CloseCode::UNSUPPORTED,
             _ => CloseCode::PROTOCOL_ERROR,
         }
     }

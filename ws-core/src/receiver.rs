@@ -467,6 +467,11 @@ impl Receiver {
         self.message as u32 & SERVER != 0
     }
 
+    /// From here on whatever comes is discarded.
+    pub(crate) const fn end(&mut self) {
+        self.due = ENDED;
+    }
+
     /// Does a message go on behind the last data frame?
     const fn in_message(&self) -> bool {
         self.message as u32 & FIN == 0

@@ -30,6 +30,9 @@ pub struct Config {
     pub zero_read: ZeroRead,
     /// Does the stack encrypt, so that `wss` URLs can be connected to?
     pub secure: bool,
+    /// Refuse text messages: the first closes the connection with 1003, and the receive that meets it
+    /// says [`ProtocolError::UnwantedText`](ws_core::ProtocolError). For protocols that are binary.
+    pub binary_only: bool,
     /// Hand Pings to the caller too, where they are answered by the table.
     pub report_pings: bool,
     /// Hand Pongs to the caller.
@@ -56,7 +59,7 @@ pub struct Keepalive {
 }
 
 impl Config {
-    /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer, `Ok(0)` ends the stream, no TLS, Pings
+    /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer, `Ok(0)` ends the stream, no TLS, text is taken, Pings
     /// and Pongs are not handed out, no keepalive, streams are flushed.
     pub const DEFAULT: Self = Self {
         max_message: usize::MAX,
@@ -65,6 +68,7 @@ impl Config {
         answer_timeout: 30_000,
         zero_read: ZeroRead::EndOfStream,
         secure: false,
+        binary_only: false,
         report_pings: false,
         report_pongs: false,
         keepalive: None,

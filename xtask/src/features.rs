@@ -23,6 +23,12 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-socket", "async"),
     ("ws-socket", "compact,async"),
     ("ws-socket", "embassy-time"),
+    ("ws-transport-mqtt", ""),
+    ("ws-transport-mqtt", "crates-hash"),
+    ("ws-transport-mqtt", "compact"),
+    ("ws-transport-mqtt", "async"),
+    ("ws-transport-mqtt", "mountain-mqtt"),
+    ("ws-transport-mqtt", "crates-hash,mountain-mqtt"),
     ("ws-socket", "crates-hash,smoltcp,critical-section"),
     (
         "ws-socket",

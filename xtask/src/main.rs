@@ -8,6 +8,7 @@ mod fuzz;
 mod insn;
 mod interop;
 mod load;
+mod mqtt;
 mod panics;
 mod qemu;
 mod report;
@@ -82,6 +83,12 @@ const TASKS: &[Task] = &[
         options: fuzz::OPTIONS,
         about: "run the fuzz targets in fuzz/ for some seconds together",
         run: fuzz::run,
+    },
+    Task {
+        name: "mqtt",
+        options: mqtt::OPTIONS,
+        about: "run five embedded MQTT clients over a WebSocket against mosquitto",
+        run: mqtt::run,
     },
     Task {
         name: "load",

@@ -79,6 +79,7 @@ const FAILED: u16 = 0x80;
 const PING_DUE: u16 = 0x100;
 /// The open control frame is that Ping.
 const PINGING: u16 = 0x200;
+const REFUSE_TEXT: u16 = 0x400;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,6 +148,12 @@ impl Endpoint {
     pub fn report_control(&mut self, pings: bool, pongs: bool) {
         self.set(REPORT_PINGS, pings);
         self.set(REPORT_PONGS, pongs);
+    }
+
+    /// Fails the connection with 1003 at the header of a text message (RFC 6455 section 7.4.1): for
+    /// protocols that are binary.
+    pub const fn refuse_text(&mut self, refuse: bool) {
+        self.set(REFUSE_TEXT, refuse);
     }
 
     /// The protocol state, to look at.

@@ -2,7 +2,7 @@
 
 use super::{
     CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
-    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
+    REFUSE_TEXT, RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
@@ -111,8 +111,20 @@ impl Endpoint {
     fn take_header(&mut self, lent: &Lent<'_>) {
         let bytes = lent.read.get(self.start..self.end).unwrap_or_default();
         match self.connection.rx.header(bytes, self.limit) {
-            Ok(count) => self.start += count,
+            Ok(count) => {
+                self.start += count;
+                self.check_type();
+            }
             Err(error) => self.fail(error),
+        }
+    }
+
+    /// Is the message that begins of a type that is not wanted?
+    fn check_type(&mut self) {
+        let frame = self.connection.rx.frame();
+        if self.is(REFUSE_TEXT) && frame.is_some_and(|frame| frame.opcode == Opcode::Text) {
+            self.connection.rx.end();
+            self.fail(ProtocolError::UnwantedText);
         }
     }
 
@@ -236,8 +248,9 @@ impl Endpoint {
     fn take_scratch(&mut self, bytes: &mut [u8]) {
         let rx = &mut self.connection.rx;
         if !rx.in_payload() {
-            if let Err(error) = rx.header(bytes, self.limit) {
-                self.fail(error);
+            match rx.header(bytes, self.limit) {
+                Ok(_) => self.check_type(),
+                Err(error) => self.fail(error),
             }
             return;
         }

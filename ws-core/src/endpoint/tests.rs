@@ -396,6 +396,31 @@ fn rfc6455_7_1_7_a_broken_frame_loses_nothing_before_it() {
     }
 }
 
+/// Section 7.4.1: where text is refused, its header fails the connection; what came before counts.
+#[test]
+fn rfc6455_7_4_1_text_is_refused() {
+    for lent in [0, 10, 200] {
+        for drip in [1, usize::MAX] {
+            let good = frame(true, 2, KEY, b"good");
+            let bytes = [good, frame(false, 1, KEY, b"text"), vec![0; 50]].concat();
+            let mut lent = vec![0; lent];
+            let wire = Wire::new(&bytes).limits(drip, drip);
+            let mut driver = Driver::new(Role::Server, &mut lent, wire);
+            driver.endpoint.refuse_text(true);
+            driver.run(Face::Stream, 125);
+            let seen = [
+                Seen::Message(Opcode::Binary, b"good".to_vec()),
+                Seen::Error(ProtocolError::UnwantedText),
+                Seen::Ended,
+            ];
+            assert_eq!(driver.seen, seen);
+            let close = (true, 8, u16::to_be_bytes(1003).to_vec());
+            assert_eq!(driver.written(), [close]);
+            assert!(driver.endpoint.peer_close().is_none());
+        }
+    }
+}
+
 /// Section 5.5.1: our Close is answered by the peer's, which is not echoed again; a Close without a
 /// code is answered without one.
 #[test]

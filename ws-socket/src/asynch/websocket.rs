@@ -282,6 +282,31 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         self.link().send_frame(frame, payload, timeout.into()).await
     }
 
+    /// [`send_part`](Self::send_part) by one write of the stream below, without a flush: it returns
+    /// as soon as some bytes of the payload are out, and how many. On the stream's terms, as
+    /// [`Write`]: an open frame takes whatever comes next, `rest`, `opcode` and `fin` count where one
+    /// begins.
+    ///
+    /// # Errors
+    /// As [`send_part`](Self::send_part), without `Timeout`.
+    ///
+    /// # Cancellation
+    /// Dropped, it has sent nothing of `part`, where the stream's own writes keep to that.
+    pub async fn write_part(
+        &mut self,
+        part: &[u8],
+        rest: usize,
+        opcode: Opcode,
+        fin: bool,
+    ) -> Result<usize, SendError<T::Error>> {
+        let frame = Outgoing::part(opcode, fin, rest, part)?;
+        let mut taken = 0;
+        let mut link = self.link();
+        link.send(frame, Payload::Keep(part), true, &mut taken)
+            .await?;
+        Ok(taken)
+    }
+
     /// Receives what a socket would: see [`Table::recv`](crate::Table::recv).
     ///
     /// # Errors

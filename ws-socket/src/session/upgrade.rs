@@ -122,6 +122,7 @@ impl<'buf, T> Entry<'buf, T> {
             let lent = Lent::new(self.lent);
             let mut endpoint = Endpoint::new(role, &lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);
+            endpoint.refuse_text(config.binary_only);
             self.state = State::Open {
                 socket,
                 endpoint,

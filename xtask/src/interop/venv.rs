@@ -1,19 +1,29 @@
-//! A Python with the pinned packages of tests/interop/requirements.txt, in the cache.
+//! A Python with pinned packages, in the cache.
 
 use crate::{Result, shell};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// The interpreter with the packages; installs them where that was not done yet.
-/// The inner `Err` says why it can't be had on this machine.
+/// The interpreter with the packages of tests/interop/requirements.txt.
 pub(crate) fn ready() -> Result<std::result::Result<PathBuf, String>> {
-    let requirements = shell::root().join("tests/interop/requirements.txt");
+    with("interop", "tests/interop/requirements.txt", "websockets")
+}
+
+/// The interpreter with the packages of the file `requirements`, of which `module` can be imported;
+/// installs them into the cache's folder `name` where that was not done yet.
+/// The inner `Err` says why it can't be had on this machine.
+pub(crate) fn with(
+    name: &str,
+    requirements: &str,
+    module: &str,
+) -> Result<std::result::Result<PathBuf, String>> {
+    let requirements = shell::root().join(requirements);
     let wanted = std::fs::read_to_string(&requirements)
         .map_err(|error| format!("{}: {error}", requirements.display()))?;
-    let venv = shell::cache().join("interop/venv");
+    let venv = shell::cache().join(name).join("venv");
     let python = venv.join("bin/python");
     let stamp = venv.join("installed.txt");
-    if std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) && works(&python) {
+    if std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) && works(&python, module) {
         return Ok(Ok(python));
     }
     println!(
@@ -55,6 +65,11 @@ fn base() -> String {
 }
 
 /// An environment whose base Python has gone keeps its files and no longer runs.
-fn works(python: &PathBuf) -> bool {
-    shell::capture(Command::new(python).args(["-c", "import websockets"])).is_ok()
+fn works(python: &PathBuf, module: &str) -> bool {
+    shell::capture(
+        Command::new(python)
+            .arg("-c")
+            .arg(format!("import {module}")),
+    )
+    .is_ok()
 }

@@ -53,7 +53,7 @@ pub(crate) fn static_ram(file: &Path) -> Result<u64> {
 }
 
 /// The lengths of the symbols of the section `.sizes`, by name.
-pub(super) fn sizes(file: &Path) -> Result<BTreeMap<String, u64>> {
+pub(crate) fn sizes(file: &Path) -> Result<BTreeMap<String, u64>> {
     read(file, |elf| {
         let section = elf
             .section_by_name(".sizes")

@@ -1,0 +1,125 @@
+//! What is asked of a broker.
+
+use ws_socket::{Config, Host, Request};
+
+/// The subprotocol of MQTT 3.1.1 and 5.0, and that of 3.1 behind it.
+const SUBPROTOCOLS: &[&str] = &["mqtt", "mqttv3.1"];
+
+/// A connection to a broker: Zephyr's `struct websocket_request` as its MQTT client fills it in,
+/// with `url` "/mqtt".
+///
+/// The subprotocol `mqtt` is offered, and the broker has to confirm it (MQTT 5.0 section 6:
+/// `[MQTT-6.0.0-3]`, `[MQTT-6.0.0-4]`).
+#[derive(Debug, Clone, Copy)]
+pub struct MqttRequest<'r> {
+    host: Host<'r>,
+    url: &'r str,
+    headers: &'r [(&'r str, &'r str)],
+    v31: bool,
+    config: Config,
+    pub(crate) polls: bool,
+}
+
+impl<'r> MqttRequest<'r> {
+    /// A request to `host` (the Host header: name or address, with the port unless it is 80) for
+    /// "/mqtt".
+    pub const fn new(host: &'r str) -> Self {
+        Self::to(Host::Text(host))
+    }
+
+    /// A request whose Host is made of an address, or a name and a port.
+    pub const fn to(host: Host<'r>) -> Self {
+        Self {
+            host,
+            url: "/mqtt",
+            headers: &[],
+            v31: false,
+            config: Config {
+                binary_only: true,
+                ..Config::DEFAULT
+            },
+            polls: true,
+        }
+    }
+
+    /// Another path, with its query.
+    #[must_use]
+    pub const fn url(mut self, url: &'r str) -> Self {
+        self.url = url;
+        self
+    }
+
+    /// Headers to send besides those of the handshake, as (name, value): an Authorization, say.
+    #[must_use]
+    pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
+        self.headers = headers;
+        self
+    }
+
+    /// Offers `mqttv3.1` behind `mqtt`, for brokers that know no other. The client has to speak
+    /// MQTT 3.1 then.
+    #[must_use]
+    pub const fn offering_v31(mut self) -> Self {
+        self.v31 = true;
+        self
+    }
+
+    /// Another configuration of the WebSocket. Text stays refused, whatever it says.
+    #[must_use]
+    pub const fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self.config.binary_only = true;
+        self
+    }
+
+    /// Does not look for Pings before each packet that is written. That look is a read which is
+    /// dropped if it has to wait, and a stream that does TLS (embedded-tls) may not survive that.
+    /// Pings are then answered when the client reads.
+    #[must_use]
+    pub const fn reading_only_on_read(mut self) -> Self {
+        self.polls = false;
+        self
+    }
+
+    pub(crate) const fn websocket_config(&self) -> Config {
+        self.config
+    }
+
+    pub(crate) fn subprotocols(&self) -> &'static [&'static str] {
+        let offered = if self.v31 { 2 } else { 1 };
+        SUBPROTOCOLS.get(..offered).unwrap_or(SUBPROTOCOLS)
+    }
+
+    /// For the socket face of a table.
+    pub(crate) fn handshake(&self) -> Request<'r> {
+        let mut request = Request::new(self.host, self.url);
+        request.headers = self.headers;
+        request.subprotocols = self.subprotocols();
+        request
+    }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn websocket(&self) -> ws_socket::asynch::WebSocketRequest<'r> {
+        ws_socket::asynch::WebSocketRequest::to(self.host, self.url)
+            .headers(self.headers)
+            .subprotocols(self.subprotocols())
+    }
+}
+
+/// The buffers that are lent to a connection. Any length works, none too.
+#[derive(Debug, Default)]
+pub struct Buffers<'buf> {
+    /// What is read goes there in bulk; beyond 125 bytes its last 125 keep the payload of a Ping:
+    /// see [`ws_socket::WebSocketRequest::buffer`].
+    pub receive: &'buf mut [u8],
+    /// A packet that is written in pieces is kept there until its end, so that it goes out as one
+    /// frame. One that is longer goes out as fragments of one message.
+    pub gather: &'buf mut [u8],
+}
+
+impl<'buf> Buffers<'buf> {
+    /// Both.
+    pub const fn new(receive: &'buf mut [u8], gather: &'buf mut [u8]) -> Self {
+        Self { receive, gather }
+    }
+}
