@@ -97,6 +97,7 @@ impl<'buf> Outbox<'buf> {
     }
 
     /// What to do to have nothing kept.
+    #[cfg(any(feature = "async", test))]
     pub(crate) fn flush(&mut self, open: Option<usize>) -> Step<'_> {
         let held = self.filled - self.sent;
         let rest = open.unwrap_or_else(|| {
