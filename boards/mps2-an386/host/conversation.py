@@ -142,7 +142,8 @@ def route(connection, request):
             given_up.set()
         return None
     status = 403 if request.path == "/refuse" else 404
-    emit({"event": "refused", "path": request.path, "status": status})
+    problem = None if status == 403 else f"there is no {request.path}"
+    emit({"event": "refused", "problem": problem})
     return connection.respond(status, "no\n")
 
 

@@ -1,12 +1,7 @@
 //! The conversation with `host/conversation.py`: what is said, in which order, and whether what
 //! comes is right. How to send and receive is the firmware's part.
 
-use core::net::{IpAddr, SocketAddr};
-
 use ws_socket::{CloseCode, Flags, Opcode, Received};
-
-use crate::net::HOST;
-use crate::semihosting::CommandLine;
 
 /// For all calls, in milliseconds.
 pub const TIMEOUT: i32 = 10_000;
@@ -190,14 +185,4 @@ impl Expected {
         }
         piece.is_complete()
     }
-}
-
-/// Where the server is: its port on the host is the first argument.
-///
-/// # Panics
-/// If it is not there.
-pub fn server() -> SocketAddr {
-    let port = CommandLine::get().number(0);
-    let port = port.unwrap_or_else(|| panic!("the first argument is the server's port"));
-    SocketAddr::new(IpAddr::V4(HOST), port)
 }

@@ -1,19 +1,21 @@
 //! The network put together: controller, smoltcp, `ws-socket`'s adapter, and the platform under a
 //! table.
 
+use core::net::{IpAddr, SocketAddr};
+
 use cortex_m::Peripherals;
 pub use smoltcp::iface::SocketStorage;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{EthernetAddress, IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 pub use static_cell::{ConstStaticCell, StaticCell};
 use ws_socket::Platform;
 use ws_socket::stack::{SmoltcpStack, add_tcp_sockets};
 
 use crate::clock;
 use crate::lan9118::{self, Frames, Lan9118};
-use crate::semihosting::Random;
+use crate::semihosting::{CommandLine, Random};
 
 /// What QEMU's user network gives the guest.
 pub(crate) const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
@@ -103,10 +105,20 @@ pub(crate) fn ethernet(frames: &'static mut Frames) -> Lan9118 {
     device.unwrap_or_else(|why| panic!("no Ethernet: {why:?}"))
 }
 
+/// Where the peer on the host is: its port is the first argument.
+///
+/// # Panics
+/// If there is none.
+pub fn peer() -> SocketAddr {
+    let port = CommandLine::get().number(0);
+    let port = port.unwrap_or_else(|| panic!("the first argument is the peer's port"));
+    SocketAddr::new(IpAddr::V4(HOST), port)
+}
+
 fn interface(config: Config, device: &mut impl Device) -> Interface {
     let mut iface = Interface::new(config, device, Instant::ZERO);
     iface.update_ip_addrs(|addresses| {
-        let address = IpCidr::new(IpAddress::Ipv4(ADDRESS), PREFIX);
+        let address = IpCidr::new(ADDRESS.into(), PREFIX);
         // There is room for at least one.
         let _ = addresses.push(address);
     });

@@ -28,6 +28,8 @@ pub(super) enum Bin {
     Client,
     /// The same, over the async calls.
     Async,
+    /// Speaks to a broker, at which `host/mqtt.py` is, too.
+    Mqtt,
     /// Is spoken to by `host/visitor.py`.
     Server,
     /// Has no peer: measures stack.
@@ -41,6 +43,7 @@ impl Bin {
         match self {
             Self::Client => "client",
             Self::Async => "async",
+            Self::Mqtt => "mqtt",
             Self::Server => "server",
             Self::Stack => "stack",
             Self::Critical => "critical",
@@ -55,7 +58,7 @@ pub(super) const AN386: Board = Board {
     target: "thumbv7em-none-eabihf",
     machine: &["-M", "mps2-an386"],
     network: true,
-    bins: &[Bin::Client, Bin::Async, Bin::Server, Bin::Stack],
+    bins: &[Bin::Client, Bin::Async, Bin::Mqtt, Bin::Server, Bin::Stack],
     more_bins: &[],
 };
 
@@ -68,7 +71,7 @@ pub(super) const BOARDS: &[Board] = &[
         machine: &["-M", "mps2-an385"],
         network: true,
         bins: &[Bin::Client, Bin::Async],
-        more_bins: &[Bin::Server, Bin::Stack],
+        more_bins: &[Bin::Mqtt, Bin::Server, Bin::Stack],
     },
     Board {
         name: "an505",
@@ -77,7 +80,7 @@ pub(super) const BOARDS: &[Board] = &[
         machine: &["-M", "mps2-an505"],
         network: true,
         bins: &[Bin::Client, Bin::Async],
-        more_bins: &[Bin::Server, Bin::Stack],
+        more_bins: &[Bin::Mqtt, Bin::Server, Bin::Stack],
     },
     // Its timer counts instructions: by `-icount` one takes a nanosecond, whatever the host does.
     Board {
@@ -105,6 +108,7 @@ mod tests {
         for bin in [
             Bin::Client,
             Bin::Async,
+            Bin::Mqtt,
             Bin::Server,
             Bin::Stack,
             Bin::Critical,

@@ -5,6 +5,7 @@ mod figures;
 mod firmware;
 mod install;
 mod machine;
+mod mqtt;
 mod peers;
 pub(crate) mod served;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         let built = firmware::build(board)?;
         for bin in bins {
             let (ran, verdict) = match &built {
-                Ok(built) => play(board, built, bin, &python),
+                Ok(built) => play(board, built, bin, &python)?,
                 Err(why) => (not_run(board, bin), Verdict::Skip(why.clone())),
             };
             table.row(&name(board, bin), ran.took, verdict);
@@ -86,13 +87,22 @@ fn not_run(board: &'static Board, bin: Bin) -> Ran {
 }
 
 /// Runs a firmware with its peer.
-fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> (Ran, Verdict) {
+fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> Result<(Ran, Verdict)> {
+    // What has to be installed for it is not its time.
+    let tools = match bin {
+        Bin::Mqtt => match mqtt::ready()? {
+            Ok(tools) => Some(tools),
+            Err(why) => return Ok((not_run(board, bin), Verdict::Skip(why))),
+        },
+        _ => None,
+    };
     let started = Instant::now();
     let mut said = Vec::new();
-    let played = match bin {
-        Bin::Client | Bin::Async => client(board, built, bin, python, &mut said),
-        Bin::Server => server(board, built, python, &mut said),
-        Bin::Stack | Bin::Critical => alone(board, built, bin, &mut said),
+    let played = match (bin, tools) {
+        (Bin::Mqtt, Some(tools)) => mqtt::play(board, built, &tools, &mut said),
+        (Bin::Client | Bin::Async, _) => client(board, built, bin, python, &mut said),
+        (Bin::Server, _) => server(board, built, python, &mut said),
+        (Bin::Stack | Bin::Critical | Bin::Mqtt, _) => alone(board, built, bin, &mut said),
     };
     let took = started.elapsed();
     let footprint = built.footprint(bin);
@@ -104,7 +114,8 @@ fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> (Ran, 
         said,
         ..not_run(board, bin)
     };
-    (ran, result.map_or_else(Verdict::Fail, |()| Verdict::Pass))
+    let verdict = result.map_or_else(Verdict::Fail, |()| Verdict::Pass);
+    Ok((ran, verdict))
 }
 
 /// The firmware has to end on its own, with exit code 0 and its last word.

@@ -13,12 +13,12 @@ use embassy_net::{Runner, Stack};
 use static_cell::StaticCell;
 use ws_mps2_an386::async_net::{self, Memory};
 use ws_mps2_an386::conversation::{
-    self, AFTER_SILENCE, CLOSE, KEPT_ALIVE, Payload, REFUSED, SCRIPT, SILENT, Step, TIMEOUT,
+    AFTER_SILENCE, CLOSE, KEPT_ALIVE, Payload, REFUSED, SCRIPT, SILENT, Step, TIMEOUT,
 };
 use ws_mps2_an386::lan9118::Lan9118;
 use ws_mps2_an386::paint::Meter;
 use ws_mps2_an386::semihosting::{self, Random};
-use ws_mps2_an386::{executor, say};
+use ws_mps2_an386::{executor, net, say};
 use ws_socket::asynch::{Embassy, Platform, WebSocket, WebSocketRequest};
 use ws_socket::{
     Config, ConnectError, Keepalive, Opcode, ReceiveError, Received, Timeout, handshake,
@@ -67,7 +67,7 @@ unsafe fn DefaultHandler(number: i16) {
 fn main() -> ! {
     static NETWORK: StaticCell<Memory<SOCKETS>> = StaticCell::new();
     let meter = Meter::new();
-    let server = conversation::server();
+    let server = net::peer();
     let mut random = Random::open();
     let network = NETWORK.init_with(Memory::new);
     let (stack, runner) = async_net::start(network, &mut random);

@@ -8,7 +8,7 @@ use core::net::SocketAddr;
 
 use cortex_m_rt::entry;
 use ws_mps2_an386::conversation::{self, CLOSE, CONVERSATION, Payload, REFUSED, Step, TIMEOUT};
-use ws_mps2_an386::net::{Board, Stack};
+use ws_mps2_an386::net::{self, Board, Stack};
 use ws_mps2_an386::paint::{Call, Meter};
 use ws_mps2_an386::{network, say, semihosting};
 use ws_socket::{
@@ -23,7 +23,7 @@ type Table<'buf> = WebSockets<'buf, Stack<SOCKETS>, Board, 1>;
 #[entry]
 fn main() -> ! {
     let mut meter = Meter::new();
-    let server = conversation::server();
+    let server = net::peer();
     let (stack, board) = network!(SOCKETS, 4096);
     let mut lent = [0; 256];
     let config = Config {
