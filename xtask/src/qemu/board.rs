@@ -70,8 +70,8 @@ pub(super) const BOARDS: &[Board] = &[
         target: "thumbv6m-none-eabi",
         machine: &["-M", "mps2-an385"],
         network: true,
-        bins: &[Bin::Client, Bin::Async],
-        more_bins: &[Bin::Mqtt, Bin::Server, Bin::Stack],
+        bins: &[Bin::Client, Bin::Async, Bin::Mqtt],
+        more_bins: &[Bin::Server, Bin::Stack],
     },
     Board {
         name: "an505",
@@ -79,8 +79,8 @@ pub(super) const BOARDS: &[Board] = &[
         target: "thumbv8m.main-none-eabihf",
         machine: &["-M", "mps2-an505"],
         network: true,
-        bins: &[Bin::Client, Bin::Async],
-        more_bins: &[Bin::Mqtt, Bin::Server, Bin::Stack],
+        bins: &[Bin::Client, Bin::Async, Bin::Mqtt],
+        more_bins: &[Bin::Server, Bin::Stack],
     },
     // Its timer counts instructions: by `-icount` one takes a nanosecond, whatever the host does.
     Board {

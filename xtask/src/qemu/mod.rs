@@ -235,7 +235,7 @@ mod tests {
     fn what_is_asked_for_is_chosen() {
         assert_eq!(
             names(Some("an385"), None).unwrap(),
-            ["an385 client", "an385 async"]
+            ["an385 client", "an385 async", "an385 mqtt"]
         );
         assert_eq!(names(None, Some("server")).unwrap(), ["an386 server"]);
         let named = names(Some("an505"), Some("server")).unwrap();
