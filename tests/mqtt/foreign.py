@@ -72,7 +72,7 @@ class Side:
         }
 
     def burst(self, command):
-        for index in range(command["count"]):
+        for index in range(command["from"], command["to"]):
             data = payload(index, command["limit"])
             sent = self.client.publish(command["topic"], data, 1)
         sent.wait_for_publish(TIMEOUT)

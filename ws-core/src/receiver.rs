@@ -463,13 +463,13 @@ impl Receiver {
         })
     }
 
-    const fn is_server(&self) -> bool {
-        self.message as u32 & SERVER != 0
-    }
-
     /// From here on whatever comes is discarded.
     pub(crate) const fn end(&mut self) {
         self.due = ENDED;
+    }
+
+    const fn is_server(&self) -> bool {
+        self.message as u32 & SERVER != 0
     }
 
     /// Does a message go on behind the last data frame?

@@ -2,10 +2,11 @@
 
 use core::net::{IpAddr, SocketAddr};
 
+use embedded_io::ReadReady;
 use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
 use ws_socket::{
-    Events, HandleError, Opcode, Platform, PollItem, SendError, SocketError, StreamOptions,
-    Timeout, WebSocketId, WebSockets,
+    HandleError, Opcode, Platform, SendError, SocketError, StreamOptions, Timeout, WebSocketId,
+    WebSockets,
 };
 
 use crate::outbox::{Outbox, Part, Step, opcode};
@@ -119,8 +120,7 @@ impl<'buf, S: TcpClientStack, P: Platform<S>, const N: usize> TcpClientStack
         };
         if self.polls && out.is_idle() && open(&mut self.table)?.is_none() {
             // A client that only publishes has Pings to answer, too.
-            let mut items = [PollItem::new(ws, Events::IN)];
-            self.table.poll(&mut items, Timeout::NoWait);
+            let _ = self.table.stream(ws).read_ready();
         }
         if !self.table.is_open(ws) {
             return Err(nb::Error::Other(SendError::NotConnected.into()));

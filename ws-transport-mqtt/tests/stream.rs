@@ -7,47 +7,23 @@
     clippy::indexing_slicing,
     clippy::cast_possible_truncation
 )]
-#![allow(dead_code, unreachable_pub)] // what is shared
 
-#[path = "../../ws-socket/tests/common/pipe.rs"]
-mod pipe;
+mod common;
 
 use std::future::Future;
 use std::pin::pin;
 use std::task::Poll;
 
+use common::pipe::{End, Host, pipe};
+use common::{FOREVER, Server, broker, lend, message, packet};
 use embassy_futures::join::join;
 use embassy_futures::{block_on, yield_now};
 use embedded_io_async::{ErrorKind, Read, ReadReady, Write};
-use pipe::{End, Host, pipe};
 use proptest::prelude::*;
-use ws_socket::asynch::WebSocket;
-use ws_socket::{
-    AcceptOptions, CloseCode, Config, Opcode, ProtocolError, ReceiveError, SocketError, Timeout,
-};
+use ws_socket::{CloseCode, Opcode, ProtocolError, ReceiveError, SocketError};
 use ws_transport_mqtt::{Buffers, MqttError, MqttRequest, MqttStream};
 
-const FOREVER: Timeout = Timeout::Forever;
-
 type Stream<'buf> = MqttStream<'buf, End, Host>;
-type Server<'buf> = WebSocket<'buf, End, Host>;
-
-async fn broker(far: End, subprotocols: &[&str], buffer: &'static mut [u8]) -> Server<'static> {
-    let options = AcceptOptions {
-        subprotocols,
-        ..Default::default()
-    };
-    let config = Config {
-        report_pongs: true,
-        ..Config::DEFAULT
-    };
-    let ws = WebSocket::accept(far, &options, buffer, Host, config);
-    ws.await.unwrap().unwrap()
-}
-
-fn lend(length: usize) -> &'static mut [u8] {
-    Box::leak(vec![0; length].into_boxed_slice())
-}
 
 /// A client and a broker that are connected, and what they do.
 fn talk<R>(
@@ -65,28 +41,6 @@ fn talk<R>(
     };
     let server = async { server(broker(far, &["mqtt"], lend(300)).await).await };
     block_on(join(client, server)).0
-}
-
-/// The next whole message.
-async fn message(ws: &mut Server<'_>) -> Option<(Opcode, Vec<u8>)> {
-    let (mut whole, mut piece) = (Vec::new(), [0; 100]);
-    loop {
-        let received = ws.recv_msg(&mut piece, FOREVER).await.ok()?;
-        whole.extend_from_slice(&piece[..received.length]);
-        if received.is_complete() {
-            return Some((received.opcode(), whole));
-        }
-    }
-}
-
-fn packet(length: usize) -> Vec<u8> {
-    assert!(length < 16_384);
-    let head = match length {
-        0..128 => vec![0x30, length as u8],
-        _ => vec![0x30, length as u8 | 0x80, (length >> 7) as u8],
-    };
-    let body = (0..length).map(|place| place as u8);
-    head.into_iter().chain(body).collect()
 }
 
 /// MQTT 5.0 section 6, `[MQTT-6.0.0-4]`; an upgrade alone is not enough.

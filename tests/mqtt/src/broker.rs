@@ -16,9 +16,22 @@ pub struct Broker {
 }
 
 impl Broker {
+    /// On ports that are free; tried again where somebody else was faster.
     pub fn start(program: &Path, folder: &Path) -> Result<Self, String> {
+        let tries = (0..3).map(|_| Self::on_free_ports(program, folder));
+        let mut failed = String::new();
+        for broker in tries {
+            match broker {
+                Ok(broker) => return Ok(broker),
+                Err(why) => failed = why,
+            }
+        }
+        Err(failed)
+    }
+
+    fn on_free_ports(program: &Path, folder: &Path) -> Result<Self, String> {
         let (plain, websocket) = (free_port()?, free_port()?);
-        let config = folder.join("mosquitto.conf");
+        let config = folder.join(format!("mosquitto-{}.conf", plain.port()));
         let text = format!(
             "allow_anonymous true\npersistence false\nlog_dest stderr\nlog_type error\n\
              max_queued_messages 0\n\

@@ -11,7 +11,6 @@ mod smol;
 
 use std::path::PathBuf;
 
-use clients::Session;
 use clients::minimq_async::Minimq;
 use clients::minimq_sync::MinimqSync;
 use clients::mountain::Mountain;
@@ -74,6 +73,9 @@ impl Setup {
     }
 }
 
+/// Runs a client's scenarios: how many, and how many failed.
+type Scenarios = fn(&Setup) -> (usize, usize);
+
 /// What the clients say, with MQTT_LOG set: mqttrust tells no other way why it connects again.
 struct Said;
 
@@ -100,19 +102,23 @@ fn main() -> std::process::ExitCode {
             return 2.into();
         }
     };
-    let mut rows = 0;
-    let mut failed = 0;
-    fn all<S: Session>(setup: &Setup, rows: &mut usize, failed: &mut usize) {
-        scenarios::run::<S>(setup, |passed| {
-            *rows += 1;
-            *failed += usize::from(!passed);
+    // A thread to each client: most of the time they wait.
+    let clients: [Scenarios; 5] = [
+        scenarios::run::<RustMqtt>,
+        scenarios::run::<Minimq>,
+        scenarios::run::<Mqttrust>,
+        scenarios::run::<MinimqSync>,
+        scenarios::run::<Mountain>,
+    ];
+    let (rows, failed) = std::thread::scope(|scope| {
+        let threads = clients.map(|client| {
+            let setup = &setup;
+            scope.spawn(move || client(setup))
         });
-    }
-    all::<RustMqtt>(&setup, &mut rows, &mut failed);
-    all::<Minimq>(&setup, &mut rows, &mut failed);
-    all::<Mqttrust>(&setup, &mut rows, &mut failed);
-    all::<MinimqSync>(&setup, &mut rows, &mut failed);
-    all::<Mountain>(&setup, &mut rows, &mut failed);
+        let ends = threads.map(|thread| thread.join().expect("no scenario panics"));
+        ends.into_iter()
+            .fold((0, 0), |(rows, failed), end| (rows + end.0, failed + end.1))
+    });
     if rows == 0 {
         eprintln!("nothing was run");
         return 2.into();

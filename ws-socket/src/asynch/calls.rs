@@ -1,10 +1,12 @@
 //! The calls on one connection: what the connection of one task and the table have in common.
 
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{CloseCode, Face, Opcode};
 
 use super::Platform;
 use super::link::Link;
+use super::receive::MAX_READS;
 use super::wait::within;
 use crate::Timeout;
 use crate::error::{DisconnectError, ReceiveError, SendError};
@@ -38,10 +40,15 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         &mut self,
         buffer: &mut [u8],
     ) -> Result<usize, ReceiveError<T::Error>> {
+        let mut empty = 0;
         while !buffer.is_empty() {
             let piece = self.receive(Face::Stream, buffer).await?;
             if piece.length > 0 {
                 return Ok(piece.length);
+            }
+            empty += 1;
+            if empty % MAX_READS == 0 {
+                yield_now().await;
             }
         }
         Ok(0)
@@ -55,16 +62,23 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     ) -> Result<usize, SendError<T::Error>> {
         let clock = self.platform.clock();
         let mut taken = 0;
-        match within(
+        let sent = within(
             &clock,
             timeout,
             self.send(frame, payload, false, &mut taken),
-        )
-        .await
-        {
+        );
+        match sent.await {
             Some(sent) => sent.map(|()| taken),
-            None if taken > 0 => Ok(taken),
-            None => Err(SendError::Timeout),
+            None => self.timed_out(taken),
+        }
+    }
+
+    /// The time of a send is up, and so much of its payload is out.
+    const fn timed_out(&mut self, taken: usize) -> Result<usize, SendError<T::Error>> {
+        // All of an empty frame may be.
+        match self.alive.unsaid.take() {
+            None if taken == 0 => Err(SendError::Timeout),
+            _ => Ok(taken),
         }
     }
 
@@ -82,8 +96,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let all = self.send_all(opcode, payload, &mut taken);
         match within(&clock, timeout, all).await {
             Some(sent) => sent.map(|()| taken),
-            None if taken > 0 => Ok(taken),
-            None => Err(SendError::Timeout),
+            None => self.timed_out(taken),
         }
     }
 

@@ -1,10 +1,12 @@
 //! The closing handshake (RFC 6455 sections 5.5.1, 7.1).
 
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{CloseCode, Face, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::Platform;
 use super::link::Link;
+use super::receive::MAX_READS;
 use crate::error::ReceiveError;
 use crate::session::{Outgoing, Payload};
 
@@ -13,25 +15,29 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// close TCP first waits for that. Called again it goes on.
     pub(super) async fn close(&mut self, code: CloseCode, reason: &str, until_eof: bool) {
         let mut dropped = [0; 64];
-        match self.entry.endpoint() {
-            Some(endpoint) if !endpoint.frame_open() => {}
-            // There can be no Close in the middle of a frame.
-            _ => return,
+        let Some(endpoint) = self.entry.endpoint() else {
+            return;
+        };
+        let begun = endpoint.connection().tx.opcode() == Some(Opcode::Close);
+        // There can be no Close in the middle of a frame.
+        if endpoint.frame_open() && !begun {
+            return;
         }
         if !reason.is_empty() {
-            let mut payload = [0; MAX_CONTROL_PAYLOAD];
-            let payload = write_close(code, reason, &mut payload);
-            let frame = Outgoing::whole(Opcode::Close, true, None);
-            let payload = Payload::Keep(payload.unwrap_or_default());
-            // Where this fails there is a Close without a reason, or none.
-            let _ = self.send(frame, payload, false, &mut 0).await;
+            self.send_close(code, reason).await;
         }
+        if self.entry.open_frame().is_some() {
+            return;
+        }
+        // A Pong that became due with what was received last: nothing is sent behind a Close.
+        let _ = self.flush_control().await;
         if let Some(open) = self.entry.open() {
             open.endpoint.close(code);
         }
+        let mut count = 0;
         let ended = loop {
             match self.receive(Face::Stream, &mut dropped).await {
-                Ok(_) => {}
+                Ok(_) => others_first(&mut count).await,
                 Err(error) => break error,
             }
         };
@@ -48,7 +54,36 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         }
         let waits = until_eof && open.endpoint.connection().tx.masks();
         if waits && matches!(ended, ReceiveError::Closed(_)) {
-            while let Ok(1..) = open.socket.read(&mut dropped).await {}
+            while let Ok(1..) = open.socket.read(&mut dropped).await {
+                others_first(&mut count).await;
+            }
         }
+    }
+
+    /// Sends a Close with a reason, or the rest of the one that a call before has begun. Where this
+    /// fails there is a Close without a reason, or none.
+    async fn send_close(&mut self, code: CloseCode, reason: &str) {
+        let mut payload = [0; MAX_CONTROL_PAYLOAD];
+        let payload = write_close(code, reason, &mut payload).unwrap_or_default();
+        let frame = Outgoing::whole(Opcode::Close, true, None);
+        let left = self.entry.open_frame().unwrap_or(payload.len());
+        let Some(mut taken) = payload.len().checked_sub(left) else {
+            return;
+        };
+        loop {
+            let rest = Payload::Keep(payload.get(taken..).unwrap_or_default());
+            let sent = self.send(frame, rest, true, &mut taken).await;
+            if sent.is_err() || self.entry.open_frame().is_none() {
+                return;
+            }
+        }
+    }
+}
+
+/// A peer that sends without end does not keep others from running.
+async fn others_first(count: &mut usize) {
+    *count += 1;
+    if count.is_multiple_of(MAX_READS) {
+        yield_now().await;
     }
 }

@@ -1,6 +1,6 @@
 //! Finding out that a peer is gone.
 
-use ws_core::Endpoint;
+use ws_core::{Endpoint, Opcode};
 
 use crate::timeout::Deadline;
 use crate::{Config, Timeout};
@@ -12,9 +12,11 @@ pub(super) struct Alive {
     since: u32,
     /// An answer to a Ping is awaited.
     pinged: bool,
-    dead: bool,
     /// The stream may hold back what was written.
     pub(super) unflushed: bool,
+    /// A frame of the user's, by opcode and FIN, that is out whole, but whose call was dropped
+    /// before it could say so.
+    pub(super) unsaid: Option<(Opcode, bool)>,
 }
 
 /// The peer does not answer.
@@ -24,27 +26,35 @@ impl Alive {
     pub(super) const NEW: Self = Self {
         since: 0,
         pinged: false,
-        dead: false,
         unflushed: false,
+        unsaid: None,
     };
 
-    /// The connection is open, or something came.
+    /// The connection is open.
+    pub(super) const fn opened(now: u32) -> Self {
+        Self {
+            since: now,
+            ..Self::NEW
+        }
+    }
+
+    /// Something came.
     pub(super) const fn heard(&mut self, now: u32) {
         self.since = now;
         self.pinged = false;
-        self.dead = false;
     }
 
-    /// Was the peer found not to answer?
-    pub(super) const fn is_dead(&self) -> bool {
-        self.dead
+    /// The Ping is out: from here on an answer is awaited.
+    pub(super) const fn ping_sent(&mut self, now: u32) {
+        self.since = now;
     }
 
     /// How many milliseconds may be waited for the peer; `None` for ever.
     pub(super) fn left(&self, config: &Config, now: u32) -> Option<u32> {
         let keepalive = config.keepalive?;
         let millis = if self.pinged {
-            keepalive.timeout
+            // Not to ask over and over where a Ping cannot go out.
+            keepalive.timeout.max(1)
         } else {
             keepalive.interval
         };
@@ -53,9 +63,9 @@ impl Alive {
 
     /// That time is up.
     pub(super) const fn is_late(&mut self, endpoint: &mut Endpoint, now: u32) -> Result<(), Dead> {
-        // One that could not go out has no answer: a frame of the user's is in the way.
-        if self.pinged && !endpoint.ping_due() {
-            self.dead = true;
+        // One that a frame of the user's is in the way of has no answer. One that the wire does not
+        // take has none either, but then the wire is as silent as the peer.
+        if self.pinged && !(endpoint.ping_due() && endpoint.frame_open()) {
             return Err(Dead);
         }
         endpoint.ping();

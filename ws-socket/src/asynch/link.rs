@@ -3,9 +3,11 @@
 use embedded_io_async::{Read, Write};
 use ws_core::handshake::Sha1;
 
-use super::Platform;
 use super::keepalive::Alive;
+use super::send::written;
+use super::{Clock, Platform};
 use crate::Config;
+use crate::error::SendError;
 use crate::session::{CONTROL_SCRATCH, Entry, Open};
 
 /// A connection to work on, with what its steps need.
@@ -22,7 +24,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// Writes the control frames that are due.
     ///
     /// Dropped, it leaves what has not been written due.
-    pub(super) async fn flush_control(&mut self) -> Result<(), T::Error> {
+    pub(super) async fn flush_control(&mut self) -> Result<(), SendError<T::Error>> {
         let Some(Open {
             socket,
             endpoint,
@@ -34,13 +36,17 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         while endpoint.control_ready() {
             let mut scratch = [0; CONTROL_SCRATCH];
             let count = endpoint.control(&lent, || key(self.platform), &mut scratch);
-            let written = socket.write(scratch.get(..count).unwrap_or_default()).await;
-            endpoint.control_sent(*written.as_ref().unwrap_or(&0));
-            // A stream that takes nothing will not take the rest either.
-            if written? == 0 {
+            if count == 0 {
                 break;
             }
+            let sent = socket.write(scratch.get(..count).unwrap_or_default()).await;
+            let pinging = endpoint.ping_due();
+            endpoint.control_sent(*sent.as_ref().unwrap_or(&0));
+            written(sent)?;
             self.alive.unflushed = true;
+            if pinging && !endpoint.ping_due() {
+                self.alive.ping_sent(self.platform.clock().now_ms());
+            }
             if self.one_key && !endpoint.connection().tx.is_open() {
                 break;
             }

@@ -2,8 +2,8 @@
 
 use core::future::pending;
 
-use embassy_futures::poll_once;
 use embassy_futures::select::select_array;
+use embassy_futures::{poll_once, yield_now};
 use embedded_io_async::{Read, Write};
 use ws_core::Face;
 
@@ -56,37 +56,40 @@ where
     async fn wait_for(&mut self, items: &mut [PollItem]) -> usize {
         loop {
             // Each has its turn before any is reported, so that a busy one does not hide others.
+            let mut readable = [None; N];
             for item in items.iter() {
-                if let Ok(mut link) = self.link(item.ws) {
-                    let _ = poll_once(link.readable(Face::Messages));
+                if let (Some(readable), Ok(mut link)) =
+                    (readable.get_mut(item.ws.slot()), self.link(item.ws))
+                {
+                    let look = || poll_once(link.readable(Face::Messages)).is_ready();
+                    readable.get_or_insert_with(look);
                 }
             }
-            let ready = self.look_at(items);
+            let ready = self.look_at(items, &readable);
             if ready > 0 {
                 return ready;
             }
-            self.any_moves(items).await;
+            self.any_moves(readable).await;
+            // Somebody may go on without end.
+            yield_now().await;
         }
     }
 
-    /// Waits until something came for one of `items`, or a mask key was used up.
-    async fn any_moves(&mut self, items: &[PollItem]) {
-        let mut wanted = [false; N];
-        for item in items {
-            if let Some(wanted) = wanted.get_mut(item.ws.slot()) {
-                *wanted = true;
-            }
-        }
+    /// Waits until something came for one that is not readable yet, or a mask key was used up. One
+    /// that is readable can go no further.
+    async fn any_moves(&mut self, readable: [Option<bool>; N]) {
         let clock = self.platform.clock();
-        let mut keys = wanted.map(|_| OneKey(clock, key(&mut self.platform)));
+        let mut keys = readable.map(|_| OneKey(clock, key(&mut self.platform)));
         let config = &self.config;
         let mut alive = self.alive.iter_mut();
         let mut platforms = keys.iter_mut();
-        let mut wanted = wanted.into_iter();
+        let mut readable = readable.into_iter();
         let moves = self.slots.each_entry().map(|entry| {
-            let beside = (alive.next(), platforms.next(), wanted.next());
+            let beside = (alive.next(), platforms.next(), readable.next());
             async move {
-                if let (Some(entry), (Some(alive), Some(platform), Some(true))) = (entry, beside) {
+                if let (Some(entry), (Some(alive), Some(platform), Some(Some(false)))) =
+                    (entry, beside)
+                {
                     let mut link = Link {
                         entry,
                         alive,
@@ -104,11 +107,12 @@ where
     }
 
     /// Fills in what is the case, and says for how many something is.
-    fn look_at(&mut self, items: &mut [PollItem]) -> usize {
+    fn look_at(&mut self, items: &mut [PollItem], readable: &[Option<bool>; N]) -> usize {
         let mut ready = 0;
         for item in items {
+            let readable = readable.get(item.ws.slot()) == Some(&Some(true));
             item.revents = match self.link(item.ws) {
-                Ok(link) => events(link, item.events),
+                Ok(link) => events(&link, item.events, readable),
                 Err(_) => Events::NVAL,
             };
             ready += usize::from(item.revents != Events(0));
@@ -117,8 +121,7 @@ where
     }
 }
 
-fn events<T, P>(link: Link<'_, '_, T, P>, wanted: Events) -> Events {
-    let readable = link.alive.is_dead() || link.entry.has_received(Face::Messages);
+fn events<T, P>(link: &Link<'_, '_, T, P>, wanted: Events, readable: bool) -> Events {
     let Some(endpoint) = link.entry.endpoint() else {
         return Events::NVAL;
     };

@@ -1,16 +1,16 @@
 //! Receiving: one piece, or the end.
 
-use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
 
 use super::link::Link;
+use super::wait::at_most;
 use super::{Clock, Platform};
 use crate::error::ReceiveError;
 use crate::session::Open;
 
-/// After how many reads for one piece others get their turn.
+/// After how many reads or writes for one piece others get their turn.
 pub(super) const MAX_READS: usize = 64;
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
@@ -43,10 +43,15 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         room: usize,
         out: &mut [u8],
     ) -> Result<Option<Piece>, ReceiveError<T::Error>> {
+        let clock = self.platform.clock();
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
-        let mut reads = 0;
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            if rounds % MAX_READS == 0 {
+                yield_now().await;
+            }
             let Some(Open {
                 endpoint,
                 mut lent,
@@ -63,37 +68,32 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 Next::Blocked => return Err(ReceiveError::FrameOpen),
                 // A wire that fails shows in the next read, behind what can still be received.
                 Next::Write => {
-                    blocked = self.flush_control().await.is_err();
+                    let left = self.alive.left(self.config, clock.now_ms());
+                    match at_most(&clock, left, self.flush_control()).await {
+                        Some(flushed) => blocked = flushed.is_err(),
+                        None => self.late()?,
+                    }
                     if self.one_key && !blocked {
                         return Ok(None);
                     }
                 }
                 Next::Read => {
                     if self.alive.unflushed {
-                        let _ = self.flush_stream().await;
+                        let left = self.alive.left(self.config, clock.now_ms());
+                        if at_most(&clock, left, self.flush_stream()).await.is_none() {
+                            self.late()?;
+                        }
                         continue;
                     }
-                    reads += 1;
-                    if reads % MAX_READS == 0 {
-                        yield_now().await;
-                    }
-                    let clock = self.platform.clock();
                     let buffer = endpoint.read_buffer(&mut lent, face, out, &mut scratch);
                     // Somebody asked whether there is something, and there is.
                     if buffer.is_empty() {
                         return Ok(None);
                     }
-                    let read = match self.alive.left(self.config, clock.now_ms()) {
-                        None => socket.read(buffer).await,
-                        Some(left) => match select(socket.read(buffer), clock.sleep_ms(left)).await
-                        {
-                            Either::First(read) => read,
-                            Either::Second(()) => {
-                                let late = self.alive.is_late(endpoint, clock.now_ms());
-                                late.map_err(|_| ReceiveError::NoPong)?;
-                                continue;
-                            }
-                        },
+                    let left = self.alive.left(self.config, clock.now_ms());
+                    let Some(read) = at_most(&clock, left, socket.read(buffer)).await else {
+                        self.late()?;
+                        continue;
                     };
                     let count = read.map_err(|error| {
                         endpoint.eof();
@@ -112,5 +112,15 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 }
             }
         }
+    }
+
+    /// The peer was not heard for as long as it may be silent.
+    fn late(&mut self) -> Result<(), ReceiveError<T::Error>> {
+        let now = self.platform.clock().now_ms();
+        match self.entry.open() {
+            Some(open) => self.alive.is_late(open.endpoint, now),
+            None => Ok(()),
+        }
+        .map_err(|_| ReceiveError::NoPong)
     }
 }

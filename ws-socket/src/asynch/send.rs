@@ -34,7 +34,29 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     ) -> Result<(), SendError<T::Error>> {
         let endpoint = self.entry.endpoint().ok_or(SendError::NotConnected)?;
         frame.check(endpoint)?;
-        self.flush_control().await.map_err(SendError::Stack)?;
+        // What a call before has sent without saying so only has to be flushed.
+        let unsaid = self.alive.unsaid.take() == Some((frame.opcode, frame.fin));
+        if !(unsaid && payload.is_empty() && !at_once) {
+            self.send_bytes(frame, payload, at_once, taken).await?;
+        }
+        if !at_once {
+            let open = self.entry.open_frame();
+            self.alive.unsaid = open.is_none().then_some((frame.opcode, frame.fin));
+            let flushed = self.flush_stream().await;
+            self.alive.unsaid = None;
+            flushed.map_err(SendError::Stack)?;
+        }
+        Ok(())
+    }
+
+    async fn send_bytes(
+        &mut self,
+        frame: Outgoing,
+        payload: Payload<'_>,
+        at_once: bool,
+        taken: &mut usize,
+    ) -> Result<(), SendError<T::Error>> {
+        self.flush_control().await?;
         let Some(Open {
             socket, endpoint, ..
         }) = self.entry.open()
@@ -54,10 +76,6 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             self.alive.unflushed = true;
             attempt.sending.sent(attempt.endpoint, count);
             *taken = before + attempt.sending.taken();
-        }
-        drop(attempt);
-        if !at_once {
-            self.flush_stream().await.map_err(SendError::Stack)?;
         }
         Ok(())
     }

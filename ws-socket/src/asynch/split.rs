@@ -3,7 +3,7 @@
 use core::cell::RefCell;
 use core::future::pending;
 
-use embassy_futures::select::{Either3, select3};
+use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::Mutex as Cell;
 use embassy_sync::blocking_mutex::raw::RawMutex;
@@ -18,7 +18,7 @@ use super::keepalive::Alive;
 use super::link::key;
 use super::receive::MAX_READS;
 use super::send::written;
-use super::wait::within;
+use super::wait::{at_most, within};
 use super::{Clock, Platform, WebSocket};
 use crate::error::{ReceiveError, SendError};
 use crate::message::Received;
@@ -128,7 +128,7 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
     }
 
     /// Writes the control frames that are due.
-    async fn flush_control(&self, wire: &mut W) -> Result<(), W::Error> {
+    async fn flush_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
         loop {
             let mut scratch = [0; CONTROL_SCRATCH];
             let count = self.with(|state| {
@@ -139,18 +139,28 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
                     .control(&lent, || key(platform), &mut scratch)
             });
             if count == 0 {
-                return self.flush(wire).await;
+                return self.flush(wire).await.map_err(SendError::Stack);
             }
-            let written = wire.write(scratch.get(..count).unwrap_or_default()).await;
-            let count = *written.as_ref().unwrap_or(&0);
+            let sent = wire.write(scratch.get(..count).unwrap_or_default()).await;
+            let count = *sent.as_ref().unwrap_or(&0);
+            let clock = self.clock();
             self.with(|state| {
+                let pinging = state.endpoint.ping_due();
                 state.endpoint.control_sent(count);
                 state.alive.unflushed |= count > 0;
+                if pinging && !state.endpoint.ping_due() {
+                    state.alive.ping_sent(clock.now_ms());
+                }
             });
-            if written? == 0 {
-                return Ok(());
-            }
+            written(sent)?;
         }
+    }
+
+    /// The peer was not heard for as long as it may be silent.
+    fn late<E: core::fmt::Debug>(&self) -> Result<(), ReceiveError<E>> {
+        let now = self.clock().now_ms();
+        let late = self.with(|state| state.alive.is_late(state.endpoint, now));
+        late.map_err(|_| ReceiveError::NoPong)
     }
 
     async fn flush(&self, wire: &mut W) -> Result<(), W::Error> {
@@ -199,10 +209,15 @@ where
     ) -> Result<usize, ReceiveError<R::Error>> {
         let clock = self.common.clock();
         let received = async {
+            let mut empty = 0;
             while !buffer.is_empty() {
                 let piece = self.receive(Face::Stream, buffer).await?;
                 if piece.length > 0 {
                     return Ok(piece.length);
+                }
+                empty += 1;
+                if empty % MAX_READS == 0 {
+                    yield_now().await;
                 }
             }
             Ok(0)
@@ -224,8 +239,14 @@ where
         let mut scratch = [0; SCRATCH];
         // The other half writes; or the wire has failed, which shows in the next read.
         let (mut busy, mut failed) = (false, false);
-        let mut reads = 0;
+        let clock = common.clock();
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            if rounds % MAX_READS == 0 {
+                yield_now().await;
+            }
+            let left = common.with(|state| state.alive.left(common.config, clock.now_ms()));
             let blocked = busy || failed;
             let next = common.with(|state| {
                 let mut lent = Lent::from_parts(lent, state.reserve);
@@ -246,14 +267,23 @@ where
                 Step::Done(result) => return result,
                 Step::Write => {
                     match common.wire.try_lock() {
-                        Ok(mut wire) => failed = common.flush_control(&mut wire).await.is_err(),
+                        Ok(mut wire) => {
+                            let flushed = common.flush_control(&mut wire);
+                            match at_most(&clock, left, flushed).await {
+                                Some(flushed) => failed = flushed.is_err(),
+                                None => common.late()?,
+                            }
+                        }
                         Err(_) => busy = true,
                     }
                     continue;
                 }
                 Step::Blocked if failed => return Err(ReceiveError::Lost),
                 Step::Blocked => {
-                    let _wire = common.wire.lock().await;
+                    let Some(_wire) = at_most(&clock, left, common.wire.lock()).await else {
+                        common.late()?;
+                        continue;
+                    };
                     busy = false;
                     // Its holder has gone and left it so.
                     if common.with(|state| state.endpoint.frame_open()) {
@@ -263,12 +293,6 @@ where
                 }
                 Step::Read(into) => into,
             };
-            reads += 1;
-            if reads % MAX_READS == 0 {
-                yield_now().await;
-            }
-            let clock = common.clock();
-            let left = common.with(|state| state.alive.left(common.config, clock.now_ms()));
             let read = reader.read(into.buffer(lent, out, &mut scratch));
             let wire = async {
                 match busy {
@@ -276,23 +300,15 @@ where
                     false => pending().await,
                 }
             };
-            let late = async {
-                match left {
-                    Some(left) => clock.sleep_ms(left).await,
-                    None => pending().await,
-                }
-            };
-            let read = match select3(read, wire, late).await {
-                Either3::First(read) => read,
-                Either3::Second(mut wire) => {
+            let read = match at_most(&clock, left, select(read, wire)).await {
+                Some(Either::First(read)) => read,
+                // What is due goes out in the next round.
+                Some(Either::Second(_)) => {
                     busy = false;
-                    failed = common.flush_control(&mut wire).await.is_err();
                     continue;
                 }
-                Either3::Third(()) => {
-                    let now = clock.now_ms();
-                    let late = common.with(|state| state.alive.is_late(state.endpoint, now));
-                    late.map_err(|_| ReceiveError::NoPong)?;
+                None => {
+                    common.late()?;
                     continue;
                 }
             };
@@ -401,8 +417,10 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
     /// where none is.
     pub fn open_frame(&self) -> Option<usize> {
         self.common.with(|state| {
+            let unsaid = state.alive.unsaid.map(|_| 0);
             let open = state.endpoint.frame_open();
             open.then(|| state.endpoint.connection().tx.remaining())
+                .or(unsaid)
         })
     }
 
@@ -422,8 +440,11 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         let mut taken = 0;
         match within(&clock, timeout, self.send(frame, payload, &mut taken)).await {
             Some(sent) => sent.map(|()| taken),
-            None if taken > 0 => Ok(taken),
-            None => Err(SendError::Timeout),
+            // All of an empty frame may be out.
+            None => match self.common.with(|state| state.alive.unsaid.take()) {
+                None if taken == 0 => Err(SendError::Timeout),
+                _ => Ok(taken),
+            },
         }
     }
 
@@ -436,8 +457,30 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         let common = self.common;
         common.with(|state| frame.check(state.endpoint))?;
         let mut wire = common.wire.lock().await;
+        // What a call before has sent without saying so only has to be flushed.
+        let unsaid = common.with(|state| state.alive.unsaid.take());
+        if !(payload.is_empty() && unsaid == Some((frame.opcode, frame.fin))) {
+            self.send_bytes(&mut wire, frame, payload, taken).await?;
+        }
+        common.with(|state| {
+            let out = !state.endpoint.frame_open();
+            state.alive.unsaid = out.then_some((frame.opcode, frame.fin));
+        });
+        // And what the other half has had to wait with.
         let flushed = common.flush_control(&mut wire).await;
-        flushed.map_err(SendError::Stack)?;
+        common.with(|state| state.alive.unsaid = None);
+        flushed
+    }
+
+    async fn send_bytes(
+        &mut self,
+        wire: &mut W,
+        frame: Outgoing,
+        payload: Payload<'_>,
+        taken: &mut usize,
+    ) -> Result<(), SendError<W::Error>> {
+        let common = self.common;
+        common.flush_control(wire).await?;
         let sending = common.with(|state| {
             let platform = &mut *state.platform;
             Sending::begin(state.endpoint, frame, payload, || key(platform))
@@ -457,10 +500,7 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
             });
             *taken = sending.taken();
         }
-        drop(attempt);
-        // And what the other half has had to wait with.
-        let flushed = common.flush_control(&mut wire).await;
-        flushed.map_err(SendError::Stack)
+        Ok(())
     }
 }
 

@@ -1,10 +1,13 @@
 //! A WebSocket as a stream of bytes: `embedded_io_async`'s traits on it.
 
+use core::task::Poll;
+
 use embassy_futures::poll_once;
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use ws_core::{Face, Opcode};
 
 use super::Platform;
+use super::receive::MAX_READS;
 use super::websocket::WebSocket;
 use crate::error::{ReceiveError, SendError, SocketError};
 use crate::session::{Outgoing, Payload};
@@ -59,23 +62,28 @@ impl<T: Read + Write, P: Platform> Write for WebSocket<'_, T, P> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let frame = self.next_fragment(!self.framing.until_flush);
         let mut taken = 0;
-        let mut link = self.link();
-        link.send(frame, Payload::Keep(buffer), true, &mut taken)
-            .await?;
+        // What finishes a frame that has no payload left takes nothing of this.
+        while taken == 0 {
+            let frame = self.next_fragment(!self.framing.until_flush);
+            let mut link = self.link();
+            link.send(frame, Payload::Keep(buffer), true, &mut taken)
+                .await?;
+        }
         Ok(taken)
     }
 
     async fn flush(&mut self) -> Result<(), Self::Error> {
-        if self.framing.until_flush && self.in_message() && self.open_frame().is_none() {
+        while self.framing.until_flush
+            && self.in_message()
+            && matches!(self.entry.open_frame(), None | Some(0))
+        {
             let frame = self.next_fragment(true);
             let mut link = self.link();
             link.send(frame, Payload::Keep(&[]), true, &mut 0).await?;
         }
         let mut link = self.link();
-        let flushed = link.flush_control().await;
-        flushed.map_err(SendError::Stack)?;
+        link.flush_control().await?;
         let flushed = link.flush_stream().await;
         Ok(flushed.map_err(SendError::Stack)?)
     }
@@ -84,19 +92,40 @@ impl<T: Read + Write, P: Platform> Write for WebSocket<'_, T, P> {
 impl<T: Read + Write, P: Platform> ReadReady for WebSocket<'_, T, P> {
     /// Would a read return something now? What the stream has is read as far as it takes to know.
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
-        Ok(poll_once(self.link().readable(Face::Stream)).is_ready())
+        for _ in 0..MAX_READS {
+            if poll_once(self.link().readable(Face::Stream)).is_pending() {
+                return Ok(false);
+            }
+            // An empty frame is nothing to a read.
+            let empty = self.entry.endpoint().is_some_and(|open| {
+                let rx = &open.connection().rx;
+                !open.has_failed() && rx.frame().is_some() && rx.remaining() == 0
+            });
+            let taken = empty && {
+                let taken = poll_once(self.link().receive(Face::Stream, &mut []));
+                matches!(taken, Poll::Ready(Ok(_)))
+            };
+            if !taken {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 }
 
 impl<T: Read + Write + WriteReady, P: Platform> WriteReady for WebSocket<'_, T, P> {
     /// Would a write take something now?
     fn write_ready(&mut self) -> Result<bool, Self::Error> {
-        let writable = self.entry.endpoint().is_none_or(|open| open.is_writable());
+        // Where nothing can be sent any more, a write says so at once.
+        let sends = self
+            .entry
+            .endpoint()
+            .is_some_and(|open| open.control_ready() || open.is_writable());
         match self.entry.socket_mut() {
-            Some(stream) if writable => stream
+            Some(stream) if sends => stream
                 .write_ready()
                 .map_err(|error| SendError::Stack(error).into()),
-            _ => Ok(self.entry.endpoint().is_none_or(|open| open.is_over())),
+            _ => Ok(true),
         }
     }
 }

@@ -200,9 +200,18 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         handler.rules().validate()?;
         let Some((mut taken, alive, platform, config)) = self.take() else {
             let mut scratch = [0; 64];
-            let refused = stream.write(busy(&mut scratch)).await;
-            refused.map_err(AcceptError::Stack)?;
-            let _ = stream.flush().await;
+            let refusal = async {
+                let mut rest = busy(&mut scratch);
+                while let [_, ..] = rest {
+                    let count = stream.write(rest).await?;
+                    rest = rest.get(count.max(1)..).unwrap_or_default();
+                }
+                stream.flush().await
+            };
+            let clock = self.platform.clock();
+            let timeout = Timeout::Millis(self.config.answer_timeout);
+            let refused = within(&clock, timeout, refusal).await;
+            refused.unwrap_or(Ok(())).map_err(AcceptError::Stack)?;
             return Ok(None);
         };
         let Ok(entry) = taken.slots.entry(taken.ws) else {
@@ -216,7 +225,6 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             one_key: false,
         };
         link.begin_server(stream);
-        handler.begin(taken.ws);
         taken.stays = link.server(taken.ws, &mut handler).await?;
         Ok(taken.stays.then_some(taken.ws))
     }
@@ -249,7 +257,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         room.copy_from_slice(behind);
         entry.state = State::Failed { socket: stream };
         entry.opened(role, &config, 0..behind.len(), None);
-        alive.heard(now);
+        *alive = Alive::opened(now);
         taken.stays = true;
         Ok(taken.ws)
     }
@@ -288,7 +296,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Cancellation
     /// Dropped before the first byte went out, it is as if it had not been called. Dropped later it
     /// leaves the frame open: [`open_frame`](Self::open_frame) says how many bytes of the payload
-    /// are to be sent next, by a call with the same opcode and `fin`.
+    /// are to be sent next, by a call with the same opcode and `fin`: also with none, where all that
+    /// is left is to flush the stream.
     pub async fn send_msg(
         &mut self,
         ws: WebSocketId,
@@ -440,7 +449,9 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        Ok(self.slots.entry(ws)?.open_frame())
+        let link = self.link(ws)?;
+        let unsaid = link.alive.unsaid.map(|_| 0);
+        Ok(link.entry.open_frame().or(unsaid))
     }
 
     pub(super) fn link(&mut self, ws: WebSocketId) -> Result<Link<'_, 'buf, T, P>, HandleError> {

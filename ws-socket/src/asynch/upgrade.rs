@@ -1,12 +1,16 @@
 //! The opening handshakes.
 
 use core::future::Future;
+use core::marker::PhantomData;
 
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::SCRATCH;
 use ws_core::handshake::{ClientError, HeadPart};
 
+use super::keepalive::Alive;
 use super::link::{Hash, Link};
+use super::receive::MAX_READS;
 use super::request::WebSocketRequest;
 use super::wait::within;
 use super::{Clock, Platform};
@@ -69,7 +73,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     frames,
                     upgraded.subprotocol,
                 );
-                self.alive.heard(self.platform.clock().now_ms());
+                *self.alive = Alive::opened(self.platform.clock().now_ms());
                 return Ok(());
             }
         }
@@ -88,22 +92,18 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         ws: WebSocketId,
         handler: &mut impl Handler<'r>,
     ) -> Result<bool, AcceptError<T::Error>> {
-        let served = self.serve(ws, handler).await;
-        if !matches!(served, Ok(true)) {
-            handler.end(ws);
-        }
-        served
-    }
-
-    async fn serve<'r>(
-        &mut self,
-        ws: WebSocketId,
-        handler: &mut impl Handler<'r>,
-    ) -> Result<bool, AcceptError<T::Error>> {
         let clock = self.platform.clock();
         let mut scratch = [0; SEND_SCRATCH];
+        let answer_timeout = self.config.answer_timeout;
+        let mut serving = Serving::begin(ws, handler);
+        let mut rounds = 0;
         loop {
+            rounds += 1;
+            if rounds % MAX_READS == 0 {
+                yield_now().await;
+            }
             let now = clock.now_ms();
+            let handler = &mut *serving.handler;
             let exchange = self.entry.exchange(self.config, now, ws, handler);
             let Some((stream, mut exchange, left)) = exchange else {
                 break;
@@ -132,24 +132,63 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 }
                 Output::Upgraded(subprotocol) => {
                     self.entry.upgraded(self.config, subprotocol);
-                    self.alive.heard(now);
+                    *self.alive = Alive::opened(now);
                     self.alive.unflushed = true;
-                    self.flush_stream().await.map_err(AcceptError::Stack)?;
+                    let flush = self.flush_stream();
+                    match timed(&clock, answer_timeout, flush).await {
+                        None => break,
+                        Some(flushed) => flushed.map_err(AcceptError::Stack)?,
+                    }
+                    serving.over = true;
                     return Ok(true);
                 }
                 Output::Kept => {
-                    self.entry.next_request(self.config, now, ws, handler);
+                    self.entry
+                        .next_request(self.config, now, ws, serving.handler);
                     self.alive.unflushed = true;
-                    self.flush_stream().await.map_err(AcceptError::Stack)?;
+                    let flush = self.flush_stream();
+                    match timed(&clock, answer_timeout, flush).await {
+                        None => break,
+                        Some(flushed) => flushed.map_err(AcceptError::Stack)?,
+                    }
                 }
                 Output::Over => break,
             }
         }
         // The stream is dropped next, and with some what it has not sent.
         if let Some(stream) = self.entry.socket_mut() {
-            let _ = timed(&clock, self.config.answer_timeout, stream.flush()).await;
+            let _ = timed(&clock, answer_timeout, stream.flush()).await;
         }
         Ok(false)
+    }
+}
+
+/// A request that the handler has begun with: it hears of the end, also where the call is dropped.
+struct Serving<'h, 'r, H: Handler<'r>> {
+    ws: WebSocketId,
+    handler: &'h mut H,
+    /// Nothing is under way: a WebSocket came of it.
+    over: bool,
+    rules: PhantomData<fn() -> &'r ()>,
+}
+
+impl<'h, 'r, H: Handler<'r>> Serving<'h, 'r, H> {
+    fn begin(ws: WebSocketId, handler: &'h mut H) -> Self {
+        handler.begin(ws);
+        Self {
+            ws,
+            handler,
+            over: false,
+            rules: PhantomData,
+        }
+    }
+}
+
+impl<'r, H: Handler<'r>> Drop for Serving<'_, 'r, H> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.handler.end(self.ws);
+        }
     }
 }
 

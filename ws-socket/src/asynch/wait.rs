@@ -10,6 +10,21 @@ use super::Clock;
 use crate::Timeout;
 use crate::timeout::Deadline;
 
+/// Runs `work`, at most for so many milliseconds. Where none are left it has one chance, whatever
+/// a sleep of no time does: embassy-time's waits.
+pub(super) async fn at_most<F: Future>(
+    clock: &impl Clock,
+    left: Option<u32>,
+    work: F,
+) -> Option<F::Output> {
+    let timeout = match left {
+        None => Timeout::Forever,
+        Some(0) => Timeout::NoWait,
+        Some(left) => Timeout::Millis(left),
+    };
+    within(clock, timeout, work).await
+}
+
 /// Runs `work`, at most for `timeout`: then `None`, and it is dropped where it stands. Without a
 /// wait it is polled once.
 pub(super) async fn within<F: Future>(

@@ -162,7 +162,6 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         let mut link = ws.link();
         link.begin_server(stream);
         let id = WebSocketId::from_raw(0);
-        handler.begin(id);
         let upgraded = link.server(id, &mut handler).await?;
         Ok(upgraded.then_some(ws))
     }
@@ -181,7 +180,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         let mut ws = Self::new(buffer, platform, config);
         ws.entry.state = State::Failed { socket: stream };
         ws.entry.opened(role, &ws.config, 0..buffered, None);
-        ws.alive.heard(ws.platform.clock().now_ms());
+        ws.alive = Alive::opened(ws.platform.clock().now_ms());
         ws
     }
 
@@ -232,7 +231,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// # Cancellation
     /// Dropped before the first byte went out, it is as if it had not been called. Dropped later it
     /// leaves the frame open: [`open_frame`](Self::open_frame) says how many bytes of the payload
-    /// are to be sent next, by a call with the same opcode and `fin`.
+    /// are to be sent next, by a call with the same opcode and `fin`: also with none, where all that
+    /// is left is to flush the stream.
     pub async fn send_msg(
         &mut self,
         payload: &[u8],
@@ -363,7 +363,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// A code that may not be sent: then nothing has happened.
     ///
     /// # Cancellation
-    /// Dropped, it goes on when called again.
+    /// Dropped, it goes on when called again, with the same `code` and `reason`.
     pub async fn disconnect_with(
         &mut self,
         code: CloseCode,
@@ -421,7 +421,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// Bytes of the frame that is partly sent and that the next send has to go on with; `None`
     /// where none is.
     pub fn open_frame(&self) -> Option<usize> {
-        self.entry.open_frame()
+        let unsaid = self.alive.unsaid.map(|_| 0);
+        self.entry.open_frame().or(unsaid)
     }
 
     /// Is a message of ours partly sent as fragments, so that the next data frame has to be a

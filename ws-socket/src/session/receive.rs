@@ -47,25 +47,6 @@ impl<T> Entry<'_, T> {
         result
     }
 
-    /// Would a receive return something of what was read already?
-    #[cfg(feature = "async")]
-    pub(crate) fn has_received(&mut self, face: Face) -> bool {
-        let Some(mut open) = self.open() else {
-            return true;
-        };
-        match open.endpoint.advance(&mut open.lent, face, 1, true) {
-            Next::Ready | Next::Ended | Next::Blocked => true,
-            Next::Write => false,
-            // A payload under way that has to be asked for.
-            Next::Read => {
-                let mut scratch = [0; SCRATCH];
-                let endpoint = open.endpoint;
-                let buffer = endpoint.read_buffer(&mut open.lent, face, &mut [], &mut scratch);
-                buffer.is_empty()
-            }
-        }
-    }
-
     /// Would [`receive`](Self::receive) return something now? Without a lent buffer a payload that
     /// is under way counts as something, since the stack cannot be asked without taking it.
     pub(crate) fn is_readable<S, P>(&mut self, context: &mut Context<'_, S, P>, face: Face) -> bool

@@ -22,6 +22,11 @@ impl Payload<'_> {
             Self::Mask(bytes) => bytes,
         }
     }
+
+    #[cfg(feature = "async")]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.bytes().is_empty()
+    }
 }
 
 /// The frame that a payload is for.

@@ -137,3 +137,35 @@ fn row(table: &mut Table, line: &str) -> Result {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn docs_show_the_examples() {
+        let docs = std::fs::read_to_string(shell::root().join("docs/mqtt.md")).unwrap();
+        let folder = shell::root().join("tests/mqtt/examples");
+        let mut examples = 0;
+        for example in std::fs::read_dir(folder).unwrap() {
+            let path = example.unwrap().path();
+            let text = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                docs.contains(&format!("```rust\n{text}```")),
+                "{}",
+                path.display()
+            );
+            examples += 1;
+        }
+        assert_eq!(examples, CLIENTS.len());
+    }
+
+    #[test]
+    fn a_line_is_a_row() {
+        let mut table = Table::new(["row"]);
+        assert_eq!(row(&mut table, "a over std: b\t1.50\tpass\t"), Ok(()));
+        assert_eq!(row(&mut table, "a over std: c\t0.10\tFAIL\tlost"), Ok(()));
+        assert!(row(&mut table, "thread panicked").is_err());
+        assert!(table.finish(false).is_err());
+    }
+}

@@ -61,8 +61,8 @@ impl Broker for To {
 type Client<S> = minimq10::Minimq<'static, MqttStack<'static, S, Watch, 1>, Watch, To>;
 
 pub enum MinimqSync {
-    Std(One<StdStack>),
-    Smoltcp(One<Polled>),
+    Std(Box<One<StdStack>>),
+    Smoltcp(Box<One<Polled>>),
 }
 
 pub struct One<S: TcpClientStack> {
@@ -86,9 +86,13 @@ impl Session for MinimqSync {
 
     async fn connect(dial: Dial, options: Options) -> Result<Self> {
         Ok(if dial.smoltcp {
-            Self::Smoltcp(One::connect(Polled::to(dial.relay), dial, options).await?)
+            Self::Smoltcp(Box::new(
+                One::connect(Polled::to(dial.relay), dial, options).await?,
+            ))
         } else {
-            Self::Std(One::connect(StdStack::new(), dial, options).await?)
+            Self::Std(Box::new(
+                One::connect(StdStack::new(), dial, options).await?,
+            ))
         })
     }
 

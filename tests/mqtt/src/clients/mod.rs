@@ -44,6 +44,8 @@ pub trait Session: Sized {
     const MAX_QOS: u8;
     /// The longest payload with the buffers it was given here.
     const LIMIT: usize;
+    /// How many messages may come at once without its losing any.
+    const WINDOW: usize = usize::MAX;
     /// Does it take a message without a payload?
     const EMPTY: bool = true;
 

@@ -13,7 +13,7 @@ use embassy_futures::select::{Either, Either3, select, select3};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use ws_transport_mqtt::{Buffers, MqttConnector, MqttRequest};
 
-use super::{Dial, LONG, Options, Result, Session, buffer, leak, text};
+use super::{Dial, Options, Result, Session, buffer, leak, text};
 use crate::Message;
 use crate::net::platform;
 
@@ -30,7 +30,11 @@ impl Session for Mqttrust {
     const NAME: &'static str = "mqttrust";
     /// Its PUBREL has not the flags that MQTT demands (`[MQTT-3.6.1-1]`): mosquitto hangs up.
     const MAX_QOS: u8 = 1;
-    const LIMIT: usize = LONG;
+    /// Its queue counts a packet's bytes in 16 bits, and cuts one that is longer.
+    const LIMIT: usize = 65_000;
+    /// It reads what there is before the application has its turn, and drops what its queue (256
+    /// messages and 1 MiB here) has no room for, unconfirmed.
+    const WINDOW: usize = 64;
     /// Its reader waits for two bytes behind the topic, and reads into the next packet for them: over
     /// TCP, too.
     const EMPTY: bool = false;
