@@ -1,4 +1,5 @@
-"""The server that the board's `client` talks to: it knows the conversation and checks its side.
+"""The server that the board's `client` and `async` talk to: it knows the conversation and checks
+its side.
 
 Listens on a port of the system's choice, printed as the first line. One line of
 JSON follows for each connection, with what was wrong with it. Ends when standard
@@ -16,6 +17,8 @@ from websockets.frames import Frame, Opcode
 LONG = 256 * 1024
 WITHIN = 20
 
+given_up = asyncio.Event()
+
 TEXT = "grüße from a microcontroller"
 FRAGMENTED = "Stücke, drei"
 CUTS = (3, 8)
@@ -31,15 +34,22 @@ def pattern(length):
 
 
 class Watched(ServerConnection):
-    """Notes the frames that make up messages: their types, FIN, and lengths."""
+    """Notes the frames that make up messages: their types, FIN, and lengths.
+
+    Pings without payload are keepalive's, and may come between any two frames.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self.frames = []
+        self.asked = asyncio.Event()
 
     def process_event(self, event):
         if isinstance(event, Frame):
-            self.frames.append((event.opcode, event.fin, len(event.data)))
+            if event.opcode is Opcode.PING and not event.data:
+                self.asked.set()
+            else:
+                self.frames.append((event.opcode, event.fin, len(event.data)))
         super().process_event(event)
 
     async def send_fragments(self, first, *others):
@@ -92,13 +102,32 @@ async def converse(ws):
     await asyncio.wait_for(pong, WITHIN)
     await ws.send("your Pong came")
 
+    if ws.request.path == "/kept-alive":
+        ws.asked.clear()
+        await asyncio.wait_for(ws.asked.wait(), WITHIN)
+        await ws.send("you asked")
+
     await asyncio.wait_for(ws.wait_closed(), WITHIN)
     expect("close code", ws.close_code, 4000)
     expect("close reason", ws.close_reason, "done")
     expect("pings", [f[2] for f in ws.frames if f[0] is Opcode.PING], [14])
 
 
+async def play_dead(ws):
+    """Reads nothing, so answers nothing, until the client has come by another connection."""
+    ws.transport.pause_reading()
+    try:
+        await asyncio.wait_for(given_up.wait(), WITHIN)
+        problem = None
+    except TimeoutError:
+        problem = "the client waits for the dead"
+    ws.transport.abort()
+    emit({"event": "silent", "problem": problem})
+
+
 async def handle(ws):
+    if ws.request.path == "/silent":
+        return await play_dead(ws)
     problem = None
     try:
         await converse(ws)
@@ -108,10 +137,13 @@ async def handle(ws):
 
 
 def route(connection, request):
-    if request.path == "/conversation":
+    if request.path in ("/conversation", "/kept-alive", "/silent"):
+        if request.path != "/silent":
+            given_up.set()
         return None
     status = 403 if request.path == "/refuse" else 404
-    emit({"event": "refused", "path": request.path, "status": status})
+    problem = None if status == 403 else f"there is no {request.path}"
+    emit({"event": "refused", "problem": problem})
     return connection.respond(status, "no\n")
 
 

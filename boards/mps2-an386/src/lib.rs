@@ -4,8 +4,12 @@
 //! | --- | --- |
 //! | [`semihosting`] | command line, output, randomness and the end, all by way of the debugger |
 //! | `clock` | milliseconds from SysTick |
-//! | `lan9118` | the boards' Ethernet controller as smoltcp's device |
+//! | `timer` | embassy-time's driver on it |
+//! | `lan9118` | the boards' Ethernet controller as smoltcp's device, and as embassy-net's driver |
 //! | `net` | device, smoltcp and `ws-socket`'s adapter put together, and the [`Platform`](ws_socket::Platform) |
+//! | `async_net` | driver and embassy-net put together |
+//! | `executor` | embassy's executor, asleep between interrupts |
+//! | `conversation` | what `client` and `async` say, and whether what comes is right |
 //! | [`paint`] | the stack's high-water mark |
 //! | [`scripted`] | a TCP stack in memory, for measurements that leave smoltcp out |
 #![no_std]
@@ -14,7 +18,13 @@
 use cortex_m as _;
 
 #[cfg(feature = "ethernet")]
+pub mod async_net;
+#[cfg(feature = "ethernet")]
 pub mod clock;
+#[cfg(feature = "ethernet")]
+pub mod conversation;
+#[cfg(feature = "ethernet")]
+pub mod executor;
 #[cfg(feature = "ethernet")]
 pub mod lan9118;
 #[cfg(feature = "ethernet")]
@@ -22,3 +32,5 @@ pub mod net;
 pub mod paint;
 pub mod scripted;
 pub mod semihosting;
+#[cfg(feature = "ethernet")]
+pub mod timer;

@@ -1,23 +1,25 @@
 //! The network put together: controller, smoltcp, `ws-socket`'s adapter, and the platform under a
 //! table.
 
+use core::net::{IpAddr, SocketAddr};
+
 use cortex_m::Peripherals;
 pub use smoltcp::iface::SocketStorage;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::phy::Device;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{IpAddress, IpCidr, Ipv4Address};
+use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 pub use static_cell::{ConstStaticCell, StaticCell};
 use ws_socket::Platform;
 use ws_socket::stack::{SmoltcpStack, add_tcp_sockets};
 
 use crate::clock;
 use crate::lan9118::{self, Frames, Lan9118};
-use crate::semihosting::Random;
+use crate::semihosting::{CommandLine, Random};
 
 /// What QEMU's user network gives the guest.
-const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
-const PREFIX: u8 = 24;
+pub(crate) const ADDRESS: Ipv4Address = Ipv4Address::new(10, 0, 2, 15);
+pub(crate) const PREFIX: u8 = 24;
 /// The host, which is the gateway too.
 pub const HOST: Ipv4Address = Ipv4Address::new(10, 0, 2, 2);
 
@@ -77,19 +79,11 @@ pub fn start<const N: usize, const SIZE: usize>(
     memory: &'static mut Memory<N, SIZE>,
     sockets: &'static mut [SocketStorage<'static>; N],
 ) -> (Stack<N>, Board) {
-    let peripherals = Peripherals::take();
-    let peripherals = peripherals.unwrap_or_else(|| panic!("the network was started before"));
-    clock::start(peripherals.SYST);
     let mut random = Random::open();
 
-    // SAFETY: that is where the boards have it, and `peripherals` was there to take only once.
-    let device = unsafe { Lan9118::start(lan9118::BASE, &mut memory.frames) };
-    let mut device = device.unwrap_or_else(|why| panic!("no Ethernet: {why:?}"));
-    let address = device.address();
-    let address = address.unwrap_or_else(|why| panic!("no Ethernet address: {why:?}"));
-
-    let mut config = Config::new(address.into());
-    config.random_seed = u64::from(random.word()) << 32 | u64::from(random.word());
+    let mut device = ethernet(&mut memory.frames);
+    let mut config = Config::new(EthernetAddress(device.address()).into());
+    config.random_seed = random.long();
     let iface = interface(config, &mut device);
     let mut sockets = SocketSet::new(&mut sockets[..]);
     let pool = add_tcp_sockets(&mut sockets, &mut memory.rx, &mut memory.tx);
@@ -98,10 +92,33 @@ pub fn start<const N: usize, const SIZE: usize>(
     (stack.with_linger(LINGER), Board { random })
 }
 
+/// Starts clock and Ethernet.
+///
+/// # Panics
+/// As [`start`].
+pub(crate) fn ethernet(frames: &'static mut Frames) -> Lan9118 {
+    let peripherals = Peripherals::take();
+    let peripherals = peripherals.unwrap_or_else(|| panic!("the network was started before"));
+    clock::start(peripherals.SYST);
+    // SAFETY: that is where the boards have it, and `peripherals` was there to take only once.
+    let device = unsafe { Lan9118::start(lan9118::BASE, frames) };
+    device.unwrap_or_else(|why| panic!("no Ethernet: {why:?}"))
+}
+
+/// Where the peer on the host is: its port is the first argument.
+///
+/// # Panics
+/// If there is none.
+pub fn peer() -> SocketAddr {
+    let port = CommandLine::get().number(0);
+    let port = port.unwrap_or_else(|| panic!("the first argument is the peer's port"));
+    SocketAddr::new(IpAddr::V4(HOST), port)
+}
+
 fn interface(config: Config, device: &mut impl Device) -> Interface {
     let mut iface = Interface::new(config, device, Instant::ZERO);
     iface.update_ip_addrs(|addresses| {
-        let address = IpCidr::new(IpAddress::Ipv4(ADDRESS), PREFIX);
+        let address = IpCidr::new(ADDRESS.into(), PREFIX);
         // There is room for at least one.
         let _ = addresses.push(address);
     });

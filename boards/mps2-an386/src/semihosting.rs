@@ -118,6 +118,11 @@ impl Random {
         self.fill(&mut bytes);
         u32::from_le_bytes(bytes)
     }
+
+    /// A longer one, for a seed.
+    pub fn long(&mut self) -> u64 {
+        u64::from(self.word()) << 32 | u64::from(self.word())
+    }
 }
 
 #[panic_handler]

@@ -1,6 +1,6 @@
 //! `cargo xtask mqtt`: the MQTT clients of tests/mqtt over a WebSocket, against mosquitto.
 
-mod mosquitto;
+pub(crate) mod mosquitto;
 mod ram;
 
 use crate::Result;

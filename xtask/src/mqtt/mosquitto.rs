@@ -4,7 +4,7 @@ use crate::{Result, apt};
 use std::path::PathBuf;
 
 /// Where mosquitto is. Installs it where that can be done without asking; the error says what to do.
-pub(super) fn ready() -> Result<PathBuf> {
+pub(crate) fn ready() -> Result<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);
     }

@@ -26,6 +26,10 @@ pub(super) struct Board {
 pub(super) enum Bin {
     /// Speaks to `host/conversation.py`.
     Client,
+    /// The same, over the async calls.
+    Async,
+    /// Speaks to a broker, at which `host/mqtt.py` is, too.
+    Mqtt,
     /// Is spoken to by `host/visitor.py`.
     Server,
     /// Has no peer: measures stack.
@@ -38,6 +42,8 @@ impl Bin {
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Client => "client",
+            Self::Async => "async",
+            Self::Mqtt => "mqtt",
             Self::Server => "server",
             Self::Stack => "stack",
             Self::Critical => "critical",
@@ -52,7 +58,7 @@ pub(super) const AN386: Board = Board {
     target: "thumbv7em-none-eabihf",
     machine: &["-M", "mps2-an386"],
     network: true,
-    bins: &[Bin::Client, Bin::Server, Bin::Stack],
+    bins: &[Bin::Client, Bin::Async, Bin::Mqtt, Bin::Server, Bin::Stack],
     more_bins: &[],
 };
 
@@ -64,7 +70,7 @@ pub(super) const BOARDS: &[Board] = &[
         target: "thumbv6m-none-eabi",
         machine: &["-M", "mps2-an385"],
         network: true,
-        bins: &[Bin::Client],
+        bins: &[Bin::Client, Bin::Async, Bin::Mqtt],
         more_bins: &[Bin::Server, Bin::Stack],
     },
     Board {
@@ -73,7 +79,7 @@ pub(super) const BOARDS: &[Board] = &[
         target: "thumbv8m.main-none-eabihf",
         machine: &["-M", "mps2-an505"],
         network: true,
-        bins: &[Bin::Client],
+        bins: &[Bin::Client, Bin::Async, Bin::Mqtt],
         more_bins: &[Bin::Server, Bin::Stack],
     },
     // Its timer counts instructions: by `-icount` one takes a nanosecond, whatever the host does.
@@ -99,12 +105,20 @@ mod tests {
 
     #[test]
     fn all_bins_run_and_only_boards_with_a_network_have_peers() {
-        for bin in [Bin::Client, Bin::Server, Bin::Stack, Bin::Critical] {
+        for bin in [
+            Bin::Client,
+            Bin::Async,
+            Bin::Mqtt,
+            Bin::Server,
+            Bin::Stack,
+            Bin::Critical,
+        ] {
             assert!(BOARDS.iter().any(|board| board.bins.contains(&bin)));
         }
         for board in BOARDS.iter().filter(|board| !board.network) {
             let bins = [board.bins, board.more_bins].concat();
-            assert!(!bins.contains(&Bin::Client) && !bins.contains(&Bin::Server));
+            let alone = |bin: &Bin| matches!(bin, Bin::Stack | Bin::Critical);
+            assert!(bins.iter().all(alone));
         }
         // They are built into one folder.
         for (place, board) in BOARDS.iter().enumerate() {

@@ -5,6 +5,7 @@ mod figures;
 mod firmware;
 mod install;
 mod machine;
+mod mqtt;
 mod peers;
 pub(crate) mod served;
 
@@ -55,7 +56,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         let built = firmware::build(board)?;
         for bin in bins {
             let (ran, verdict) = match &built {
-                Ok(built) => play(board, built, bin, &python),
+                Ok(built) => play(board, built, bin, &python)?,
                 Err(why) => (not_run(board, bin), Verdict::Skip(why.clone())),
             };
             table.row(&name(board, bin), ran.took, verdict);
@@ -87,13 +88,22 @@ fn not_run(board: &'static Board, bin: Bin) -> Ran {
 }
 
 /// Runs a firmware with its peer.
-fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> (Ran, Verdict) {
+fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> Result<(Ran, Verdict)> {
+    // What has to be installed for it is not its time.
+    let tools = match bin {
+        Bin::Mqtt => match mqtt::ready()? {
+            Ok(tools) => Some(tools),
+            Err(why) => return Ok((not_run(board, bin), Verdict::Skip(why))),
+        },
+        _ => None,
+    };
     let started = Instant::now();
     let mut said = Vec::new();
-    let played = match bin {
-        Bin::Client => client(board, built, python, &mut said),
-        Bin::Server => server(board, built, python, &mut said),
-        Bin::Stack | Bin::Critical => alone(board, built, bin, &mut said),
+    let played = match (bin, tools) {
+        (Bin::Mqtt, Some(tools)) => mqtt::play(board, built, &tools, &mut said),
+        (Bin::Client | Bin::Async, _) => client(board, built, bin, python, &mut said),
+        (Bin::Server, _) => server(board, built, python, &mut said),
+        (Bin::Stack | Bin::Critical | Bin::Mqtt, _) => alone(board, built, bin, &mut said),
     };
     let took = started.elapsed();
     let footprint = built.footprint(bin);
@@ -105,7 +115,8 @@ fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> (Ran, 
         said,
         ..not_run(board, bin)
     };
-    (ran, result.map_or_else(Verdict::Fail, |()| Verdict::Pass))
+    let verdict = result.map_or_else(Verdict::Fail, |()| Verdict::Pass);
+    Ok((ran, verdict))
 }
 
 /// The firmware has to end on its own, with exit code 0 and its last word.
@@ -129,13 +140,14 @@ fn alone(board: &Board, built: &Built, bin: Bin, said: &mut Vec<String>) -> Resu
     good_end(machine, bin, said)
 }
 
-fn client(board: &Board, built: &Built, python: &Path, said: &mut Vec<String>) -> Result {
+fn client(board: &Board, built: &Built, bin: Bin, python: &Path, said: &mut Vec<String>) -> Result {
     let peer = peers::Conversation::start(python)?;
-    let machine = Machine::start(board, built, Bin::Client, Some(peer.port), None, WITHIN)?;
-    let ended = good_end(machine, Bin::Client, said);
+    let machine = Machine::start(board, built, bin, Some(peer.port), None, WITHIN)?;
+    let ended = good_end(machine, bin, said);
     // The firmware's word first: it was there when the other gave up.
     ended?;
-    peer.problem().map_or(Ok(()), Err)
+    let keepalive = bin == Bin::Async;
+    peer.problem(keepalive).map_or(Ok(()), Err)
 }
 
 fn server(board: &Board, built: &Built, python: &Path, said: &mut Vec<String>) -> Result {
@@ -222,7 +234,10 @@ mod tests {
 
     #[test]
     fn what_is_asked_for_is_chosen() {
-        assert_eq!(names(Some("an385"), None).unwrap(), ["an385 client"]);
+        assert_eq!(
+            names(Some("an385"), None).unwrap(),
+            ["an385 client", "an385 async", "an385 mqtt"]
+        );
         assert_eq!(names(None, Some("server")).unwrap(), ["an386 server"]);
         let named = names(Some("an505"), Some("server")).unwrap();
         assert_eq!(named, ["an505 server"]);

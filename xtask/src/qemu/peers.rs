@@ -17,20 +17,20 @@ fn script(name: &str) -> PathBuf {
     shell::root().join(FOLDER).join("host").join(name)
 }
 
-/// `host/conversation.py`, running.
-pub(super) struct Conversation {
-    pub(super) port: u16,
+/// A peer that is running. What it reports is a line of JSON each; its input ends with it.
+pub(super) struct Peer {
     reports: Receiver<Value>,
-    _process: Running,
+    process: Running,
 }
 
-impl Conversation {
-    /// Starts it and waits for its port.
-    pub(super) fn start(python: &Path) -> Result<Self> {
-        let script = script("conversation.py");
+impl Peer {
+    /// Starts it and waits for its first report.
+    pub(super) fn start(python: &Path, name: &str, args: &[String]) -> Result<(Self, Value)> {
+        let script = script(name);
         let child = Command::new(python)
             .args(["-B", "-u"])
             .arg(&script)
+            .args(args)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -45,29 +45,56 @@ impl Conversation {
                 }
             });
         }
-        let first: Option<Value> = reports.recv_timeout(WITHIN).ok();
-        let port = first.as_ref().and_then(|it| it.get("port")?.as_u64());
+        let peer = Self { reports, process };
+        let first = peer.reports.recv_timeout(WITHIN);
+        let first = first.map_err(|_| format!("{name} does not say that it is there"))?;
+        Ok((peer, first))
+    }
+
+    /// Ends its input.
+    pub(super) fn end(&mut self) {
+        self.process.0.stdin.take();
+    }
+
+    /// What was wrong by its next report, which has to be of this event.
+    pub(super) fn problem(&self, event: &str) -> Option<String> {
+        let Ok(report) = self.reports.recv_timeout(WITHIN) else {
+            return Some(format!("the host reports no `{event}`"));
+        };
+        if report.get("event").and_then(Value::as_str) != Some(event) {
+            return Some(format!("the host reports {report}, not `{event}`"));
+        }
+        problem_of(&report)
+    }
+}
+
+/// `host/conversation.py`, running.
+pub(super) struct Conversation {
+    pub(super) port: u16,
+    peer: Peer,
+}
+
+impl Conversation {
+    /// Starts it and waits for its port.
+    pub(super) fn start(python: &Path) -> Result<Self> {
+        let (peer, first) = Peer::start(python, "conversation.py", &[])?;
+        let port = first.get("port").and_then(Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok());
         Ok(Self {
             port: port.ok_or("conversation.py does not say which port it listens on")?,
-            reports,
-            _process: process,
+            peer,
         })
     }
 
-    /// What was wrong with a client's run: it should have been refused once, then have held the
-    /// conversation.
-    pub(super) fn problem(&self) -> Option<String> {
-        let Ok(refused) = self.reports.recv_timeout(WITHIN) else {
-            return Some("the server saw nobody".to_owned());
-        };
-        if refused.get("event").and_then(Value::as_str) != Some("refused") {
-            return Some(format!("the server refused nobody: {refused}"));
-        }
-        match self.reports.recv_timeout(WITHIN) {
-            Ok(report) => problem_of(&report),
-            Err(_) => Some("the server saw no conversation".to_owned()),
-        }
+    /// What was wrong with a client's run: it should have been refused once, with `keepalive` have
+    /// found out a dead server, then have held the conversation.
+    pub(super) fn problem(&self, keepalive: bool) -> Option<String> {
+        let silent = keepalive.then_some("silent");
+        let mut events = ["refused"]
+            .into_iter()
+            .chain(silent)
+            .chain(["conversation"]);
+        events.find_map(|event| self.peer.problem(event))
     }
 }
 

@@ -57,6 +57,8 @@ const STACKS: Package = Package {
         },
         Probe::new("smoltcp", "smoltcp's TCP alone, not counted above"),
         Probe::new("async-client", "an async client"),
+        Probe::new("mqtt-stack", "`MqttStack` as a blocking MQTT client's TCP"),
+        Probe::new("mqtt-stream", "`MqttStream` for an async MQTT client"),
     ],
     has_sizes: false,
 };

@@ -1,10 +1,12 @@
-//! SMSC's LAN9118 Ethernet controller as a smoltcp device: one frame at a time, moved by the core.
+//! SMSC's LAN9118 Ethernet controller: one frame at a time, moved by the core. For smoltcp it is a
+//! device that is polled, for embassy-net a driver that wakes whoever waits for a frame.
+
+mod embassy;
+mod smoltcp;
 
 use core::ptr;
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
-use smoltcp::time::Instant;
-use smoltcp::wire::EthernetAddress;
+pub use embassy::{INTERRUPT, interrupt};
 
 /// Where the boards have it.
 pub const BASE: usize = if cfg!(feature = "an505") {
@@ -27,6 +29,9 @@ enum Register {
     TxData = 0x20,
     RxStatus = 0x40,
     TxStatus = 0x48,
+    InterruptConfig = 0x54,
+    InterruptStatus = 0x58,
+    InterruptEnable = 0x5c,
     ByteTest = 0x64,
     TxConfig = 0x70,
     HardwareConfig = 0x74,
@@ -52,6 +57,9 @@ const SOFT_RESET: u32 = 1;
 const MUST_BE_ONE: u32 = 1 << 20;
 /// 5 of 16 KiB for what is to be sent, which leaves 10.5 for what was received.
 const TX_FIFO_5_KIB: u32 = 5 << 16;
+/// The line is driven high while there is an interrupt that is enabled: low, as after a reset, is
+/// one for the core.
+const INTERRUPT_HIGH: u32 = 1 << 8 | 1 << 4 | 1;
 const MAC_BUSY: u32 = 1 << 31;
 const MAC_READ: u32 = 1 << 30;
 const MAC_TX_AND_RX: u32 = 1 << 3 | 1 << 2;
@@ -142,6 +150,7 @@ impl Default for Frames {
 /// The controller, and a frame for each direction.
 pub struct Lan9118 {
     registers: Registers,
+    address: [u8; 6],
     frames: &'static mut Frames,
 }
 
@@ -163,22 +172,22 @@ impl Lan9118 {
         let reset = |it| it & SOFT_RESET == 0;
         registers.until(Register::HardwareConfig, reset, Broken::Reset)?;
         registers.write(Register::HardwareConfig, MUST_BE_ONE | TX_FIFO_5_KIB);
+        registers.write(Register::InterruptConfig, INTERRUPT_HIGH);
         registers.write(Register::TxConfig, TX_ON);
         let control = registers.mac_read(Mac::Control)?;
         registers.mac_write(Mac::Control, control | MAC_TX_AND_RX)?;
-        Ok(Self { registers, frames })
+        let low = registers.mac_read(Mac::AddressLow)?.to_le_bytes();
+        let high = registers.mac_read(Mac::AddressHigh)?.to_le_bytes();
+        Ok(Self {
+            registers,
+            address: [low[0], low[1], low[2], low[3], high[0], high[1]],
+            frames,
+        })
     }
 
-    /// The address that the controller was given.
-    ///
-    /// # Errors
-    /// [`Broken::Mac`].
-    pub fn address(&self) -> Result<EthernetAddress, Broken> {
-        let low = self.registers.mac_read(Mac::AddressLow)?.to_le_bytes();
-        let high = self.registers.mac_read(Mac::AddressHigh)?.to_le_bytes();
-        Ok(EthernetAddress([
-            low[0], low[1], low[2], low[3], high[0], high[1],
-        ]))
+    /// The address that it was given.
+    pub const fn address(&self) -> [u8; 6] {
+        self.address
     }
 
     /// Moves the next good frame into memory; its length, without the checksum.
@@ -227,16 +236,27 @@ impl Lan9118 {
         // Two words of command stand before each frame.
         information as usize & 0xffff >= BUFFER + 8
     }
+
+    /// The frame that [`receive_frame`](Self::receive_frame) moved, and the right to answer it.
+    fn tokens(&mut self, length: usize) -> (Incoming<'_>, Outgoing<'_>) {
+        let Frames { rx, tx } = &mut *self.frames;
+        let outgoing = Outgoing {
+            registers: self.registers,
+            buffer: tx,
+        };
+        (Incoming(&mut rx[..length]), outgoing)
+    }
+
+    fn outgoing(&mut self) -> Outgoing<'_> {
+        Outgoing {
+            registers: self.registers,
+            buffer: &mut self.frames.tx,
+        }
+    }
 }
 
 /// The right to take the frame that was received.
-pub struct Incoming<'a>(&'a [u8]);
-
-impl RxToken for Incoming<'_> {
-    fn consume<R, F: FnOnce(&[u8]) -> R>(self, work: F) -> R {
-        work(self.0)
-    }
-}
+pub struct Incoming<'a>(&'a mut [u8]);
 
 /// The right to send a frame.
 pub struct Outgoing<'a> {
@@ -244,8 +264,9 @@ pub struct Outgoing<'a> {
     buffer: &'a mut [u8; BUFFER],
 }
 
-impl TxToken for Outgoing<'_> {
-    fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length: usize, work: F) -> R {
+impl Outgoing<'_> {
+    /// Sends `length` bytes that `work` makes.
+    fn send<R>(self, length: usize, work: impl FnOnce(&mut [u8]) -> R) -> R {
         let Self { registers, buffer } = self;
         let result = work(&mut buffer[..length]);
         let length = length as u32;
@@ -256,37 +277,5 @@ impl TxToken for Outgoing<'_> {
             registers.write(Register::TxData, word);
         }
         result
-    }
-}
-
-impl Device for Lan9118 {
-    type RxToken<'a> = Incoming<'a>;
-    type TxToken<'a> = Outgoing<'a>;
-
-    fn receive(&mut self, _: Instant) -> Option<(Incoming<'_>, Outgoing<'_>)> {
-        // Whoever receives may want to answer.
-        if !self.can_send() {
-            return None;
-        }
-        let length = self.receive_frame()?;
-        let outgoing = Outgoing {
-            registers: self.registers,
-            buffer: &mut self.frames.tx,
-        };
-        Some((Incoming(&self.frames.rx[..length]), outgoing))
-    }
-
-    fn transmit(&mut self, _: Instant) -> Option<Outgoing<'_>> {
-        self.can_send().then_some(Outgoing {
-            registers: self.registers,
-            buffer: &mut self.frames.tx,
-        })
-    }
-
-    fn capabilities(&self) -> DeviceCapabilities {
-        let mut capabilities = DeviceCapabilities::default();
-        capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = MAX_FRAME;
-        capabilities
     }
 }
