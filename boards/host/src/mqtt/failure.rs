@@ -82,9 +82,13 @@ pub(super) fn of<const N: usize>(error: ClientError<'_, N>, code: Option<CloseCo
             let detail = "the broker broke the WebSocket protocol, or sent a text message";
             Failure::new(Exit::Protocol, "protocol", detail.to_owned())
         }
-        ClientError::Network(kind) => match code {
-            Some(code) => lost(&format!("it closed the WebSocket with {code}")),
-            None => lost(&format!("{kind:?}, without a Close").to_lowercase()),
+        ClientError::Network(kind) => match (code, kind) {
+            (Some(code), _) => lost(&format!("it closed the WebSocket with {code}")),
+            (
+                None,
+                ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::BrokenPipe,
+            ) => lost("TCP ended without a Close; the broker or the network has gone"),
+            (None, kind) => lost(&format!("{kind:?}")),
         },
         ClientError::Server => {
             let detail = "the broker broke the rules of MQTT 5; does it speak that version?";

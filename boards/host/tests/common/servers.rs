@@ -54,7 +54,7 @@ pub(crate) fn serve<R: Send + 'static>(
             .with_config(config)
             .with_buffers([lent]);
         let options = AcceptOptions {
-            subprotocols: &["chat"],
+            subprotocols: &["chat", "mqtt"],
             headers: &[],
             ..AcceptOptions::default()
         };
