@@ -17,8 +17,9 @@ pub struct Broker {
 
 impl Broker {
     /// On ports that are free; tried again where somebody else was faster.
-    pub fn start(program: &Path, folder: &Path) -> Result<Self, String> {
-        let tries = (0..3).map(|_| Self::on_free_ports(program, folder));
+    /// `more` goes into its configuration.
+    pub fn start(program: &Path, folder: &Path, more: &str) -> Result<Self, String> {
+        let tries = (0..3).map(|_| Self::on_free_ports(program, folder, more));
         let mut failed = String::new();
         for broker in tries {
             match broker {
@@ -29,12 +30,12 @@ impl Broker {
         Err(failed)
     }
 
-    fn on_free_ports(program: &Path, folder: &Path) -> Result<Self, String> {
+    fn on_free_ports(program: &Path, folder: &Path, more: &str) -> Result<Self, String> {
         let (plain, websocket) = (free_port()?, free_port()?);
         let config = folder.join(format!("mosquitto-{}.conf", plain.port()));
         let text = format!(
             "allow_anonymous true\npersistence false\nlog_dest stderr\nlog_type error\n\
-             max_queued_messages 0\n\
+             max_queued_messages 0\n{more}\
              listener {} 127.0.0.1\nprotocol mqtt\n\
              listener {} 127.0.0.1\nprotocol websockets\n",
             plain.port(),

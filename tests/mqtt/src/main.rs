@@ -1,10 +1,11 @@
-//! Five embedded MQTT clients over a WebSocket, against mosquitto. `cargo xtask mqtt` builds and
+//! Five embedded MQTT clients over a WebSocket and the program `ws mqtt`, against mosquitto. `cargo xtask mqtt` builds and
 //! runs this; each row it prints is a scenario: name, seconds, and `pass` or what went wrong.
 
 mod broker;
 mod clients;
 mod foreign;
 mod net;
+mod program;
 mod relay;
 mod scenarios;
 mod smol;
@@ -31,6 +32,8 @@ pub struct Setup {
     pub mosquitto: PathBuf,
     pub python: PathBuf,
     pub folder: PathBuf,
+    /// `ws`, where its subcommands are to be run.
+    pub program: Option<PathBuf>,
     /// Messages in each direction of the bulk scenario.
     pub count: usize,
     client: Option<String>,
@@ -44,6 +47,7 @@ impl Setup {
             mosquitto: "mosquitto".into(),
             python: "python3".into(),
             folder: std::env::temp_dir(),
+            program: None,
             count: 10_000,
             client: None,
             over: None,
@@ -55,6 +59,7 @@ impl Setup {
             match name.as_str() {
                 "--mosquitto" => setup.mosquitto = value.into(),
                 "--python" => setup.python = value.into(),
+                "--program" => setup.program = Some(value.into()),
                 "--folder" => setup.folder = value.into(),
                 "--count" => setup.count = value.parse().map_err(|_| "--count: not a number")?,
                 "--client" => setup.client = Some(value),
@@ -103,12 +108,13 @@ fn main() -> std::process::ExitCode {
         }
     };
     // A thread to each client: most of the time they wait.
-    let clients: [Scenarios; 5] = [
+    let clients: [Scenarios; 6] = [
         scenarios::run::<RustMqtt>,
         scenarios::run::<Minimq>,
         scenarios::run::<Mqttrust>,
         scenarios::run::<MinimqSync>,
         scenarios::run::<Mountain>,
+        program::run,
     ];
     let (rows, failed) = std::thread::scope(|scope| {
         let threads = clients.map(|client| {

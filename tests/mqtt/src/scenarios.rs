@@ -54,7 +54,7 @@ pub fn run<S: Session>(setup: &Setup) -> (usize, usize) {
 
 impl<'a> Stage<'a> {
     fn new(setup: &'a Setup, smoltcp: bool) -> Result<Self> {
-        let broker = Broker::start(&setup.mosquitto, &setup.folder)?;
+        let broker = Broker::start(&setup.mosquitto, &setup.folder, "")?;
         let relay = Relay::start(broker.websocket)?;
         let dial = Dial {
             smoltcp,

@@ -1,4 +1,5 @@
-//! `cargo xtask mqtt`: the MQTT clients of tests/mqtt over a WebSocket, against mosquitto.
+//! `cargo xtask mqtt`: the MQTT clients of tests/mqtt over a WebSocket, and `ws mqtt`, against
+//! mosquitto.
 
 pub(crate) mod mosquitto;
 mod ram;
@@ -26,6 +27,9 @@ const CLIENTS: [&str; 5] = [
     "mountain-mqtt",
 ];
 
+/// The program `ws mqtt` among the clients.
+const PROGRAM: &str = "ws";
+
 /// `cargo xtask mqtt`.
 pub(crate) fn run(args: &[String]) -> Result {
     if args.iter().any(|arg| arg == "--ram") {
@@ -41,8 +45,13 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(python) => python,
         Err(why) => return report::skipped(&why, require),
     };
+    let tools = Tools {
+        ws: shell::build_ws(false)?,
+        mosquitto,
+        python,
+    };
     let program = build()?;
-    scenarios(&program, &mosquitto, &python, &passed_on)?.finish(require)
+    scenarios(&program, &tools, &passed_on)?.finish(require)
 }
 
 /// What is for the program, and whether `--require` was given.
@@ -55,9 +64,9 @@ fn options(args: &[String]) -> Result<(Vec<String>, bool)> {
             "--require" => require = true,
             "--client" | "--over" | "--scenario" | "--count" => {
                 let value = args.next().ok_or(format!("{arg} needs a value"))?;
-                if arg == "--client" && !CLIENTS.contains(&value.as_str()) {
+                if arg == "--client" && value != PROGRAM && !CLIENTS.contains(&value.as_str()) {
                     return Err(format!(
-                        "no client `{value}`; there is {}",
+                        "no client `{value}`; there is {PROGRAM}, {}",
                         CLIENTS.join(", ")
                     ));
                 }
@@ -85,18 +94,21 @@ fn build() -> Result<PathBuf> {
     program.ok_or_else(|| "cargo built no program".to_owned())
 }
 
+/// What the scenarios are run with.
+struct Tools {
+    ws: PathBuf,
+    mosquitto: PathBuf,
+    python: PathBuf,
+}
+
 /// Runs the program; each of its lines is a row.
-fn scenarios(
-    program: &Path,
-    mosquitto: &Path,
-    python: &Path,
-    passed_on: &[String],
-) -> Result<Table> {
+fn scenarios(program: &Path, tools: &Tools, passed_on: &[String]) -> Result<Table> {
     let folder = shell::cache().join("mqtt");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let mut command = Command::new(program);
-    command.arg("--mosquitto").arg(mosquitto);
-    command.arg("--python").arg(python);
+    command.arg("--program").arg(&tools.ws);
+    command.arg("--mosquitto").arg(&tools.mosquitto);
+    command.arg("--python").arg(&tools.python);
     command.arg("--folder").arg(&folder);
     command
         .args(passed_on)

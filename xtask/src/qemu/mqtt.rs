@@ -37,7 +37,7 @@ pub(super) fn ready() -> Result<std::result::Result<Tools, String>> {
 pub(super) fn play(board: &Board, built: &Built, tools: &Tools, said: &mut Vec<String>) -> Result {
     let folder = shell::cache().join("qemu");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let broker = Broker::start(&tools.mosquitto, &folder)?;
+    let broker = Broker::start(&tools.mosquitto, &folder, "")?;
     let port = broker.plain.port().to_string();
     let (mut peer, _) = Peer::start(&tools.python, "mqtt.py", &[port])?;
     let port = Some(broker.websocket.port());

@@ -51,7 +51,7 @@ impl Lent {
 /// What was heard of the broker.
 pub(super) enum Heard<'l, T> {
     /// A message.
-    Message(Publish<'l, 1, 1>),
+    Message(Box<Publish<'l, 1, 1>>),
     /// How the last subscription or publication ended.
     Answer(ReasonCode),
     /// Nothing in time.
@@ -201,7 +201,7 @@ impl<'l> Session<'l> {
                 Either::Second(()) => return Ok(Heard::Late),
             };
             match event {
-                Event::Publish(message) => return Ok(Heard::Message(message)),
+                Event::Publish(message) => return Ok(Heard::Message(Box::new(message))),
                 Event::Suback(answer) => return Ok(Heard::Answer(answer.reason_code)),
                 Event::PublishAcknowledged(answer) | Event::PublishComplete(answer) => {
                     return Ok(Heard::Answer(answer.reason_code));
