@@ -372,6 +372,7 @@ fn help_has_every_option() {
         "--id",
         "--json",
         "--timeout",
+        "--keepalive",
         "--lines",
         "-C",
         "-W",
@@ -382,7 +383,7 @@ fn help_has_every_option() {
         assert!(run.stdout.contains(option), "{option}");
     }
     for line in run.stdout.lines() {
-        assert!(line.chars().count() <= 90, "{line}");
+        assert!(line.chars().count() <= 81, "{line}");
     }
 }
 
@@ -451,6 +452,24 @@ fn exit_3_lost() {
     });
     let run = idle(&["mqtt", "sub", &url, "t", "--json"]);
     assert_failed(&run, 3, "lost", "session taken over");
+    server.join().unwrap();
+}
+
+#[test]
+fn a_broker_that_answers_no_ping_is_lost() {
+    let (url, server) = broker(|broker| {
+        let connect = broker.welcome();
+        assert_eq!(connect[10..12], [0, 1]);
+        broker.grant("t", 0);
+        for _ in 0..2 {
+            broker.expect(b"\xc0\0");
+            broker.say(b"\xd0\0");
+        }
+        broker.expect(b"\xc0\0");
+        broker.goodbye();
+    });
+    let run = idle(&["mqtt", "sub", &url, "t", "-k1", "--json"]);
+    assert_failed(&run, 3, "lost", "no ping");
     server.join().unwrap();
 }
 
@@ -570,7 +589,7 @@ fn exit_1_nobody_reads_the_output() {
         broker.welcome();
         broker.grant("t", 0);
         broker.say(&publish(0, "t", None, b"text"));
-        while drained(broker) {}
+        broker.goodbye();
     });
     let mut child = start(&["mqtt", "sub", &url, "t"]);
     drop(child.stdout.take());

@@ -1,36 +1,43 @@
-//! The arguments of `ws mqtt`, named as those of `mosquitto_sub` and `mosquitto_pub` where they do the
-//! same.
+//! The arguments of `ws mqtt`, named as those of `mosquitto_sub` and `mosquitto_pub` where they do
+//! the same.
 
 use super::connect::{TIMEOUT, millis, text, value, websocket_url};
 use super::{Command, UsageError};
 use lexopt::{Arg, Parser, ValueExt};
 use rust_mqtt::types::{MqttBinary, MqttString, TopicFilter, TopicName};
+use std::num::NonZero;
 use std::time::Duration;
 
+/// Without `--keepalive`.
+const KEEP_ALIVE: NonZero<u16> = NonZero::new(60).unwrap();
+
 pub(super) const HELP: &str = "\
-An MQTT 5 client over a WebSocket, in the manner of mosquitto_sub and mosquitto_pub.
+An MQTT 5 client over a WebSocket, in the manner of mosquitto_sub and
+mosquitto_pub.
 
 Usage: ws mqtt sub URL TOPIC... [OPTIONS]
        ws mqtt pub URL TOPIC [MESSAGE|-] [OPTIONS]
 
-  URL                  ws://HOST[:PORT][/PATH][?QUERY]; without a path it is /mqtt
+  URL                  ws://HOST[:PORT][/PATH][?QUERY]; without a path: /mqtt
   TOPIC                sub: a filter, with + and # as it likes; again for more
-  MESSAGE              what to publish; - or nothing: all of standard input. One that
-                       begins with a dash goes behind --
+  MESSAGE              what to publish; - or nothing: all of standard input. One
+                       that begins with a dash goes behind --
 
-sub prints each message's payload and a line feed; pub ends when its messages have
-left, or with --qos 1 and 2 when the broker has confirmed them.
+sub prints each message's payload and a line feed; pub ends when its messages
+have left, or with --qos 1 and 2 when the broker has confirmed them.
 
   -q, --qos 0|1|2      the quality of service: pub's of the message, sub's the
                        highest to be sent (default 0)
   -u, --user NAME      the user name
   -P, --password TEXT  the password
   -i, --id ID          the client's id (default: the broker makes one up)
+  -k, --keepalive S    ping the broker twice in so many seconds; one that is
+                       silent between two pings is lost (default 60)
       --timeout MS     for connecting, and for each answer of the broker
                        (default 10000)
       --json           errors as a line of JSON on standard output; sub: messages
-                       too, with topic, qos, retain, and payload or, where it is not
-                       UTF-8, payload_base64
+                       too, with topic, qos, retain, and payload or, where that
+                       is not UTF-8, payload_base64
   -d                   say on standard error what happens
   -h, --help           this text
 
@@ -41,12 +48,13 @@ Only sub:
   -v, --verbose        each message's topic and a space before its payload
 
 Only pub:
-  -r, --retain         have the broker keep the message; an empty one has it forget
+  -r, --retain         have the broker keep the message; an empty one has it
+                       forget
   -l, --lines          each line of standard input is a message
 
-Exit code: 0 done, 1 input or output failed, 2 wrong arguments, 3 not connected or
-lost, 4 the broker broke the protocol, 5 timeout, 6 refused by the broker: the session
-(user, password, id), a subscription or a message, 27 -W is over.
+Exit code: 0 done, 1 input or output failed, 2 wrong arguments, 3 not connected
+or lost, 4 the broker broke the protocol, 5 timeout, 6 refused by the broker: the
+session (user, password, id), a subscription or a message, 27 -W is over.
 ";
 
 /// What `ws mqtt` was asked for.
@@ -58,6 +66,8 @@ pub(crate) struct MqttOptions {
     pub(crate) password: Option<String>,
     pub(crate) id: Option<String>,
     pub(crate) timeout: Duration,
+    /// In seconds.
+    pub(crate) keep_alive: NonZero<u16>,
     pub(crate) json: bool,
     pub(crate) task: Task,
 }
@@ -136,6 +146,7 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
         password: None,
         id: None,
         timeout: TIMEOUT,
+        keep_alive: KEEP_ALIVE,
         json: false,
         task: Task::Sub(SubOptions::default()),
     };
@@ -148,6 +159,9 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Long("password") | Arg::Short('P') => options.password = Some(value(parser)?),
             Arg::Long("id") | Arg::Short('i') => options.id = Some(value(parser)?),
             Arg::Long("timeout") => options.timeout = millis(&value(parser)?)?,
+            Arg::Long("keepalive") | Arg::Short('k') => {
+                options.keep_alive = keep_alive(&value(parser)?)?;
+            }
             Arg::Long("json") => options.json = true,
             Arg::Long("count") | Arg::Short('C') if !publishes => {
                 sub.count = Some(count(&value(parser)?)?);
@@ -204,6 +218,12 @@ fn message(word: Option<Vec<u8>>, lines: bool) -> Result<Message, String> {
 fn qos(value: &str) -> Result<u8, String> {
     let qos = value.parse().ok().filter(|qos| *qos <= 2);
     qos.ok_or_else(|| format!("--qos {value:?} is none; there is 0, 1 and 2"))
+}
+
+fn keep_alive(value: &str) -> Result<NonZero<u16>, String> {
+    value
+        .parse()
+        .map_err(|_| format!("--keepalive {value:?} is none; there is 1 to 65535 seconds"))
 }
 
 fn count(value: &str) -> Result<u64, String> {
@@ -274,6 +294,7 @@ mod tests {
             password: None,
             id: None,
             timeout: TIMEOUT,
+            keep_alive: KEEP_ALIVE,
             json: false,
             task,
         }
@@ -290,7 +311,7 @@ mod tests {
         assert_eq!(found, Ok(defaults(Task::Sub(expected.clone()))));
         let found = options(&[
             "sub", "-C", "3", URL, "-W0.5", "a/#", "-v", "b", "-q", "2", "-uN", "-PX", "-iI",
-            "--json",
+            "-k5", "--json",
         ]);
         expected.count = Some(3);
         expected.wait = Some(Duration::from_millis(500));
@@ -302,6 +323,7 @@ mod tests {
                 user: Some("N".to_owned()),
                 password: Some("X".to_owned()),
                 id: Some("I".to_owned()),
+                keep_alive: NonZero::new(5).unwrap(),
                 json: true,
                 ..defaults(Task::Sub(expected))
             })
@@ -354,6 +376,7 @@ mod tests {
             (&["sub", URL, "a", "-W", "0"], "-W"),
             (&["sub", URL, "a", "-W", "1e300"], "-W"),
             (&["sub", URL, "a", "--user", "a\0b"], "--user"),
+            (&["sub", URL, "a", "-k", "0"], "--keepalive"),
             (&["sub", URL, "a", "--timeout", "0"], "--timeout"),
         ] {
             let message = options(arguments).unwrap_err();

@@ -178,7 +178,9 @@ mod tests {
             Exit::Connection,
             Exit::Protocol,
             Exit::Timeout,
+            Exit::Refused,
+            Exit::Over,
         ];
-        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 5]);
+        assert_eq!(codes.map(|exit| exit as u8), [0, 1, 2, 3, 4, 5, 6, 27]);
     }
 }

@@ -55,52 +55,51 @@ pub(super) async fn run(
     what: &PubOptions,
     messages: Messages,
 ) -> Result<Exit, Failure> {
-    let refused = match messages {
-        Messages::One(message) => send(&mut session, options, what, &message).await?.err(),
+    let sent = send_all(&mut session, options, what, messages).await;
+    // What went wrong first counts.
+    sent.and(session.end().await).map(|()| Exit::Clean)
+}
+
+async fn send_all(
+    session: &mut Session<'_>,
+    options: &MqttOptions,
+    what: &PubOptions,
+    messages: Messages,
+) -> Result<(), Failure> {
+    match messages {
+        Messages::One(message) => send(session, options, what, &message).await,
         Messages::Lines(mut input, wakes) => loop {
             match input.next() {
-                Some(Item::Line(line)) => {
-                    if let Err(refused) = send(&mut session, options, what, &line).await? {
-                        break Some(refused);
-                    }
-                }
-                Some(Item::End) => break None,
-                Some(Item::Failed(error)) => break Some(unread(&error)),
+                Some(Item::Line(line)) => send(session, options, what, &line).await?,
+                Some(Item::End) => return Ok(()),
+                Some(Item::Failed(error)) => return Err(unread(&error)),
                 None => drop(session.hear(None, wakes.recv()).await?),
             }
         },
-    };
-    session.end().await?;
-    match refused {
-        Some(refused) => Err(refused),
-        None => Ok(Exit::Clean),
     }
 }
-
-/// A message the broker refused leaves the session as it is.
-type Sent = Result<(), Failure>;
 
 async fn send(
     session: &mut Session<'_>,
     options: &MqttOptions,
     what: &PubOptions,
     message: &[u8],
-) -> Result<Sent, Failure> {
+) -> Result<(), Failure> {
     let topic = &what.topic;
     session
         .publish(topic, message, options.qos, what.retain)
         .await?;
     log::debug!("published {} bytes to {topic:?}", message.len());
     if options.qos == 0 {
-        return Ok(Ok(()));
+        return Ok(());
     }
     let answer_by = session.soon();
     loop {
         match session.hear(answer_by, pending::<()>()).await? {
             Heard::Answer(reason) if reason.is_erroneous() => {
-                return Ok(Err(failure::refused("the message", reason, None)));
+                return Err(failure::refused("the message", reason, None));
             }
-            Heard::Answer(_) => return Ok(Ok(())),
+            Heard::Answer(_) => return Ok(()),
             Heard::Late => {
                 let what = "the broker did not confirm the message";
                 return Err(Failure::timeout(options.timeout, what));

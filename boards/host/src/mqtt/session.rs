@@ -16,16 +16,11 @@ use rust_mqtt::client::{Client, MqttError};
 use rust_mqtt::config::KeepAlive;
 use rust_mqtt::types::{MqttBinary, MqttString, QoS, ReasonCode, TopicFilter, TopicName};
 use std::future::pending;
-use std::num::NonZero;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 use ws_socket::url::Url;
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
-/// After so many seconds without a packet the broker gives a client up, half as many more.
-const KEEP_ALIVE: NonZero<u16> = NonZero::new(60).unwrap();
-/// Between two of ours.
-const PING: Duration = Duration::from_secs(30);
 /// How long the broker may take for its Close.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -73,10 +68,14 @@ pub(super) fn dial(options: &MqttOptions) -> Result<Stream, Failure> {
 pub(super) struct Session<'l> {
     client: Client<'l, 'l, Transport<'l>, AllocBuffer, 1, 32, 1, 1, 1, 0, 0>,
     timeout: Duration,
+    /// Between two pings.
+    interval: Duration,
     /// When to send the next ping.
     ping: Instant,
     /// Something came since the last one.
     heard: bool,
+    /// There is nothing left to say goodbye to.
+    over: bool,
 }
 
 impl<'l> Session<'l> {
@@ -99,7 +98,7 @@ impl<'l> Session<'l> {
             .await
             .map_err(|error| failure::not_connected(error, timeout))?;
 
-        let keep_alive = KeepAlive::Seconds(KEEP_ALIVE);
+        let keep_alive = KeepAlive::Seconds(options.keep_alive);
         let mut connect = ConnectOptions::new().clean_start().keep_alive(keep_alive);
         connect = connect.request_problem_information();
         if let Some(user) = &options.user {
@@ -111,11 +110,15 @@ impl<'l> Session<'l> {
         }
         let id = options.id.as_deref().map(MqttString::from_str);
         let id = id.transpose().map_err(failure::usage)?;
+        // The broker gives a client up that it hears nothing of for one and a half times that.
+        let interval = Duration::from_secs(options.keep_alive.get().into()) / 2;
         let mut session = Self {
             client: Client::new(&mut lent.packets),
             timeout,
-            ping: Instant::now() + PING,
+            interval,
+            ping: Instant::now() + interval,
             heard: true,
+            over: false,
         };
         let connected = session.client.connect(stream, &connect, id);
         let connected = match select(connected, Timer::after(timeout)).await {
@@ -134,7 +137,9 @@ impl<'l> Session<'l> {
             }) => {
                 let said = reason_string.as_ref().map(MqttString::as_str);
                 let refused = failure::refused("the connection", reason, said);
-                session.give_up().await;
+                if let Ok(mut stream) = session.client.abort().await {
+                    stream.disconnect(GOODBYE.min(timeout)).await;
+                }
                 Err(refused)
             }
             Err(error) => Err(session.failed(error).await),
@@ -219,11 +224,10 @@ impl<'l> Session<'l> {
 
     async fn ping(&mut self) -> Result<(), Failure> {
         if !self.heard {
-            self.give_up().await;
             return Err(failure::lost("it answers no ping"));
         }
         self.heard = false;
-        self.ping = Instant::now() + PING;
+        self.ping = Instant::now() + self.interval;
         match self.client.ping().await {
             Ok(()) => Ok(()),
             Err(error) => Err(self.failed(error).await),
@@ -232,6 +236,9 @@ impl<'l> Session<'l> {
 
     /// Says goodbye, and returns when what was sent has arrived.
     pub(super) async fn end(mut self) -> Result<(), Failure> {
+        if self.over {
+            return Ok(());
+        }
         let goodbye = DisconnectOptions::new();
         let left = select(self.client.disconnect(&goodbye), Timer::after(self.timeout));
         match left.await {
@@ -250,25 +257,25 @@ impl<'l> Session<'l> {
 
     /// Ends the session for an error, and says what it was.
     async fn failed<const N: usize>(&mut self, error: MqttError<'_, N>) -> Failure {
+        self.over = true;
         let recoverable = error.is_recoverable();
-        let stream = if recoverable {
-            let goodbye = DisconnectOptions::new();
-            self.client.disconnect(&goodbye).await.ok()
-        } else {
-            self.client.abort().await.ok()
+        let client = &mut self.client;
+        let left = async {
+            if recoverable {
+                client.disconnect(&DisconnectOptions::new()).await.ok()
+            } else {
+                client.abort().await.ok()
+            }
+        };
+        let stream = match select(left, Timer::after(self.timeout)).await {
+            Either::First(stream) => stream,
+            Either::Second(_) => None,
         };
         let code = stream.as_ref().and_then(MqttStream::close_code);
         if let Some(mut stream) = stream {
             stream.disconnect(GOODBYE.min(self.timeout)).await;
         }
         failure::of(error, code)
-    }
-
-    /// Closes what there is.
-    async fn give_up(&mut self) {
-        if let Ok(mut stream) = self.client.abort().await {
-            stream.disconnect(GOODBYE.min(self.timeout)).await;
-        }
     }
 }
 

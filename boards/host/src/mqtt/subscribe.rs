@@ -17,6 +17,19 @@ pub(super) async fn run(
     options: &MqttOptions,
     what: &SubOptions,
 ) -> Result<Exit, Failure> {
+    let end = follow(&mut session, options, what).await;
+    match (end, session.end().await) {
+        (Ok(Exit::Clean), Err(failure)) => Err(failure),
+        // A broker that does not take the goodbye changes nothing about that.
+        (end, _) => end,
+    }
+}
+
+async fn follow(
+    session: &mut Session<'_>,
+    options: &MqttOptions,
+    what: &SubOptions,
+) -> Result<Exit, Failure> {
     let over = what.wait.map(|wait| Instant::now() + wait);
     let mut left = what.count;
     for topic in &what.topics {
@@ -30,17 +43,15 @@ pub(super) async fn run(
             {
                 Heard::Message(message) => {
                     if take(options, what, &message, &mut left)? {
-                        session.end().await?;
                         return Ok(Exit::Clean);
                     }
                 }
                 Heard::Answer(reason) if reason.is_erroneous() => {
                     let what = format!("the subscription to {topic:?}");
-                    session.end().await?;
                     return Err(failure::refused(&what, reason, None));
                 }
                 Heard::Answer(_) => break,
-                Heard::Late if is_over(over) => return end_of_time(session).await,
+                Heard::Late if is_over(over) => return Ok(Exit::Over),
                 Heard::Late => {
                     let what = format!("the broker did not answer the subscription to {topic:?}");
                     return Err(Failure::timeout(options.timeout, &what));
@@ -54,11 +65,10 @@ pub(super) async fn run(
         match session.hear(over, pending::<()>()).await? {
             Heard::Message(message) => {
                 if take(options, what, &message, &mut left)? {
-                    session.end().await?;
                     return Ok(Exit::Clean);
                 }
             }
-            Heard::Late => return end_of_time(session).await,
+            Heard::Late => return Ok(Exit::Over),
             Heard::Answer(_) | Heard::Instead(()) => {}
         }
     }
@@ -93,13 +103,7 @@ fn take(
     Ok(*left == Some(0))
 }
 
-/// `-W` is over. A broker that does not take the goodbye changes nothing about that.
-async fn end_of_time(session: Session<'_>) -> Result<Exit, Failure> {
-    log::debug!("the time of -W is over");
-    let _ = session.end().await;
-    Ok(Exit::Over)
-}
-
+/// Is the time of `-W` over?
 fn is_over(over: Option<Instant>) -> bool {
     over.is_some_and(|over| Instant::now() >= over)
 }
