@@ -40,6 +40,7 @@ pub fn config() -> Config {
             timeout: word() as u32,
         }),
         flush: flag(),
+        binary_only: flag(),
     }
 }
 
