@@ -40,3 +40,37 @@ pub fn counted<R>(call: impl FnOnce() -> R) -> (R, usize) {
     ARMED.set(false);
     (result, COUNT.get())
 }
+
+/// A queue of bytes in an array.
+#[derive(Debug, Clone, Copy)]
+pub struct Queue {
+    /// They, first.
+    pub bytes: [u8; 2048],
+    /// How many there are.
+    pub length: usize,
+}
+
+impl Queue {
+    /// None.
+    pub const EMPTY: Self = Self {
+        bytes: [0; 2048],
+        length: 0,
+    };
+
+    /// Takes what fits, and says how much.
+    pub fn put(&mut self, bytes: &[u8]) -> usize {
+        let count = bytes.len().min(self.bytes.len() - self.length);
+        self.bytes[self.length..][..count].copy_from_slice(&bytes[..count]);
+        self.length += count;
+        count
+    }
+
+    /// Gives the first bytes, as many as fit.
+    pub fn take(&mut self, out: &mut [u8]) -> usize {
+        let count = out.len().min(self.length);
+        out[..count].copy_from_slice(&self.bytes[..count]);
+        self.bytes.copy_within(count..self.length, 0);
+        self.length -= count;
+        count
+    }
+}

@@ -3,8 +3,6 @@
 // clippy.toml lifts these only inside of test functions, not in what they share.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::net::{IpAddr, SocketAddr};
 
 use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
@@ -14,74 +12,16 @@ use ws_socket::{
     Role, SharedWebSockets, SlotStore, SlowPolicy, Table, WebSocketId, WebSocketRequest,
     WebSockets,
 };
-
-/// Counts what this thread allocates while it is armed.
-struct Counting;
-
-thread_local! {
-    static ARMED: Cell<bool> = const { Cell::new(false) };
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: all of it is the system's allocator, which is handed what came unchanged.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        if ARMED.get() {
-            COUNT.set(COUNT.get() + 1);
-        }
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        if ARMED.get() {
-            COUNT.set(COUNT.get() + 1);
-        }
-        // SAFETY: the caller's promise is passed on.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use ws_tests::counting::{Counting, Queue, counted};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
 /// Runs a call of the table, which must not allocate, nor free.
 fn free_of_it<R>(what: &str, call: impl FnOnce() -> R) -> R {
-    COUNT.set(0);
-    ARMED.set(true);
-    let result = call();
-    ARMED.set(false);
-    assert_eq!(COUNT.get(), 0, "{what} allocates");
+    let (result, count) = counted(call);
+    assert_eq!(count, 0, "{what} allocates");
     result
-}
-
-/// A queue of bytes.
-#[derive(Clone, Copy)]
-struct Queue {
-    bytes: [u8; 2048],
-    length: usize,
-}
-
-impl Queue {
-    const EMPTY: Self = Self {
-        bytes: [0; 2048],
-        length: 0,
-    };
-
-    fn put(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.bytes.len() - self.length);
-        self.bytes[self.length..][..count].copy_from_slice(&bytes[..count]);
-        self.length += count;
-        count
-    }
-
-    fn take(&mut self, out: &mut [u8]) -> usize {
-        let count = out.len().min(self.length);
-        out[..count].copy_from_slice(&self.bytes[..count]);
-        self.bytes.copy_within(count..self.length, 0);
-        self.length -= count;
-        count
-    }
 }
 
 /// A connection: what comes in, what went out, whether it is in use.
@@ -598,9 +538,6 @@ fn shared() {
 /// The allocator counts: a test of the test.
 #[test]
 fn what_allocates_is_seen() {
-    COUNT.set(0);
-    ARMED.set(true);
-    let boxed = std::hint::black_box(Box::new(1));
-    ARMED.set(false);
-    assert_eq!((COUNT.get(), *boxed), (1, 1));
+    let (boxed, count) = counted(|| std::hint::black_box(Box::new(1)));
+    assert_eq!((count, *boxed), (1, 1));
 }

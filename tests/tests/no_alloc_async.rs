@@ -10,7 +10,7 @@ use ws_socket::asynch::{Clock, Platform, WebSocket, WebSocketRequest, WebSockets
 use ws_socket::{
     AcceptOptions, CloseCode, Config, Events, Keepalive, Opcode, PollItem, Role, Timeout,
 };
-use ws_tests::counting::{Counting, counted};
+use ws_tests::counting::{Counting, Queue, counted};
 use ws_tests::frames::{frame, head, plain, request, switching};
 
 #[global_allocator]
@@ -28,34 +28,6 @@ fn free_of_it<F: Future>(what: &str, call: F) -> F::Output {
     });
     assert_eq!(count, 0, "{what} allocates");
     output.expect(what)
-}
-
-/// Bytes in an array.
-struct Queue {
-    bytes: [u8; 2048],
-    length: usize,
-}
-
-impl Queue {
-    const EMPTY: Self = Self {
-        bytes: [0; 2048],
-        length: 0,
-    };
-
-    fn put(&mut self, bytes: &[u8]) -> usize {
-        let count = bytes.len().min(self.bytes.len() - self.length);
-        self.bytes[self.length..][..count].copy_from_slice(&bytes[..count]);
-        self.length += count;
-        count
-    }
-
-    fn take(&mut self, out: &mut [u8]) -> usize {
-        let count = out.len().min(self.length);
-        out[..count].copy_from_slice(&self.bytes[..count]);
-        self.bytes.copy_within(count..self.length, 0);
-        self.length -= count;
-        count
-    }
 }
 
 /// What comes in, what went out.
