@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, SocketAddr};
 
+use embedded_io::{Error as _, Read, ReadReady, Write, WriteReady};
 use embedded_nal::TcpClientStack;
 use ws_core::url::Url;
 use ws_core::{Opcode, parse_close, write_close};
@@ -92,6 +93,12 @@ fn receive<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>, ws: WebSoc
         Err(error) => done(error.errno() as usize),
     }
     keep(TcpClientStack::receive(table, &mut { ws }, bytes()));
+    let mut stream = table.stream(ws).with_timeout(timeout());
+    keep(stream.read_ready());
+    match stream.read(bytes()) {
+        Ok(count) => done(count),
+        Err(error) => done(error.kind() as usize),
+    }
 }
 
 fn transmit<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>, ws: WebSocketId) {
@@ -104,6 +111,9 @@ fn transmit<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>, ws: WebSo
     keep(table.send_part(ws, bytes(), rest, opcode, mask, fin, timeout()));
     keep(send(table, ws, bytes(), timeout()));
     keep(TcpClientStack::send(table, &mut { ws }, bytes()));
+    let mut stream = table.stream(ws).with_timeout(timeout());
+    keep(stream.write_ready());
+    keep(stream.write(bytes()));
     let mut recipients = [Recipient::new(ws), Recipient::new(ws)];
     let policy = match word() {
         0 => SlowPolicy::Skip,

@@ -49,7 +49,8 @@
 //!
 //! That is as true as the stream's own reads and writes are *side-effect-free on cancel*, in the
 //! words of [`embedded_io_async`]. TCP sockets of embassy-net, edge-nal-std and async-io are. A TLS
-//! stream mostly is not: over one, let calls run to their end (`Timeout::Forever`, no `select`).
+//! stream mostly is not: over one, let calls run to their end (`Timeout::Forever`, no `select`), and do
+//! not split it: [`Halves`] drop a write of their own when a read is done.
 //!
 //! # Flushing
 //!
