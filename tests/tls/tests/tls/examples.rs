@@ -1,0 +1,52 @@
+//! The example of docs/tls.md runs, over the system's TCP.
+
+use std::time::SystemTime;
+
+use async_io::block_on;
+use rand_core::OsRng;
+use tls::authority::{Authority, HOST};
+use tls::peer::Echo;
+use tls::tcp::{AsyncTcp, System, Tcp, serve};
+use tls::wss::{self, Memory, Verify};
+use ws_socket::CloseCode;
+
+type Checked<'a> = Verify<'a, OsRng, SystemTime>;
+
+fn as_it_should_be(echo: &Echo) {
+    assert_eq!(echo.peer.failed, None);
+    assert!(echo.peer.client_closed, "no close_notify came");
+    assert_eq!(echo.peer.sni(), Some(HOST));
+    assert!(echo.request.contains("Host: server.example\r\n"));
+    let opcodes: Vec<u8> = echo.found.iter().map(|found| found.opcode).collect();
+    assert_eq!(opcodes, [1, 8]);
+}
+
+#[test]
+fn blocking() {
+    let authority = Authority::new();
+    let (address, server) = serve(Echo::new(authority.server()));
+    let mut memory: Memory = Memory::new();
+    let tcp = Tcp::connect(address);
+    let knob = tcp.again();
+    let verify = Checked::new(authority.der(), OsRng);
+    let tls = wss::secure(tcp, &mut memory, HOST, verify).unwrap();
+    knob.patience(20);
+    assert_eq!(wss::hello(tls, HOST, System::new()), Ok(CloseCode::NORMAL));
+    drop(knob);
+    as_it_should_be(&server.join().unwrap());
+}
+
+#[test]
+fn asynch() {
+    let authority = Authority::new();
+    let (address, server) = serve(Echo::new(authority.server()));
+    let mut memory: Memory = Memory::new();
+    block_on(async {
+        let tcp = AsyncTcp::connect(address).await;
+        let verify = Checked::new(authority.der(), OsRng);
+        let tls = wss::secure_async(tcp, &mut memory, HOST, verify).await;
+        let said = wss::hello_async(tls.unwrap(), HOST, System::new()).await;
+        assert_eq!(said, Ok(CloseCode::NORMAL));
+    });
+    as_it_should_be(&server.join().unwrap());
+}

@@ -1,0 +1,4 @@
+//! WebSockets over TLS: embedded-tls 0.19 on our side, rustls on the other.
+
+mod blocking;
+mod examples;
