@@ -78,3 +78,43 @@ impl Write for Blocking {
         Ok(())
     }
 }
+
+/// The wire with reads of which each waits once, also where one that waited was dropped; its writes
+/// do not wait.
+pub struct Lazy {
+    wire: Wire,
+    waited: bool,
+}
+
+impl Lazy {
+    /// The wire so.
+    pub fn new(wire: Wire) -> Self {
+        let waited = false;
+        Self { wire, waited }
+    }
+}
+
+impl ErrorType for Lazy {
+    type Error = Reset;
+}
+
+impl embedded_io_async::Read for Lazy {
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Reset> {
+        if !std::mem::replace(&mut self.waited, true) {
+            embassy_futures::yield_now().await;
+        }
+        let count = embedded_io_async::Read::read(&mut self.wire, buffer).await;
+        self.waited = false;
+        count
+    }
+}
+
+impl embedded_io_async::Write for Lazy {
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Reset> {
+        embedded_io_async::Write::write(&mut self.wire, bytes).await
+    }
+
+    async fn flush(&mut self) -> Result<(), Reset> {
+        embedded_io_async::Write::flush(&mut self.wire).await
+    }
+}

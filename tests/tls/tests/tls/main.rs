@@ -1,4 +1,5 @@
 //! WebSockets over TLS: embedded-tls 0.19 on our side, rustls on the other.
 
+mod asynch;
 mod blocking;
 mod examples;
