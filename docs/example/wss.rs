@@ -5,8 +5,9 @@ use embedded_tls::{
     Aes128GcmSha256, Certificate, CertificateRef, CertificateVerifyRef, CryptoProvider,
     CryptoRngCore, FlushPolicy, TlsClock, TlsConfig, TlsContext, TlsError, TlsVerifier, blocking,
 };
+use ws_socket::asynch::{self, TlsBelow, TlsStream};
 use ws_socket::stack::{BlockingStreams, TlsRecords};
-use ws_socket::{CloseCode, Config, Errno, Opcode, Timeout, asynch};
+use ws_socket::{CloseCode, Config, Errno, Keepalive, Opcode, Timeout};
 
 pub type Suite = Aes128GcmSha256;
 
@@ -70,17 +71,20 @@ impl<R: CryptoRngCore, C: TlsClock> TlsVerifier<Suite> for Verify<'_, R, C> {
 
 /// What TLS works in. 16,640 bytes is the longest body of a record (RFC 8446 section 5.2).
 pub struct Memory<const RECORD: usize = 16_640, const WRITE: usize = 1_024> {
-    whole: [u8; RECORD], // a record until it is whole
-    read: [u8; RECORD],  // the same, decrypted in place
-    write: [u8; WRITE],  // less 128: what a record of ours holds
+    pub whole: [u8; RECORD], // a record until it is whole
+    pub read: [u8; RECORD],  // the same, decrypted in place
+    pub write: [u8; WRITE],  // less 128: what a record of ours holds
+    pub out: [u8; WRITE],    // async: a record until TCP has taken it
 }
 
 impl<const RECORD: usize, const WRITE: usize> Memory<RECORD, WRITE> {
     pub const fn new() -> Self {
+        let (record, write) = ([0; RECORD], [0; WRITE]);
         Self {
-            whole: [0; RECORD],
-            read: [0; RECORD],
-            write: [0; WRITE],
+            whole: record,
+            read: record,
+            write,
+            out: write,
         }
     }
 }
@@ -129,32 +133,32 @@ where
     Ok(end.code) // the server's
 }
 
-pub type AsyncTls<'m, T> = embedded_tls::TlsConnection<'m, TlsRecords<'m, T>, Suite>;
+pub type AsyncTls<'m, 'b, T> = embedded_tls::TlsConnection<'m, &'m TlsBelow<'b, T>, Suite>;
+pub type AsyncStream<'m, 'b, T> = TlsStream<'m, 'b, AsyncTls<'m, 'b, T>, T>;
 
 /// TLS over an async stream. Give it a timeout of your own: dropped, it drops the connection.
-pub async fn secure_async<'m, T, R, C, const IN: usize, const OUT: usize>(
-    tcp: T,
-    memory: &'m mut Memory<IN, OUT>,
+pub async fn secure_async<'m, 'b, T, R, C>(
+    below: &'m TlsBelow<'b, T>, // TlsBelow::new(tcp, &mut memory.whole, &mut memory.out)
+    read: &'m mut [u8],         // memory.read
+    write: &'m mut [u8],        // memory.write
     host: &str,
     mut verify: Verify<'_, R, C>,
-) -> Result<AsyncTls<'m, T>, TlsError>
+) -> Result<AsyncStream<'m, 'b, T>, TlsError>
 where
-    T: embedded_io_async::Read + embedded_io_async::Write + 'm,
+    T: embedded_io_async::Read + embedded_io_async::Write,
     R: CryptoRngCore,
     C: TlsClock,
 {
-    let records = TlsRecords::new(tcp, &mut memory.whole);
-    let mut tls = AsyncTls::new(records, &mut memory.read, &mut memory.write);
-    tls.set_flush_policy(FlushPolicy::Relaxed); // else embassy-net waits for acknowledgements
+    let mut tls = AsyncTls::new(below, read, write);
     let config = TlsConfig::new().with_server_name(host);
     tls.open(TlsContext::new(&config, &mut verify)).await?;
     verify.proven()?;
-    Ok(tls)
+    Ok(TlsStream::new(tls, below))
 }
 
-/// Says hello over it.
+/// Says hello over it. Every call may be dropped, and have a timeout.
 pub async fn hello_async<T, P>(
-    tls: AsyncTls<'_, T>,
+    tls: AsyncStream<'_, '_, T>,
     host: &str,
     chip: P,
 ) -> Result<CloseCode, Errno>
@@ -164,26 +168,26 @@ where
 {
     let mut buffer = [0; 512];
     let config = Config {
-        keepalive: Some(ws_socket::Keepalive {
+        keepalive: Some(Keepalive {
             interval: 30_000,
             timeout: 10_000,
         }),
-        ..Config::DEFAULT // flush: a record goes out when it is flushed
+        ..Config::DEFAULT // flush: TLS makes a record of it then
     };
     let request = asynch::WebSocketRequest::new(host, "/echo");
     let ws = asynch::WebSocket::connect(tls, &request, &mut buffer, chip, config, 5_000);
     let mut ws = ws.await?;
 
-    ws.send_msg(b"hello", Opcode::Text, true, Timeout::Forever)
-        .await?;
+    ws.send_msg(b"hello", Opcode::Text, true, 1_000).await?;
     let mut text = [0; 64];
     let got = ws.recv_msg(&mut text, 1_000).await?;
     assert_eq!(&text[..got.length], b"hello");
 
-    let end = ws.disconnect_keeping_stream(CloseCode::NORMAL, "", 2_000);
-    let end = end.await.map_err(Errno::from)?;
-    if let Some(tls) = ws.into_stream() {
-        let _ = tls.close().await; // close_notify, and TCP back
+    let end = ws
+        .disconnect_keeping_stream(CloseCode::NORMAL, "", 2_000)
+        .await?;
+    if let Some(stream) = ws.into_stream() {
+        let _ = stream.into_tls().close().await; // close_notify
     }
     Ok(end.code) // the server's
 }

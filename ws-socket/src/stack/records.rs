@@ -28,7 +28,7 @@ const HEAD: usize = 5;
 /// looked at. Reads are of the stream's size, never past a record.
 #[derive(Debug)]
 pub struct TlsRecords<'b, T> {
-    stream: T,
+    pub(crate) stream: T,
     head: [u8; HEAD],
     body: &'b mut [u8],
     /// Bytes of this record that were read.
@@ -36,7 +36,7 @@ pub struct TlsRecords<'b, T> {
     /// Bytes of this record that were handed out.
     given: usize,
     /// A call that cannot be gone on with has begun, and not ended.
-    torn: bool,
+    pub(crate) torn: bool,
 }
 
 /// What goes wrong with [`TlsRecords`].
@@ -48,6 +48,10 @@ pub enum RecordsError<E> {
     /// A call before was dropped, or failed, inside a record: kind `ConnectionAborted`.
     #[error("a record was left incomplete")]
     Torn,
+    /// Another call is under way: kind `Other`. See [`TlsBelow`](crate::asynch::TlsBelow).
+    #[cfg(feature = "async")]
+    #[error("another call is under way")]
+    Busy,
 }
 
 impl<E: Error> Error for RecordsError<E> {
@@ -55,6 +59,8 @@ impl<E: Error> Error for RecordsError<E> {
         match self {
             Self::Io(error) => error.kind(),
             Self::Torn => ErrorKind::ConnectionAborted,
+            #[cfg(feature = "async")]
+            Self::Busy => ErrorKind::Other,
         }
     }
 }
@@ -148,7 +154,7 @@ impl<'b, T> TlsRecords<'b, T> {
     }
 
     /// A call begins that is `torn` where it does not end.
-    fn begin<E>(&mut self, torn: bool) -> Result<(), RecordsError<E>> {
+    pub(crate) fn begin<E>(&mut self, torn: bool) -> Result<(), RecordsError<E>> {
         if self.torn {
             return Err(RecordsError::Torn);
         }

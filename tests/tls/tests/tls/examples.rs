@@ -9,6 +9,7 @@ use tls::peer::Echo;
 use tls::tcp::{AsyncTcp, System, Tcp, serve};
 use tls::wss::{self, Memory, Verify};
 use ws_socket::CloseCode;
+use ws_socket::asynch::TlsBelow;
 
 type Checked<'a> = Verify<'a, OsRng, SystemTime>;
 
@@ -44,7 +45,14 @@ fn asynch() {
     block_on(async {
         let tcp = AsyncTcp::connect(address).await;
         let verify = Checked::new(authority.der(), OsRng);
-        let tls = wss::secure_async(tcp, &mut memory, HOST, verify).await;
+        let Memory {
+            whole,
+            read,
+            write,
+            out,
+        } = &mut memory;
+        let below = TlsBelow::new(tcp, whole, out);
+        let tls = wss::secure_async(&below, read, write, HOST, verify).await;
         let said = wss::hello_async(tls.unwrap(), HOST, System::new()).await;
         assert_eq!(said, Ok(CloseCode::NORMAL));
     });
