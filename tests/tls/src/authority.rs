@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rcgen::{
+    BasicConstraints, Certificate, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd,
+};
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ServerConfig, version::TLS13};
 
 /// The name of all servers here.
@@ -66,19 +68,35 @@ impl Authority {
         self.server_for(params)
     }
 
+    /// A server for [`HOST`] by who has a certificate of another name, no authority.
+    pub fn server_by_a_leaf(&self) -> ServerConfig {
+        let key = KeyPair::generate().unwrap();
+        let mut leaf = params(vec!["mallory.example".to_owned()], "mallory");
+        leaf.is_ca = IsCa::ExplicitNoCa;
+        let certificate = leaf.signed_by(&key, &self.issuer).unwrap();
+        let issuer = Issuer::new(leaf, key);
+        let key = KeyPair::generate().unwrap();
+        let server = params(vec![HOST.to_owned()], HOST).signed_by(&key, &issuer);
+        config(&[&server.unwrap(), &certificate], &key)
+    }
+
     fn server_for(&self, params: CertificateParams) -> ServerConfig {
         let key = KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
-        let chain = vec![CertificateDer::from(certificate.der().to_vec())];
-        let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
-        let ring = Arc::new(rustls::crypto::ring::default_provider());
-        ServerConfig::builder_with_provider(ring)
-            .with_protocol_versions(&[&TLS13])
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .unwrap()
+        config(&[&certificate], &key)
     }
+}
+
+fn config(chain: &[&Certificate], key: &KeyPair) -> ServerConfig {
+    let chain = chain.iter().map(|one| one.der().clone()).collect();
+    let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(key.serialize_der()));
+    let ring = Arc::new(rustls::crypto::ring::default_provider());
+    ServerConfig::builder_with_provider(ring)
+        .with_protocol_versions(&[&TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .unwrap()
 }
 
 fn params(names: Vec<String>, common: &str) -> CertificateParams {

@@ -3,6 +3,7 @@
 
 pub mod authority;
 pub mod peer;
+pub mod rogue;
 pub mod tcp;
 pub mod wires;
 

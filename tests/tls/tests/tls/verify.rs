@@ -2,10 +2,12 @@
 
 use std::time::SystemTime;
 
-use embedded_tls::{NoClock, TlsClock, TlsError};
+use embedded_tls::blocking::TlsConnection;
+use embedded_tls::{NoClock, TlsClock, TlsConfig, TlsContext, TlsError};
 use rand_core::OsRng;
 use tls::authority::{Authority, HOST};
 use tls::peer::Echo;
+use tls::rogue;
 use tls::wire::Script;
 use tls::wires::{self, Blocking};
 use tls::wss::{Memory, Verify, secure};
@@ -82,4 +84,44 @@ fn another_time() {
     attempt::<NoClock>(&authority, authority.server_until(2021), HOST)
         .0
         .unwrap();
+}
+
+/// What embedded-tls' own verifier does not look at: whether who signs a certificate is an authority.
+/// If this fails, docs/tls.md has news to tell.
+#[test]
+fn every_certificate_counts_as_an_authority() {
+    let authority = Authority::new();
+    attempt::<SystemTime>(&authority, authority.server_by_a_leaf(), HOST)
+        .0
+        .unwrap();
+}
+
+/// A server that shows no certificate is let in by embedded-tls, and refused by who asks whether
+/// one was seen. If the first fails, docs/tls.md has news to tell.
+#[test]
+fn no_certificate() {
+    let authority = Authority::new();
+    let script = || {
+        let script = Script::new();
+        let mut answered = false;
+        script.answer(move |line| {
+            let hello = line.sent();
+            if !std::mem::replace(&mut answered, true) {
+                line.feed(&rogue::answer(&hello));
+            }
+        });
+        script
+    };
+    let mut memory: Memory = Memory::new();
+    let mut verify = Verify::<_, SystemTime>::new(authority.der(), OsRng);
+    let config = TlsConfig::new().with_server_name(HOST);
+    let tcp = Blocking(script().wire());
+    let mut tls = TlsConnection::new(tcp, &mut memory.read, &mut memory.write);
+    tls.open(TlsContext::new(&config, &mut verify)).unwrap();
+    assert!(verify.proven().is_err());
+
+    let verify = Verify::<_, SystemTime>::new(authority.der(), OsRng);
+    let mut memory: Memory = Memory::new();
+    let tls = secure(Blocking(script().wire()), &mut memory, HOST, verify);
+    assert!(matches!(tls.map(|_| ()), Err(TlsError::InvalidCertificate)));
 }
