@@ -2,6 +2,7 @@
 //! between it and embedded-tls.
 
 pub mod authority;
+pub mod broker;
 pub mod peer;
 pub mod rogue;
 pub mod tcp;

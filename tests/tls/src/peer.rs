@@ -82,6 +82,9 @@ impl Peer {
     }
 }
 
+/// What a server says to a message.
+pub type Answers = Box<dyn FnMut(&[u8]) -> Vec<Vec<u8>> + Send>;
+
 /// A WebSocket server that sends back each frame of data, in a record of its own.
 pub struct Echo {
     /// Its TLS.
@@ -90,6 +93,8 @@ pub struct Echo {
     pub behind: Vec<u8>,
     /// Says nothing but the 101.
     pub silent: bool,
+    /// What comes back for a binary message instead of an echo, a message each.
+    pub answers: Option<Answers>,
     /// The client's request.
     pub request: String,
     /// The frames that came.
@@ -106,6 +111,7 @@ impl Echo {
             peer: Peer::new(config),
             behind: Vec::new(),
             silent: false,
+            answers: None,
             request: String::new(),
             found: Vec::new(),
             heard: 0,
@@ -150,6 +156,11 @@ impl Echo {
     }
 
     fn answer(&mut self, found: &Found) -> Vec<u8> {
+        if let (2, Some(answers)) = (found.opcode, &mut self.answers) {
+            let messages = answers(&found.payload);
+            let frames = messages.iter().map(|one| frame(true, 2, false, one));
+            return frames.flat_map(|one| self.peer.say(&one)).collect();
+        }
         match found.opcode {
             0..=2 => {
                 let back = frame(found.fin, found.opcode, false, &found.payload);

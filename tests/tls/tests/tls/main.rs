@@ -3,4 +3,6 @@
 mod asynch;
 mod blocking;
 mod examples;
+mod memory;
+mod mqtt;
 mod verify;
