@@ -72,6 +72,15 @@ const PEERS: Package = Package {
     has_sizes: true,
 };
 
+/// Those over TLS, for `cargo xtask tls --cost`.
+pub(crate) const TLS: Package = Package {
+    folder: "tests/tls/chip",
+    prefix: "tls-",
+    builds: &[],
+    probes: &[],
+    has_sizes: false,
+};
+
 /// A package of probes.
 pub(crate) struct Package {
     folder: &'static str,
