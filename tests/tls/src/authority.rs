@@ -56,9 +56,10 @@ impl Authority {
         self.server_for(params(vec![HOST.to_owned()], HOST))
     }
 
-    /// A server for another name.
-    pub fn server_named(&self, host: &str) -> ServerConfig {
-        self.server_for(params(vec![host.to_owned()], host))
+    /// A server for other names.
+    pub fn server_named(&self, hosts: &[&str]) -> ServerConfig {
+        let names = hosts.iter().map(|&host| host.to_owned()).collect();
+        self.server_for(params(names, hosts[0]))
     }
 
     /// A server whose certificate was good until the end of a year.

@@ -76,6 +76,12 @@ impl Peer {
         self.out()
     }
 
+    /// Goes on with other keys (RFC 8446 section 4.6.3).
+    pub fn update_keys(&mut self) -> Vec<u8> {
+        self.tls.refresh_traffic_keys().unwrap();
+        self.out()
+    }
+
     /// The name the client asked for.
     pub fn sni(&self) -> Option<&str> {
         self.tls.server_name()

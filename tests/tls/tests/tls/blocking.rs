@@ -285,6 +285,19 @@ fn ends() {
     });
 }
 
+/// A server that goes on with other keys is not understood. If this fails, docs/tls.md has news to
+/// tell.
+#[test]
+fn a_key_update_is_the_end() {
+    open(b"", 512, |open| {
+        let update = open.echo.borrow_mut().peer.update_keys();
+        open.script.line(|line| line.feed(&update));
+        let received = open.recv(&mut [0; 9]);
+        let end = ReceiveError::Stack(StreamError::Io(TlsError::Unimplemented));
+        assert_eq!(format!("{:?}", received.unwrap_err()), format!("{end:?}"));
+    });
+}
+
 /// What TCP does not take is the end: nothing goes out behind half a record.
 #[test]
 fn a_write_that_fails_is_the_last() {

@@ -47,7 +47,7 @@ fn the_right_server() {
     attempt::<NoClock>(&authority, authority.server(), "SERVER.example")
         .0
         .unwrap();
-    let wildcard = authority.server_named("*.server.example");
+    let wildcard = authority.server_named(&["*.server.example"]);
     attempt::<SystemTime>(&authority, wildcard, "eu.server.example")
         .0
         .unwrap();
@@ -62,9 +62,9 @@ fn another_authority() {
 #[test]
 fn another_name() {
     let authority = Authority::new();
-    let other = authority.server_named("other.example");
+    let other = authority.server_named(&["other.example"]);
     refused(attempt::<SystemTime>(&authority, other, HOST));
-    let wildcard = authority.server_named("*.example.com");
+    let wildcard = authority.server_named(&["*.example.com"]);
     refused(attempt::<SystemTime>(
         &authority,
         wildcard,
@@ -84,6 +84,18 @@ fn another_time() {
     attempt::<NoClock>(&authority, authority.server_until(2021), HOST)
         .0
         .unwrap();
+}
+
+/// embedded-tls looks at three names of a certificate. If this fails, docs/tls.md has news to tell.
+#[test]
+fn the_fourth_name() {
+    let authority = Authority::new();
+    let names = ["a.example", "b.example", "c.example", "d.example"];
+    let server = || authority.server_named(&names);
+    attempt::<SystemTime>(&authority, server(), names[2])
+        .0
+        .unwrap();
+    refused(attempt::<SystemTime>(&authority, server(), names[3]));
 }
 
 /// What embedded-tls' own verifier does not look at: whether who signs a certificate is an authority.
