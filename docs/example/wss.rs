@@ -7,6 +7,7 @@ use embedded_tls::{
 };
 use ws_socket::asynch::{self, TlsBelow, TlsStream};
 use ws_socket::stack::{BlockingStreams, TlsRecords};
+use ws_socket::url::{Url, UrlHost};
 use ws_socket::{CloseCode, Config, Errno, Keepalive, Opcode, Timeout};
 
 pub type Suite = Aes128GcmSha256;
@@ -89,6 +90,14 @@ impl<const RECORD: usize, const WRITE: usize> Memory<RECORD, WRITE> {
     }
 }
 
+/// Whose certificate a `wss://` URL wants.
+pub fn name<'u>(url: &Url<'u>) -> Option<&'u str> {
+    match url.host {
+        UrlHost::Name(name) if url.secure => Some(name),
+        _ => None, // an address: embedded-tls 0.19 matches names only
+    }
+}
+
 pub type Tls<'m, T> = blocking::TlsConnection<'m, TlsRecords<'m, T>, Suite>;
 
 /// TLS over a stream that blocks.
@@ -159,7 +168,7 @@ where
 /// Says hello over it. Every call may be dropped, and have a timeout.
 pub async fn hello_async<T, P>(
     tls: AsyncStream<'_, '_, T>,
-    host: &str,
+    url: &Url<'_>,
     chip: P,
 ) -> Result<CloseCode, Errno>
 where
@@ -174,7 +183,7 @@ where
         }),
         ..Config::DEFAULT // flush: TLS makes a record of it then
     };
-    let request = asynch::WebSocketRequest::new(host, "/echo");
+    let request = asynch::WebSocketRequest::to(url.host_header(), url.target);
     let ws = asynch::WebSocket::connect(tls, &request, &mut buffer, chip, config, 5_000);
     let mut ws = ws.await?;
 

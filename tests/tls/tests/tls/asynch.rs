@@ -491,4 +491,21 @@ fn ends() {
             assert!(!run(open.ws.disconnect(100)).unwrap().clean);
         });
     }
+    // Altered on the way; and TCP is reset.
+    for (what, altered) in [("CryptoError", true), ("Io(ConnectionReset)", false)] {
+        open::<LONG>(Config::DEFAULT, 300, |open| {
+            let mut bytes = open.echo.borrow_mut().peer.say(b"x");
+            if altered {
+                bytes[5] ^= 1;
+                open.script.line(|line| line.feed(&bytes));
+            }
+            open.script.line(|line| line.end(Tail::Reset));
+            match run(open.ws.recv_msg(&mut [0; 9], FOREVER)) {
+                Err(ReceiveError::Stack(TlsStreamError::Tls(error))) => {
+                    assert_eq!(format!("{error:?}"), what);
+                }
+                received => panic!("{received:?}"),
+            }
+        });
+    }
 }
