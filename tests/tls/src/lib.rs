@@ -9,6 +9,7 @@ pub mod tcp;
 pub mod wires;
 
 /// The example of docs/tls.md: the client of all tests.
+#[allow(clippy::new_without_default)]
 #[path = "../../../docs/example/wss.rs"]
 pub mod wss;
 

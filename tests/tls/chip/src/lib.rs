@@ -8,6 +8,7 @@ use ws_probes::{bytes, done, word};
 use ws_socket::Platform;
 
 /// The example of docs/tls.md.
+#[allow(clippy::new_without_default)]
 #[path = "../../../../docs/example/wss.rs"]
 pub mod wss;
 

@@ -21,6 +21,8 @@ use ws_socket::asynch::{TlsBelow, TlsStreamError, WebSocket, WebSocketRequest};
 use ws_socket::stack::{RecordsError, TlsRecords};
 use ws_socket::{CloseCode, Config, Keepalive, Opcode, ReceiveError, Timeout};
 
+type Error = ReceiveError<TlsStreamError<TlsError, Reset>>;
+
 const FOREVER: Timeout = Timeout::Forever;
 
 /// The open connection of a test in memory.
@@ -41,10 +43,7 @@ impl Open<'_> {
     }
 
     /// Receives a message; what is dropped is called again.
-    fn message(
-        &mut self,
-        dropper: &mut Dropper,
-    ) -> Result<(Opcode, Vec<u8>), ReceiveError<TlsStreamError<TlsError, Reset>>> {
+    fn message(&mut self, dropper: &mut Dropper) -> Result<(Opcode, Vec<u8>), Error> {
         let mut message = Vec::new();
         let mut opcode = None;
         loop {
