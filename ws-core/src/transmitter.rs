@@ -36,6 +36,8 @@ const FIN: u32 = 0x80;
 const OPCODE: u32 = 0x0F;
 const CONTROL: u32 = 0x08;
 const MASKED: u32 = 0x8000;
+/// `MASKED` shifted by this is the length of the key.
+const MASKED_TO_KEY: u32 = 13;
 /// The payload is masked already. It stands where the wire has a reserved bit.
 const PREMASKED: u32 = 0x20;
 
@@ -107,7 +109,7 @@ impl Transmitter {
         } else {
             Key::NONE
         };
-        self.due = due + key_length(masked);
+        self.due = due + low_byte(masked >> MASKED_TO_KEY);
         Ok(())
     }
 
@@ -164,7 +166,7 @@ impl Transmitter {
         let length = out.len();
         let mut slots = out.iter_mut();
         let header = self.header();
-        let end = 3 * WORD + usize::from(key_length(self.head.into()));
+        let end = 3 * WORD + ((u32::from(self.head) & MASKED) >> MASKED_TO_KEY) as usize;
         let due = end - usize::from(self.header_due());
         let due = header.as_flattened().get(due..end).unwrap_or_default();
         for (byte, slot) in due.iter().zip(slots.by_ref()) {
@@ -260,11 +262,6 @@ impl Transmitter {
 }
 
 const WORD: usize = size_of::<u32>();
-
-/// Length of the key in the header that begins with `head`.
-const fn key_length(head: u32) -> u8 {
-    low_byte((head & MASKED) >> 13)
-}
 
 /// A length as it stands on the wire, in two words whose lowest byte comes first.
 #[allow(clippy::cast_possible_truncation)] // the halves are meant
