@@ -93,9 +93,6 @@ pub fn parse_close(payload: &[u8]) -> Result<(CloseCode, &str), ProtocolError> {
 /// # Errors
 /// As [`parse_close`].
 pub fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
-    if payload.len() == 1 {
-        return Err(ProtocolError::ClosePayload);
-    }
     Receiver::check_close(payload)
 }
 

@@ -216,9 +216,6 @@ impl Receiver {
                     let length = byte & !MASKED;
                     self.remaining = length as usize;
                     if length < LONG {
-                        if length == 1 && self.opcode == Opcode::Close {
-                            return Err(ProtocolError::ClosePayload);
-                        }
                         break 'length;
                     }
                     if self.opcode.is_control() {
@@ -403,8 +400,13 @@ impl Receiver {
             if !self.text.is_complete() {
                 return Err(ProtocolError::InvalidUtf8);
             }
-            if self.opcode == Opcode::Close && self.text == Text::START && !is_valid(self.budget) {
-                return Err(ProtocolError::CloseCode(self.received_code()));
+            if self.opcode == Opcode::Close {
+                match self.text {
+                    Text::CODE => {}
+                    Text::START if is_valid(self.budget) => {}
+                    Text::START => return Err(ProtocolError::CloseCode(self.received_code())),
+                    _ => return Err(ProtocolError::ClosePayload),
+                }
             }
         }
         Ok(())
