@@ -140,10 +140,10 @@ impl State {
             };
         }
         match kind(byte) / 2 {
+            0 if byte == b'\n' => Self::BareLf,
             0 => Self::Control,
-            1 => Self::BareLf,
             kind => {
-                let at = self as usize * 7 + usize::from(kind) - 2;
+                let at = self as usize * 7 + usize::from(kind) - 1;
                 TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
             }
         }

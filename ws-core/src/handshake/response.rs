@@ -113,7 +113,9 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
     w.bytes(accept);
-    w.subprotocols(subprotocol.as_slice());
+    if let Some(name) = subprotocol {
+        w.put(write::PROTOCOL, name.as_bytes());
+    }
     w.headers(headers);
 }
 
@@ -139,7 +141,7 @@ fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
     if !page.is_bodiless() {
         if let Some(length) = page.body.length() {
             w.text("\r\nContent-Length: ");
-            w.number(length, 10);
+            w.number(length, write::DECIMAL);
         } else {
             w.text("\r\nTransfer-Encoding: chunked");
         }
