@@ -289,7 +289,12 @@ impl Exchange {
             }
             self.alive &= alive;
         } else {
-            self.alive = walk(self.alive, byte, field <= CONNECTION);
+            let mut byte = byte;
+            if field <= CONNECTION && byte != 0 {
+                // This maps no other character to one that is expected.
+                byte |= 0x20;
+            }
+            self.alive = walk(self.alive, byte);
         }
     }
 

@@ -142,11 +142,6 @@ impl<'a> Request<'a> {
             Host::Port(name, port) => (name.as_bytes(), port),
             Host::Addr(addr) => (addr.bytes(), 80),
         };
-        // A fragment is no part of a target.
-        w.check(
-            !target.iter().any(|byte| *byte == b'#'),
-            RequestError::Target,
-        );
         w.put(write::HOST, host);
         w.port(port);
         w.put(write::KEY, key);
