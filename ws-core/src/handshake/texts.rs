@@ -131,10 +131,10 @@ mod tests {
         (CONNECTION, "upgrade", TO_UPGRADE),
         (CONNECTION, "close", CLOSE),
         (VERSION, "13", THIRTEEN),
-        (LENGTH, "0", 0x10),
+        (LENGTH, "0", 4),
         (METHOD, "GET", GET),
         (METHOD, "HEAD", HEAD),
-        (FIRST, "HTTP/1.1", 0x80),
+        (FIRST, "HTTP/1.1", 7),
     ];
 
     fn find(field: u8, text: &[u8]) -> u8 {
@@ -172,7 +172,7 @@ mod tests {
     fn rfc6455_4_values() {
         for (field, value, hit) in VALUES {
             let found = find(*field, value.as_bytes());
-            assert_eq!(found, VALUE | u8::try_from(hit.trailing_zeros()).unwrap());
+            assert_eq!(found, VALUE | hit);
             for (other, _, _) in VALUES.iter().filter(|(other, _, _)| other != field) {
                 assert_eq!(find(*other, value.as_bytes()), NONE, "{value}");
             }
