@@ -410,9 +410,7 @@ impl ServerHandshake {
 
 /// Whether `text` is the base64 of 16 bytes, and no more.
 fn is_key(text: &[u8; 28]) -> bool {
-    text.iter().enumerate().all(|(at, byte)| match at {
-        0..22 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'),
-        22..24 => *byte == b'=',
-        _ => *byte == 0,
-    })
+    let (digits, end) = text.split_at(22);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.iter().all(is_digit) && end == b"==\0\0\0\0"
 }
