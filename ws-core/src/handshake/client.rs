@@ -198,22 +198,13 @@ impl Exchange {
             rules: &[subprotocols],
             on_part,
         };
-        let before = self.left;
-        loop {
-            let consumed = usize::from(before - self.left);
-            self.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
-            if self.state != State::Complete {
-                return Ok(());
-            }
-            let status = self.number;
-            if status == 101 {
-                return self.upgraded();
-            }
-            if status >= 200 {
-                return Err(ClientError::Refused { status });
-            }
-            // RFC 9110 section 15.2: an interim response, another one follows.
-            self.restart();
+        self.receive(cx, bytes)?;
+        if self.state != State::Complete {
+            return Ok(());
+        }
+        match self.number {
+            101 => self.upgraded(),
+            status => Err(ClientError::Refused { status }),
         }
     }
 

@@ -214,6 +214,10 @@ impl Exchange {
                 }
             }
             start = at;
+            if self.state == State::Complete && matches!(self.number, 102..200 | 100) {
+                // RFC 9110 section 15.2: an interim response, another one follows.
+                self.restart();
+            }
             if byte.is_none() || self.state == State::Complete {
                 return Ok(());
             }
