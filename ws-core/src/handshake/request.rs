@@ -154,14 +154,7 @@ impl<'a> Request<'a> {
             RequestError::TooManySubprotocols,
         );
         w.subprotocols(self.subprotocols);
-        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| w.header(name, value);
-        for (name, value) in self.headers {
-            each(name, value);
-        }
-        if let Some(more) = self.more_headers {
-            more(each);
-        }
-        w.end();
+        w.headers(self.headers, self.more_headers);
     }
 }
 

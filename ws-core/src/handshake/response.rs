@@ -116,7 +116,7 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    w.headers(headers);
+    w.headers(headers, None);
 }
 
 #[inline(never)]
@@ -129,7 +129,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
     if status == 405 {
         w.text("\r\nAllow: GET");
     }
-    w.headers(headers);
+    w.headers(headers, None);
 }
 
 #[inline(never)]
@@ -146,5 +146,5 @@ fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    w.headers(page.headers);
+    w.headers(page.headers, None);
 }

@@ -1,7 +1,7 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::RequestError;
+use super::request::{MoreHeaders, RequestError};
 use super::texts::is_owned;
 use core::num::NonZero;
 use core::slice::IterMut;
@@ -137,25 +137,19 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// A line break and a header of the application's.
-    #[inline(never)]
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        self.check(!is_owned(name), RequestError::OwnedHeader);
-        self.put(NAME, name.as_bytes());
-        self.put(VALUE, value.as_bytes());
-    }
-
     /// The application's headers, and the end of the head.
-    #[inline(never)]
-    pub(super) fn headers(&mut self, headers: &[(&str, &str)]) {
+    pub(super) fn headers(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
+        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| {
+            self.check(!is_owned(name), RequestError::OwnedHeader);
+            self.put(NAME, name.as_bytes());
+            self.put(VALUE, value.as_bytes());
+        };
         for (name, value) in headers {
-            self.header(name, value);
+            each(name, value);
         }
-        self.end();
-    }
-
-    /// The end of the head.
-    pub(super) fn end(&mut self) {
+        if let Some(more) = more {
+            more(each);
+        }
         self.put(END, b"");
     }
 
