@@ -129,7 +129,6 @@ static TABLE: [State; 7 * 13] = {
 
 impl State {
     /// Where `byte` stands, behind this one. Not to be called when complete.
-    #[inline(never)]
     pub(super) fn step(self, byte: u8) -> Self {
         if self >= Self::Cr {
             return match (self, byte) {

@@ -295,7 +295,6 @@ impl ServerHandshake {
         Ok((usize::from(before - exchange.left), requested))
     }
 
-    #[inline(never)]
     fn read(
         &mut self,
         rules: &Rules<'_>,

@@ -83,7 +83,6 @@ pub(super) fn walk(node: u16, byte: u8) -> u16 {
 }
 
 /// Is it a header that only the handshake itself may write? `name` is a token.
-#[inline(never)]
 pub(super) fn is_owned(name: &str) -> bool {
     let mut node = group(NAMING);
     for byte in name.bytes() {

@@ -181,7 +181,6 @@ impl<'o> Writer<'o> {
     }
 
     /// A number without leading zeros.
-    #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // a digit
     pub(super) fn number(&mut self, number: usize, base: NonZero<usize>) {
         let mut unit = NonZero::<usize>::MIN;
