@@ -185,7 +185,7 @@ impl<'o> Writer<'o> {
     pub(super) fn number(&mut self, number: usize, base: NonZero<usize>) {
         let mut unit = NonZero::<usize>::MIN;
         while number / unit >= base.get() {
-            unit = unit.saturating_mul(base);
+            unit = NonZero::new(unit.get().wrapping_mul(base.get())).unwrap_or(base);
         }
         loop {
             let digit = (number / unit % base) as u8;
