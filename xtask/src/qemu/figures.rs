@@ -72,7 +72,7 @@ pub(super) fn stack(runs: &[Ran]) -> Option<String> {
 }
 
 /// What calls may take of stack, over a TCP stack in memory, in bytes.
-const BUDGETS: [(&str, u64); 3] = [("connect", 400), ("send", 200), ("recv", 200)];
+pub(crate) const BUDGETS: [(&str, u64); 3] = [("connect", 400), ("send", 200), ("recv", 200)];
 
 /// A Markdown table: how the firmware `stack` stands to the budgets. None where it did not run.
 pub(super) fn budgets(runs: &[Ran]) -> Option<String> {

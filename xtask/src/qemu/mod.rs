@@ -10,6 +10,7 @@ mod peers;
 pub(crate) mod served;
 
 use crate::Result;
+use crate::baseline::Figures;
 use crate::interop::venv;
 use crate::report::{Table, Verdict, skipped};
 use board::{BOARDS, Bin, Board};
@@ -19,6 +20,7 @@ use machine::{Machine, free_port};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub(crate) use figures::BUDGETS;
 pub(crate) use install::ready;
 
 /// For the help text.
@@ -97,6 +99,23 @@ fn settle(runs: &[Ran], options: &Options) -> Result {
         return Err("--bless: nothing was measured that is agreed to".to_owned());
     }
     Ok(())
+}
+
+/// How much stack the calls take with some features and at an `opt-level`: what the firmware `stack` says.
+pub(crate) fn stack(features: &str, level: &str) -> Result<Figures> {
+    let built = firmware::build_stack(features, level)?;
+    let mut said = Vec::new();
+    alone(&board::AN386, &built, Bin::Stack, &mut said)?;
+    let ran = Ran {
+        said,
+        ..not_run(&board::AN386, Bin::Stack)
+    };
+    let figures = figures::agreed(Bin::Stack, &ran)?.into_iter();
+    let start = format!("{} ", ran.board);
+    let call = |name: String| name.strip_prefix(&start).map(str::to_owned);
+    Ok(figures
+        .filter_map(|(name, bytes)| Some((call(name)?, bytes)))
+        .collect())
 }
 
 fn name(board: &Board, bin: Bin) -> String {
