@@ -24,6 +24,7 @@ const FIRMWARES: &[(&str, &str)] = &[
     ("handshake", OURS),
     ("embedded-websocket", "embedded-websocket"),
     ("edge-ws", "edge-ws"),
+    ("edge-http", "edge-ws"),
     ("ws-framer", "ws-framer"),
     ("websocket-sans-io", "websocket-sans-io"),
 ];
