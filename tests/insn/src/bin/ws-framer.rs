@@ -9,18 +9,18 @@ use httparse::Header;
 use ws_framer::{WsFrame, WsRxFramer, WsTxFramer, process_sec_websocket_key};
 use ws_insn::cases::{
     ACCEPT, ASCII, HEADER, HOST, LENGTHS, LONGEST, PAYLOAD, REQUEST, RESPONSE, TARGET, THREE,
-    is_masked, masked,
+    Words, is_masked, masked,
 };
 use ws_insn::{check, count, know, know_bytes, unknown};
 
 ws_insn::firmware!({
-    let mut buffer = [0; LONGEST + HEADER];
+    let buffer: &mut [u8] = &mut Words([0; LONGEST + HEADER]).0;
     for (length, name) in LENGTHS {
-        decode("decode", name, 2, &PAYLOAD[..length], &mut buffer);
+        decode("decode", name, 2, &PAYLOAD[..length], buffer);
     }
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
-        let tx = &mut black_box(WsTxFramer::new(true, &mut buffer));
+        let tx = &mut black_box(WsTxFramer::new(true, buffer));
         let mut written = 0;
         let payload = unknown(payload);
         count("encode", name, || {
@@ -31,11 +31,11 @@ ws_insn::firmware!({
         });
         check(is_masked(&buffer[..written], 2, payload), "encode");
     }
-    decode("text", "ascii", 1, &ASCII, &mut buffer);
-    decode("text", "three", 1, &THREE, &mut buffer);
-    decode("text", "binary", 2, &THREE, &mut buffer);
-    client(&mut buffer);
-    server(&mut buffer);
+    decode("text", "ascii", 1, &ASCII, buffer);
+    decode("text", "three", 1, &THREE, buffer);
+    decode("text", "binary", 2, &THREE, buffer);
+    client(buffer);
+    server(buffer);
 });
 
 fn decode(group: &str, case: &str, opcode: u8, payload: &[u8], buffer: &mut [u8]) {
