@@ -15,8 +15,9 @@ pub enum Host<'a> {
     Addr(&'a HostAddr),
 }
 
-/// A function that hands header after header, name and value, to the function it gets.
-pub type MoreHeaders<'a> = &'a dyn Fn(&mut dyn FnMut(&str, &str));
+/// A function that hands header after header, name and value, to the function it gets. `Sync`, so
+/// that what keeps a request may go from one task to another.
+pub type MoreHeaders<'a> = &'a (dyn Fn(&mut dyn FnMut(&str, &str)) + Sync);
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same
 /// until the handshake is over.
