@@ -232,6 +232,35 @@ mod tests {
     }
 
     #[test]
+    fn more_stack_and_longer_sections_fail() {
+        let [(_, stack), (_, critical)] = BASELINES;
+        let fails = |bin, baseline: &Baseline, agreed: &str, said: &str| {
+            let figures = agreed_figures(bin, said);
+            baseline.passes(agreed, &figures).is_err()
+        };
+        let agreed = "rustc 1.95.0\nb send 448\n";
+        assert!(!fails(Bin::Stack, &stack, agreed, "stack send 456"));
+        assert!(fails(Bin::Stack, &stack, agreed, "stack send 464"));
+        let agreed = "rustc 1.95.0\nb send 1024 slow 242\n";
+        assert!(!fails(
+            Bin::Critical,
+            &critical,
+            agreed,
+            "critical send 1024 slow 242 27"
+        ));
+        assert!(fails(
+            Bin::Critical,
+            &critical,
+            agreed,
+            "critical send 1024 slow 247 26"
+        ));
+    }
+
+    fn agreed_figures(bin: Bin, said: &str) -> Figures {
+        agreed(bin, &ran(&[said])).unwrap()
+    }
+
+    #[test]
     fn a_section_that_grows_is_an_error() {
         let said = |longest: [u64; 4]| {
             let [send, recv, long, slower] = longest;
