@@ -118,15 +118,21 @@ impl Receiver {
 
     /// The frame whose payload comes next, `None` while the header is not complete.
     pub const fn frame(&self) -> Option<Frame> {
-        if !self.in_payload() {
-            return None;
+        if self.in_payload() {
+            Some(self.last_frame())
+        } else {
+            None
         }
+    }
+
+    /// The frame in hand, or the last one until a byte of the next header is taken.
+    pub(crate) const fn last_frame(&self) -> Frame {
         // The bit of control opcodes is put where data frames have FIN.
         let fin = self.message as u32 | (self.opcode as u32) << 4;
-        Some(Frame {
+        Frame {
             opcode: self.opcode,
             fin: fin & FIN != 0,
-        })
+        }
     }
 
     /// Payload bytes of the frame that are still to come; 0 outside of a payload.
@@ -350,7 +356,7 @@ impl Receiver {
         if !self.in_payload() {
             return Ok((0, false));
         }
-        let bytes = self.take_payload(bytes)?;
+        let bytes = self.take_payload(None, bytes)?;
         Ok((bytes.len(), self.remaining == 0))
     }
 
@@ -366,32 +372,35 @@ impl Receiver {
         if !self.in_payload() {
             return Ok((0, false));
         }
-        let key = if self.is_server() {
-            self.key
-        } else {
-            Key::NONE
-        };
-        let from = from.get(..self.remaining).unwrap_or(from);
-        let count = key.copy(from, to);
-        self.key = key.advanced(count);
-        self.remaining -= count;
-        match self.check_payload(to.get(..count).unwrap_or_default()) {
-            Ok(()) => Ok((count, self.remaining == 0)),
-            Err(error) => {
-                self.due = ENDED;
-                Err(error)
-            }
-        }
+        let bytes = self.take_payload(Some(from), to)?;
+        Ok((bytes.len(), self.remaining == 0))
     }
 
-    /// The part of `bytes` that belongs to the frame.
+    /// The part of `bytes` that belongs to the frame, once what is in `from` has been copied there.
     #[inline(always)]
-    fn take_payload<'a>(&mut self, bytes: &'a mut [u8]) -> Result<&'a mut [u8], ProtocolError> {
-        let count = bytes.len().min(self.remaining);
-        let bytes = bytes.get_mut(..count).unwrap_or_default();
-        if self.is_server() && !bytes.is_empty() {
-            self.key.apply(bytes);
-        }
+    pub(crate) fn take_payload<'a>(
+        &mut self,
+        from: Option<&[u8]>,
+        bytes: &'a mut [u8],
+    ) -> Result<&'a mut [u8], ProtocolError> {
+        let mut count = bytes.len().min(self.remaining);
+        let bytes = if let Some(from) = from {
+            let key = if self.is_server() {
+                self.key
+            } else {
+                Key::NONE
+            };
+            let to = bytes.get_mut(..count).unwrap_or_default();
+            count = key.copy(from, to);
+            self.key = self.key.advanced(count);
+            to.get_mut(..count).unwrap_or_default()
+        } else {
+            let bytes = bytes.get_mut(..count).unwrap_or_default();
+            if self.is_server() && !bytes.is_empty() {
+                self.key.apply(bytes);
+            }
+            bytes
+        };
         self.remaining -= count;
         match self.check_payload(bytes) {
             Ok(()) => Ok(bytes),
@@ -454,7 +463,7 @@ impl Receiver {
                 end: false,
             });
         };
-        let payload = self.take_payload(bytes.get_mut(header..).unwrap_or_default())?;
+        let payload = self.take_payload(None, bytes.get_mut(header..).unwrap_or_default())?;
         Ok(Decoded {
             consumed: header + payload.len(),
             payload,

@@ -146,6 +146,11 @@ impl Transmitter {
         self.flags & CLOSED != 0 && !self.is_open()
     }
 
+    /// Is a Close frame open, or out?
+    pub(crate) const fn close_begun(&self) -> bool {
+        self.flags & CLOSED != 0
+    }
+
     /// The opcode of the open frame.
     pub const fn opcode(&self) -> Option<Opcode> {
         if self.is_open() {

@@ -77,9 +77,7 @@ const REPORT_PONGS: u16 = 0x40;
 const FAILED: u16 = 0x80;
 /// A Ping of ours is due.
 const PING_DUE: u16 = 0x100;
-/// The open control frame is that Ping.
-const PINGING: u16 = 0x200;
-const REFUSE_TEXT: u16 = 0x400;
+const REFUSE_TEXT: u16 = 0x200;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -208,8 +206,7 @@ impl Endpoint {
 
     /// Has our Close begun, or is it due?
     const fn closing(&self) -> bool {
-        let tx = &self.connection.tx;
-        self.is(CLOSE_DUE) || tx.is_closed() || matches!(tx.opcode(), Some(Opcode::Close))
+        self.is(CLOSE_DUE) || self.connection.tx.close_begun()
     }
 
     const fn is(&self, flag: u16) -> bool {

@@ -6,18 +6,24 @@ use super::{
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
-use crate::receiver::Frame;
 
-/// What becomes of a frame's payload.
-#[derive(Clone, Copy, PartialEq)]
-enum Fate {
-    /// To the user.
-    Deliver,
-    /// Into the reserve, for a Pong.
-    Keep,
-    /// Straight into the Pong, a byte at a time.
-    Relay,
-    Discard,
+/// What becomes of a frame's payload: bits, since a Ping may be for the user and for the Pong. With
+/// none of them it is discarded, as a header is, which is taken in the same way.
+#[derive(Clone, Copy)]
+struct Fate(u8);
+
+/// To the user.
+const DELIVER: Fate = Fate(1);
+/// Into the reserve, for a Pong.
+const KEEP: Fate = Fate(2);
+/// Straight into the Pong, a byte at a time.
+const RELAY: Fate = Fate(4);
+const DISCARD: Fate = Fate(0);
+
+impl Fate {
+    const fn is(self, bit: Self) -> bool {
+        self.0 & bit.0 != 0
+    }
 }
 
 impl Endpoint {
@@ -35,7 +41,7 @@ impl Endpoint {
         write_blocked: bool,
     ) -> Next {
         loop {
-            if self.control_ready() && !write_blocked {
+            if !write_blocked && self.control_ready() {
                 return Next::Write;
             }
             if self.failure.is_some() {
@@ -44,74 +50,70 @@ impl Endpoint {
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let rx = &self.connection.rx;
-            let frame = rx.frame();
-            let fate = match frame {
-                Some(frame) => self.fate(frame, face, lent.has_reserve()),
-                // A header is taken in the same way as payload that nobody gets.
-                None => Fate::Discard,
-            };
-            let available = self.start < self.end || rx.want() == 0;
-            // The Pong that is half out still needs the reserve.
-            if self.is(CONTROL_OPEN) && frame.is_some_and(|frame| self.keeps(frame, lent)) {
+            let fate = self.fate(face, lent.has_reserve());
+            let mut end = self.end;
+            if self.is(CONTROL_OPEN) && fate.is(KEEP) {
+                // The Pong that is half out still needs the reserve.
                 return Next::Blocked;
             }
-            match fate {
-                Fate::Deliver if available || room == 0 => return Next::Ready,
-                Fate::Relay if !self.relay_ready() => {
-                    return if write_blocked || !self.control_ready() {
-                        Next::Blocked
-                    } else {
-                        Next::Write
-                    };
+            if fate.is(RELAY) {
+                if !self.is(RELAYING) && !self.connection.tx.is_open() {
+                    self.set(RELAYING, true);
                 }
-                _ if !available => {
-                    return if self.is(EOF) {
-                        Next::Ended
-                    } else {
-                        Next::Read
-                    };
+                if !self.is(RELAYING) || self.control_ready() {
+                    if write_blocked || !self.control_ready() {
+                        return Next::Blocked;
+                    }
+                    continue;
                 }
-                fate => {
-                    let end = match fate {
-                        Fate::Relay => self.end.min(self.start + 1),
-                        _ => self.end,
-                    };
-                    let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
-                    self.start += self.digest(bytes, fate, lent.reserve);
-                }
+                end = end.min(self.start + 1);
             }
+            let available = self.start < self.end || self.connection.rx.want() == 0;
+            if fate.is(DELIVER) && (available || room == 0) {
+                return Next::Ready;
+            }
+            if !available {
+                return if self.is(EOF) {
+                    Next::Ended
+                } else {
+                    Next::Read
+                };
+            }
+            let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
+            self.start += self.digest(bytes, fate, lent.reserve);
         }
     }
 
-    fn fate(&self, frame: Frame, face: Face, has_reserve: bool) -> Fate {
+    fn fate(&self, face: Face, has_reserve: bool) -> Fate {
+        let Some(frame) = self.connection.rx.frame() else {
+            return DISCARD;
+        };
         let messages = face == Face::Messages;
         match frame.opcode {
-            Opcode::Ping if self.is(RELAYING) => Fate::Relay,
-            Opcode::Ping if messages && (self.is(REPORT_PINGS) || !has_reserve) => Fate::Deliver,
-            // Nothing is sent behind a Close.
-            Opcode::Ping if self.closing() => Fate::Discard,
-            // An empty payload needs no place to keep it.
-            Opcode::Ping if has_reserve || self.connection.rx.remaining() == 0 => Fate::Keep,
-            Opcode::Ping => Fate::Relay,
-            Opcode::Pong if messages && self.is(REPORT_PONGS) => Fate::Deliver,
-            Opcode::Pong => Fate::Discard,
-            Opcode::Close if !messages => Fate::Discard,
-            _ => Fate::Deliver,
+            Opcode::Ping => {
+                let delivered = messages && (self.is(REPORT_PINGS) || !has_reserve);
+                let shown = if delivered { DELIVER } else { DISCARD };
+                if self.is(RELAYING) {
+                    RELAY
+                } else if self.closing() {
+                    // Nothing is sent behind a Close.
+                    shown
+                } else if has_reserve {
+                    Fate(KEEP.0 | shown.0)
+                } else if delivered {
+                    DELIVER
+                } else if self.connection.rx.remaining() == 0 {
+                    // An empty payload needs no place to keep it.
+                    KEEP
+                } else {
+                    RELAY
+                }
+            }
+            Opcode::Pong if messages && self.is(REPORT_PONGS) => DELIVER,
+            Opcode::Pong => DISCARD,
+            Opcode::Close if !messages => DISCARD,
+            _ => DELIVER,
         }
-    }
-
-    /// Is this a Ping whose payload goes into the reserve, delivered or not?
-    fn keeps(&self, frame: Frame, lent: &Lent<'_>) -> bool {
-        frame.opcode == Opcode::Ping && lent.has_reserve() && !self.closing()
-    }
-
-    /// Can the next byte of a Ping go into its Pong? Asks for the Pong to be opened where it can be.
-    fn relay_ready(&mut self) -> bool {
-        if !self.is(RELAYING) && !self.connection.tx.is_open() {
-            self.set(RELAYING, true);
-        }
-        self.is(RELAYING) && !self.control_ready()
     }
 
     /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
@@ -119,8 +121,7 @@ impl Endpoint {
     fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
         let rx = &mut self.connection.rx;
         if rx.in_payload() {
-            let taken = rx.payload(bytes);
-            return self.payload_taken(taken, bytes, fate, reserve);
+            return self.payload(None, bytes, fate, reserve);
         }
         match rx.header(bytes, self.limit) {
             Ok(count) => {
@@ -143,30 +144,38 @@ impl Endpoint {
         }
     }
 
-    /// The receive machine took payload, or found it wrong: then there is a failure to report.
-    fn payload_taken(
+    /// Takes payload, out of `from` or where it stands, and says how many bytes. Where it is wrong
+    /// there is a failure to report.
+    #[inline(never)]
+    fn payload(
         &mut self,
-        taken: Result<(usize, bool), ProtocolError>,
-        bytes: &[u8],
+        from: Option<&[u8]>,
+        bytes: &mut [u8],
         fate: Fate,
         reserve: &mut [u8],
     ) -> usize {
-        match taken {
-            Ok((count, end)) => {
-                let taken = bytes.get(..count).unwrap_or_default();
-                match fate {
-                    Fate::Keep => self.keep(taken, reserve, end),
-                    Fate::Relay => self.relay(taken.first().copied()),
-                    Fate::Deliver | Fate::Discard => {}
-                }
-                self.frame_taken(end);
-                count
-            }
+        let bytes = match self.connection.rx.take_payload(from, bytes) {
+            Ok(bytes) => &*bytes,
             Err(error) => {
                 self.fail(error);
-                0
+                return 0;
             }
+        };
+        let end = !self.connection.rx.in_payload();
+        if fate.is(KEEP) {
+            self.keep(bytes, reserve, end);
         }
+        if fate.is(RELAY)
+            && let Some(&byte) = bytes.first()
+        {
+            self.relayed = byte;
+            self.kept = 1;
+        }
+        if self.connection.rx.has_ended() {
+            // A Close is answered, with its own code (section 5.5.1).
+            self.close_with(self.connection.rx.close_code().0);
+        }
+        bytes.len()
     }
 
     /// Hands out what [`advance`](Self::advance) found ready: up to `out.len()` bytes of one
@@ -179,18 +188,41 @@ impl Endpoint {
         lent: &mut Lent<'_>,
         out: &mut [u8],
     ) -> Result<Option<Piece>, ProtocolError> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
-        let Some(frame) = self.connection.rx.frame() else {
-            return Ok(None);
-        };
+        let length = self.take_bytes(lent, out);
+        self.outcome(length)
+    }
+
+    /// [`take`](Self::take) for a driver that takes an outcome apart by itself: the length alone,
+    /// with [`piece`](Self::piece) for the rest; `None` where nothing was ready or where there is a
+    /// [`failure`](Self::failure).
+    pub fn take_bytes(&mut self, lent: &mut Lent<'_>, out: &mut [u8]) -> Option<usize> {
         let read = lent.read.get(self.start..self.end).unwrap_or_default();
-        let taken = self.connection.rx.payload_into(read, out);
-        if let Ok((count, _)) = taken {
-            self.start += count;
+        let length = self.deliver(Some(read), out, lent.reserve)?;
+        self.start += length;
+        Some(length)
+    }
+
+    /// The piece of `length` bytes that was handed out just now.
+    pub const fn piece(&self, length: usize) -> Piece {
+        let frame = self.connection.rx.last_frame();
+        Piece {
+            length,
+            opcode: frame.opcode,
+            fin: frame.fin,
+            remaining: self.connection.rx.remaining(),
         }
-        self.delivered(lent, frame, out, taken)
+    }
+
+    /// What the peer did wrong, once.
+    pub const fn failure(&mut self) -> Option<ProtocolError> {
+        self.failure.take()
+    }
+
+    fn outcome(&mut self, length: Option<usize>) -> Result<Option<Piece>, ProtocolError> {
+        match self.failure() {
+            Some(error) => Err(error),
+            None => Ok(length.map(|length| self.piece(length))),
+        }
     }
 
     /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
@@ -221,22 +253,37 @@ impl Endpoint {
         scratch: &mut [u8],
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
-        match self.read_into(lent, face, user.len()) {
+        let into = self.read_into(lent, face, user.len());
+        let length = self.received_into(into, lent, face, user, scratch, count);
+        self.outcome(length)
+    }
+
+    /// [`received`](Self::received) in the form of [`take_bytes`](Self::take_bytes), with where it
+    /// was read [`into`](Self::read_into).
+    pub fn received_into(
+        &mut self,
+        into: ReadInto,
+        lent: &mut Lent<'_>,
+        face: Face,
+        user: &mut [u8],
+        scratch: &mut [u8],
+        count: usize,
+    ) -> Option<usize> {
+        match into {
             ReadInto::Lent => {
                 self.start = 0;
                 self.end = count.min(lent.read.len());
-                Ok(None)
+                None
             }
-            ReadInto::User(_) => self.deliver(lent, user.get_mut(..count).unwrap_or_default()),
+            ReadInto::User(_) => {
+                let bytes = user.get_mut(..count).unwrap_or_default();
+                self.deliver(None, bytes, lent.reserve)
+            }
             // Without a lent buffer: header bytes, or payload that is not for the user.
             ReadInto::Scratch(_) => {
                 let bytes = scratch.get_mut(..count).unwrap_or_default();
-                let fate = match self.connection.rx.frame() {
-                    Some(frame) => self.fate(frame, face, false),
-                    None => Fate::Discard,
-                };
-                self.digest(bytes, fate, &mut []);
-                Ok(None)
+                self.digest(bytes, self.fate(face, false), &mut []);
+                None
             }
         }
     }
@@ -251,58 +298,37 @@ impl Endpoint {
     pub fn read_into(&self, lent: &Lent<'_>, face: Face, room: usize) -> ReadInto {
         let capacity = lent.read.len();
         let rx = &self.connection.rx;
-        let Some(frame) = rx.frame() else {
-            return if capacity == 0 {
-                ReadInto::Scratch(rx.want())
-            } else {
-                ReadInto::Lent
-            };
-        };
+        let fate = self.fate(face, lent.has_reserve());
         let count = room.min(rx.remaining());
-        match self.fate(frame, face, lent.has_reserve()) {
-            Fate::Deliver if count >= capacity => ReadInto::User(count),
-            _ if capacity > 0 => ReadInto::Lent,
-            Fate::Relay => ReadInto::Scratch(1),
-            _ => ReadInto::Scratch(rx.want()),
+        if fate.is(DELIVER) && count >= capacity {
+            ReadInto::User(count)
+        } else if capacity > 0 {
+            ReadInto::Lent
+        } else if fate.is(RELAY) {
+            ReadInto::Scratch(1)
+        } else {
+            ReadInto::Scratch(rx.want())
         }
     }
 
-    /// Payload in the user's buffer, still masked.
+    /// Payload into the user's buffer, out of `from` or where it stands there, still masked; a
+    /// Ping's into the reserve too.
     fn deliver(
         &mut self,
-        lent: &mut Lent<'_>,
+        from: Option<&[u8]>,
         bytes: &mut [u8],
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let Some(frame) = self.connection.rx.frame() else {
-            return Ok(None);
-        };
-        let taken = self.connection.rx.payload(bytes);
-        self.delivered(lent, frame, bytes, taken)
-    }
-
-    /// What there is of a frame's payload in the user's buffer.
-    fn delivered(
-        &mut self,
-        lent: &mut Lent<'_>,
-        frame: Frame,
-        bytes: &[u8],
-        taken: Result<(usize, bool), ProtocolError>,
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let fate = if self.keeps(frame, lent) {
-            Fate::Keep
-        } else {
-            Fate::Deliver
-        };
-        let length = self.payload_taken(taken, bytes, fate, lent.reserve);
-        match self.failure.take() {
-            Some(error) => Err(error),
-            None => Ok(Some(Piece {
-                length,
-                opcode: frame.opcode,
-                fin: frame.fin,
-                remaining: self.connection.rx.remaining(),
-            })),
+        reserve: &mut [u8],
+    ) -> Option<usize> {
+        if self.failure.is_some() || !self.connection.rx.in_payload() {
+            return None;
         }
+        // What else it could be does not come here.
+        let Fate(fate) = self.fate(Face::Messages, !reserve.is_empty());
+        let length = self.payload(from, bytes, Fate(fate & KEEP.0), reserve);
+        if self.failure.is_some() {
+            return None;
+        }
+        Some(length)
     }
 
     /// Payload of a Ping, the last of it where `end`. A Ping that is complete but not answered yet
@@ -317,21 +343,6 @@ impl Endpoint {
             self.kept += 1;
         }
         self.set(PONG_DUE, end);
-    }
-
-    const fn relay(&mut self, byte: Option<u8>) {
-        if let Some(byte) = byte {
-            self.relayed = byte;
-            self.kept = 1;
-        }
-    }
-
-    /// A frame has been taken whole where `end`: a Close is answered, with its own code
-    /// (section 5.5.1).
-    const fn frame_taken(&mut self, end: bool) {
-        if end && self.connection.rx.has_ended() {
-            self.close_with(self.connection.rx.close_code().0);
-        }
     }
 
     /// Fails the connection (section 7.1.7).

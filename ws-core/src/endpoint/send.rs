@@ -1,6 +1,6 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PINGING, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
@@ -13,7 +13,10 @@ impl Endpoint {
         if self.is(CONTROL_OPEN) {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
-            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
+            // Nothing is sent behind a Close.
+            !tx.is_open()
+                && !tx.close_begun()
+                && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
         }
     }
 
@@ -26,51 +29,40 @@ impl Endpoint {
         key: impl FnOnce() -> [u8; 4],
         out: &mut [u8],
     ) -> usize {
-        if !self.control_ready() || !self.is(CONTROL_OPEN) && !self.begin_control(key) {
+        if !self.control_ready() {
             return 0;
         }
-        let tx = &self.connection.tx;
-        let code = self.close_code.to_be_bytes();
-        let relayed = [self.relayed];
-        let payload = if tx.opcode() == Some(Opcode::Close) {
-            &code[..]
-        } else if self.is(RELAYING) {
-            relayed.get(..usize::from(self.kept)).unwrap_or_default()
-        } else {
-            let kept = lent.reserve.get(..self.kept.into());
-            kept.unwrap_or_default()
+        let open = self.connection.tx.opcode();
+        let opcode = match open {
+            Some(opcode) => opcode,
+            None if self.is(RELAYING) => Opcode::Pong,
+            None if self.is(CLOSE_DUE) => Opcode::Close,
+            None if self.is(PONG_DUE) => Opcode::Pong,
+            None => Opcode::Ping,
         };
-        // Of what is there, what is not on the wire yet.
-        let rest = payload
-            .get(payload.len().saturating_sub(tx.remaining())..)
-            .unwrap_or_default();
-        tx.fill(rest, out)
-    }
-
-    fn begin_control(&mut self, key: impl FnOnce() -> [u8; 4]) -> bool {
-        let (opcode, length) = if self.is(RELAYING) {
-            (Opcode::Pong, self.connection.rx.remaining())
-        } else if self.is(CLOSE_DUE) {
-            (
-                Opcode::Close,
-                if self.close_code == CloseCode::NO_STATUS.0 {
-                    0
-                } else {
-                    2
-                },
-            )
-        } else if self.is(PONG_DUE) {
-            (Opcode::Pong, usize::from(self.kept))
-        } else {
-            (Opcode::Ping, 0)
+        let (code, relayed) = (self.close_code.to_be_bytes(), [self.relayed]);
+        let kept = usize::from(self.kept);
+        let payload = match opcode {
+            Opcode::Close if self.close_code == CloseCode::NO_STATUS.0 => None,
+            Opcode::Close => Some(&code[..]),
+            Opcode::Ping => None,
+            _ if self.is(RELAYING) => relayed.get(..kept),
+            _ => lent.reserve.get(..kept),
         };
-        let begun = self.begin_frame(opcode, true, length, key).is_ok();
-        self.set(CONTROL_OPEN, begun);
-        self.set(PINGING, begun && opcode == Opcode::Ping);
-        if !begun {
-            self.control_done();
+        let payload = payload.unwrap_or_default();
+        if open.is_none() {
+            let length = if self.is(RELAYING) {
+                self.connection.rx.remaining()
+            } else {
+                payload.len()
+            };
+            let begun = self.begin_frame(opcode, true, length, key).is_ok();
+            self.set(CONTROL_OPEN, begun);
         }
-        begun
+        let tx = &self.connection.tx;
+        // Of what is there, what is not on the wire yet.
+        let sent = payload.len().saturating_sub(tx.remaining());
+        tx.fill(payload.get(sent..).unwrap_or_default(), out)
     }
 
     fn begin_frame(
@@ -90,35 +82,31 @@ impl Endpoint {
 
     /// The wire took `count` bytes of what [`control`](Self::control) wrote, perhaps none.
     pub fn control_sent(&mut self, count: usize) {
-        if count == 0 && self.is(CONTROL_OPEN) && self.connection.tx.rollback() {
+        let Some(opcode) = self.connection.tx.opcode() else {
+            return;
+        };
+        if count == 0 && self.connection.tx.rollback() {
             // Still due, but a later Ping may take its place.
-            self.set(CONTROL_OPEN | PINGING, false);
+            self.set(CONTROL_OPEN, false);
             return;
         }
         let payload = self.connection.tx.sent(count);
         if self.is(RELAYING) && payload > 0 {
             self.kept = 0;
         }
-        if !self.connection.tx.is_open() {
-            self.control_done();
-        }
-    }
-
-    const fn control_done(&mut self) {
-        // It leaves alone what has come of a Ping meanwhile.
-        if self.is(PINGING) {
-            self.set(CONTROL_OPEN | PINGING | PING_DUE, false);
+        if self.connection.tx.is_open() {
             return;
         }
-        // A Close may have become due while a Pong was going out.
-        let due = if self.connection.tx.is_closed() {
-            0
-        } else {
-            self.flags & (CLOSE_DUE | PING_DUE)
+        // What became due meanwhile stays so, if it may come behind this frame.
+        let done = match opcode {
+            Opcode::Ping => PING_DUE,
+            Opcode::Close => CLOSE_DUE | PING_DUE | PONG_DUE,
+            _ => {
+                self.kept = 0;
+                PONG_DUE | RELAYING
+            }
         };
-        self.flags =
-            self.flags & !(PONG_DUE | CLOSE_DUE | PING_DUE | CONTROL_OPEN | RELAYING) | due;
-        self.kept = 0;
+        self.set(CONTROL_OPEN | done, false);
     }
 
     /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
