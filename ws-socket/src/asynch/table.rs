@@ -255,7 +255,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             return Err((RegisterError::Buffered, stream));
         };
         room.copy_from_slice(behind);
-        entry.state = State::Failed { socket: stream };
+        entry.begin(stream, State::Failed);
         entry.opened(role, &config, 0..behind.len(), None);
         *alive = Alive::opened(now);
         taken.stays = true;
@@ -428,10 +428,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        Ok(match self.slots.entry(ws)?.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        })
+        Ok(self.slots.entry(ws)?.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.

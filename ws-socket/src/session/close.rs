@@ -3,7 +3,7 @@
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::{CloseCode, Face};
 
-use super::{Context, Entry, State};
+use super::{Context, Entry, State, Tcp};
 use crate::Platform;
 use crate::error::HandleError;
 
@@ -23,7 +23,11 @@ pub(crate) struct Closing {
 impl<T> Entry<'_, T> {
     /// Has a Close with `code` sent as soon as may be, unless one was.
     pub(crate) const fn begin_close(&mut self, code: CloseCode) {
-        if let State::Open { endpoint, .. } = &mut self.state {
+        if let Some(Tcp {
+            state: State::Open { endpoint, .. },
+            ..
+        }) = &mut self.tcp
+        {
             endpoint.close(code);
         }
     }

@@ -29,25 +29,29 @@ use crate::{Config, Platform, ZeroRead};
 pub struct Entry<'buf, T> {
     /// Stays with the slot.
     pub(crate) lent: &'buf mut [u8],
-    pub(crate) state: State<T>,
+    /// `None` where nothing is; or taken, with the connection still to come.
+    pub(crate) tcp: Option<Tcp<T>>,
+}
+
+/// A TCP socket and what goes over it.
+#[derive(Debug)]
+pub(crate) struct Tcp<T> {
+    pub(crate) socket: T,
+    pub(crate) state: State,
 }
 
 #[derive(Debug)]
-pub(crate) enum State<T> {
-    /// Nothing; or taken, with the connection still to come.
-    Vacant,
-    /// A TCP socket of the socket face, before `connect` or while it dials; `since` when it began.
-    Dialing { socket: T, since: Option<u32> },
+pub(crate) enum State {
+    /// Nothing yet: the socket face, before `connect` or while it dials; `since` when it began.
+    Dialing { since: Option<u32> },
     /// A client's handshake.
     Client {
-        socket: T,
         handshake: ClientHandshake,
         since: u32,
     },
     /// A server's handshake, or a request for a page: `since` when the stage began, `buffered` what
     /// of the lent buffer is behind the request that is being answered.
     Server {
-        socket: T,
         handshake: ServerHandshake,
         since: u32,
         buffered: (u16, u16),
@@ -55,36 +59,33 @@ pub(crate) enum State<T> {
     },
     /// Frames.
     Open {
-        socket: T,
         endpoint: Endpoint,
         subprotocol: Option<u8>,
     },
-    /// A `connect` of the socket face failed; `close` is still due.
-    Failed { socket: T },
+    /// Nothing more: a `connect` of the socket face failed; `close` is still due.
+    Failed,
 }
 
 // A request or a page under way takes little more than an open connection.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<State<u32>>() <= 76);
+const _: () = assert!(size_of::<Option<Tcp<u32>>>() <= 76);
 
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
         Self {
             lent: &mut [],
-            state: State::Vacant,
+            tcp: None,
         }
     }
 
-    /// The way back to [`State::Vacant`]: the socket, if there was one. The lent buffer stays.
+    /// A TCP socket comes in, in this state.
+    pub(crate) fn begin(&mut self, socket: T, state: State) {
+        self.tcp = Some(Tcp { socket, state });
+    }
+
+    /// And goes again, if there was one. The lent buffer stays.
     pub(crate) fn vacate(&mut self) -> Option<T> {
-        match core::mem::replace(&mut self.state, State::Vacant) {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
-        }
+        Some(self.tcp.take()?.socket)
     }
 
     /// Takes a buffer in place of the one that is there.
@@ -96,13 +97,19 @@ impl<'buf, T> Entry<'buf, T> {
 
     /// The TCP socket.
     pub(crate) fn socket(&self) -> Option<&T> {
-        match &self.state {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
+        Some(&self.tcp.as_ref()?.socket)
+    }
+
+    /// What goes over it.
+    pub(crate) fn state(&self) -> Option<&State> {
+        Some(&self.tcp.as_ref()?.state)
+    }
+
+    /// The subprotocol agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<usize> {
+        match self.state()? {
+            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
+            _ => None,
         }
     }
 
@@ -115,29 +122,26 @@ impl<'buf, T> Entry<'buf, T> {
     /// The TCP socket, to read and write.
     #[cfg(feature = "async")]
     pub(crate) const fn socket_mut(&mut self) -> Option<&mut T> {
-        match &mut self.state {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
+        match &mut self.tcp {
+            Some(tcp) => Some(&mut tcp.socket),
+            None => None,
         }
     }
 
     /// The open connection.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
-        match &self.state {
+        match self.state()? {
             State::Open { endpoint, .. } => Some(endpoint),
             _ => None,
         }
     }
 
     pub(crate) fn open(&mut self) -> Option<Open<'_, T>> {
-        match &mut self.state {
-            State::Open {
-                socket, endpoint, ..
-            } => Some(Open {
+        match &mut self.tcp {
+            Some(Tcp {
+                socket,
+                state: State::Open { endpoint, .. },
+            }) => Some(Open {
                 socket,
                 endpoint,
                 lent: Lent::new(self.lent),

@@ -6,7 +6,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::handshake::{ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
-use super::{Context, Entry, Hash, SEND_SCRATCH, State};
+use super::{Context, Entry, Hash, SEND_SCRATCH, State, Tcp};
 use crate::error::{ConnectError, HandleError};
 use crate::fmt::debug;
 use crate::timeout::Deadline;
@@ -111,14 +111,13 @@ impl<'buf, T> Entry<'buf, T> {
         buffered: Range<usize>,
         subprotocol: Option<u8>,
     ) {
-        if let Some(socket) = self.vacate() {
+        if let Some(tcp) = &mut self.tcp {
             debug!("open, {} bytes lent", self.lent.len());
             let lent = Lent::new(self.lent);
             let mut endpoint = Endpoint::new(role, &lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);
             endpoint.refuse_text(config.binary_only);
-            self.state = State::Open {
-                socket,
+            tcp.state = State::Open {
                 endpoint,
                 subprotocol,
             };
@@ -127,11 +126,11 @@ impl<'buf, T> Entry<'buf, T> {
 
     /// The TCP connection is there: a client's handshake begins.
     pub(crate) fn begin_client(&mut self, socket: T, nonce: &[u8; 16], config: &Config, now: u32) {
-        self.state = State::Client {
-            socket,
+        let state = State::Client {
             handshake: ClientHandshake::new(nonce, config.max_handshake),
             since: now,
         };
+        self.begin(socket, state);
     }
 
     /// Goes on with a client's handshake.
@@ -145,9 +144,10 @@ impl<'buf, T> Entry<'buf, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let State::Client {
-            socket, handshake, ..
-        } = &mut self.state
+        let Some(Tcp {
+            socket,
+            state: State::Client { handshake, .. },
+        }) = &mut self.tcp
         else {
             return Err(nb::Error::Other(HandleError::Stale.into()));
         };
@@ -178,10 +178,10 @@ impl<'buf, T> Entry<'buf, T> {
     {
         let result = self.try_connect(context, remote, request);
         if matches!(result, Err(nb::Error::Other(_)))
-            && !matches!(self.state, State::Open { .. })
-            && let Some(socket) = self.vacate()
+            && let Some(tcp) = &mut self.tcp
+            && !matches!(tcp.state, State::Open { .. })
         {
-            self.state = State::Failed { socket };
+            tcp.state = State::Failed;
         }
         result
     }
@@ -196,7 +196,11 @@ impl<'buf, T> Entry<'buf, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        if let State::Dialing { socket, since } = &mut self.state {
+        if let Some(Tcp {
+            socket,
+            state: State::Dialing { since },
+        }) = &mut self.tcp
+        {
             let begun = match *since {
                 Some(since) => since,
                 None => {
@@ -216,14 +220,16 @@ impl<'buf, T> Entry<'buf, T> {
                 Err(error) => return Err(error.map(ConnectError::Stack)),
             }
         }
-        match self.state {
-            State::Open { .. } => Ok(()),
-            State::Client { since, .. } => match self.client(context, request, &mut |_| {}) {
-                Err(nb::Error::WouldBlock) if context.is_late(since) => {
-                    Err(nb::Error::Other(ConnectError::Timeout))
+        match self.state() {
+            Some(State::Open { .. }) => Ok(()),
+            Some(&State::Client { since, .. }) => {
+                match self.client(context, request, &mut |_| {}) {
+                    Err(nb::Error::WouldBlock) if context.is_late(since) => {
+                        Err(nb::Error::Other(ConnectError::Timeout))
+                    }
+                    result => result,
                 }
-                result => result,
-            },
+            }
             _ => Err(nb::Error::Other(HandleError::Stale.into())),
         }
     }

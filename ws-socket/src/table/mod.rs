@@ -24,7 +24,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::CloseCode;
 
 use crate::error::HandleError;
-use crate::session::{Context, Entry, State};
+use crate::session::{Context, Entry};
 use crate::slots::{Direction, LocalSlots, SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Config, Platform, Timeout, WebSocketId};
@@ -178,10 +178,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        self.peek(ws, |entry| match entry.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        })
+        self.peek(ws, |entry| entry.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.

@@ -51,10 +51,7 @@ where
         match self.context.stack.socket() {
             Ok(socket) => {
                 self.enter(ws, |entry, _| {
-                    entry.state = State::Dialing {
-                        socket,
-                        since: None,
-                    }
+                    entry.begin(socket, State::Dialing { since: None });
                 });
                 Ok(ws)
             }

@@ -43,7 +43,7 @@ where
         };
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            entry.state = State::Failed { socket };
+            entry.begin(socket, State::Failed);
             entry.opened(role, &context.config, 0..buffered, None);
         });
         Ok(ws)
