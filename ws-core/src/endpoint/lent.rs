@@ -41,6 +41,11 @@ impl<'a> Lent<'a> {
         (self.read, self.reserve)
     }
 
+    /// The two parts, to work on.
+    pub const fn parts(&mut self) -> (&mut [u8], &mut [u8]) {
+        (self.read, self.reserve)
+    }
+
     /// How much of a buffer of `length` bytes is read into: all but the reserve.
     pub const fn read_capacity(length: usize) -> usize {
         if length > MAX_CONTROL_PAYLOAD {

@@ -288,6 +288,13 @@ impl Endpoint {
         }
     }
 
+    /// The part of what is [read](Lent::parts) into that holds nothing, until the next read: for
+    /// what is to be sent.
+    pub fn unused<'b>(&self, read: &'b mut [u8]) -> &'b mut [u8] {
+        let end = if self.start == self.end { 0 } else { self.end };
+        read.get_mut(end..).unwrap_or_default()
+    }
+
     /// The stream has ended: no more will be read. What was read before is still handed out.
     pub const fn eof(&mut self) {
         self.set(EOF, true);

@@ -160,12 +160,28 @@ pub(crate) struct Open<'a, T> {
 
 /// What a step works with beside its slot.
 #[derive(Debug)]
-pub(crate) struct Context<S, P> {
+pub(crate) struct Context<S: TcpClientStack, P> {
     pub(crate) stack: S,
     pub(crate) platform: P,
     pub(crate) config: Config,
     /// Set by a step that lets others run although it could have gone on: no reason to wait.
     pub(crate) unfinished: bool,
+    /// Of the read or write that failed last, until somebody says it.
+    pub(crate) error: Option<S::Error>,
+}
+
+/// Why a step does not go on. What there is to say of it stays where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)] // As wide as a count: a `Result` of the two is returned in two registers.
+pub(crate) enum Stop {
+    /// For now.
+    Blocked,
+    /// The stack failed: [`Context::error`].
+    Failed,
+    /// There is no open connection.
+    NotConnected,
+    /// Nothing more will come: the endpoint knows why.
+    Ended,
 }
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
@@ -196,24 +212,34 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     }
 
     /// Reads what is there: 0 where the stream has ended.
-    fn read(
-        &mut self,
-        socket: &mut S::TcpSocket,
-        buffer: &mut [u8],
-    ) -> nb::Result<usize, S::Error> {
-        match self.stack.receive(socket, buffer) {
+    #[inline(never)]
+    fn read(&mut self, socket: &mut S::TcpSocket, buffer: &mut [u8]) -> Result<usize, Stop> {
+        let read = match self.stack.receive(socket, buffer) {
             Ok(0) if self.config.zero_read == ZeroRead::WouldBlock => Err(nb::Error::WouldBlock),
             Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(0),
             result => result,
-        }
+        };
+        self.stopped(read)
     }
 
     /// Writes at least one byte, or would block; there is at least one.
-    fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> nb::Result<usize, S::Error> {
-        match self.stack.send(socket, bytes) {
+    #[inline(never)]
+    fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> Result<usize, Stop> {
+        let written = match self.stack.send(socket, bytes) {
             Ok(0) => Err(nb::Error::WouldBlock),
             result => result,
-        }
+        };
+        self.stopped(written)
+    }
+
+    fn stopped(&mut self, result: nb::Result<usize, S::Error>) -> Result<usize, Stop> {
+        result.map_err(|error| match error {
+            nb::Error::WouldBlock => Stop::Blocked,
+            nb::Error::Other(error) => {
+                self.error = Some(error);
+                Stop::Failed
+            }
+        })
     }
 
     /// A fresh mask key.
@@ -221,20 +247,6 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         let mut key = [0; 4];
         self.platform.fill_random(&mut key);
         key
-    }
-
-    /// Writes the control frames that are due; `WouldBlock` where the wire does not take all.
-    #[inline(never)]
-    fn flush(&mut self, open: &mut Open<'_, S::TcpSocket>) -> nb::Result<(), S::Error> {
-        let endpoint = &mut *open.endpoint;
-        let mut scratch = [0; CONTROL_SCRATCH];
-        while endpoint.control_ready() {
-            let count = endpoint.control(&open.lent, || self.key(), &mut scratch);
-            let written = self.write(open.socket, scratch.get(..count).unwrap_or_default());
-            endpoint.control_sent(*written.as_ref().unwrap_or(&0));
-            written?;
-        }
-        Ok(())
     }
 }
 
@@ -251,6 +263,7 @@ impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
 }
 
 /// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
+#[cfg(feature = "async")]
 pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
 
 /// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a

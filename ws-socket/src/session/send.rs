@@ -3,9 +3,9 @@
 use core::fmt::Debug;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Endpoint, FrameError, Opcode, check_close};
+use ws_core::{Endpoint, FrameError, Lent, Opcode, check_close};
 
-use super::{Context, Entry, Open, SEND_SCRATCH};
+use super::{Context, Entry, Open, SEND_SCRATCH, Stop};
 use crate::Platform;
 use crate::error::SendError;
 
@@ -210,36 +210,95 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some(mut open) = self.open() else {
+        let Some(endpoint) = self.endpoint() else {
             return Err(nb::Error::Other(SendError::NotConnected));
         };
-        frame.check(open.endpoint).map_err(nb::Error::Other)?;
-        let flushed = context.flush(&mut open);
-        flushed.map_err(|error| error.map(SendError::Stack))?;
-        let Open {
-            endpoint, socket, ..
-        } = open;
-        sending
-            .begin_rest(endpoint, frame, || context.key())
-            .map_err(nb::Error::Other)?;
-        let mut scratch = [0; SEND_SCRATCH];
-        loop {
-            let bytes = sending.bytes(endpoint, &mut scratch);
-            if bytes.is_empty() {
-                break;
-            }
-            match context.write(socket, bytes) {
-                Ok(count) => sending.sent(endpoint, count),
-                Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(error)) => {
-                    return Err(nb::Error::Other(SendError::Stack(error)));
-                }
-            }
+        frame.check(endpoint).map_err(nb::Error::Other)?;
+        self.flush(context).map_err(|stop| context.unsent(stop))?;
+        if let Some(open) = self.open() {
+            sending
+                .begin_rest(open.endpoint, frame, || context.key())
+                .map_err(nb::Error::Other)?;
         }
-        if sending.end(endpoint) {
+        let stop = self.push(context, Some(sending)).err();
+        if let Some(stop @ Stop::Failed) = stop {
+            return Err(context.unsent(stop));
+        }
+        let done = self.open().is_none_or(|open| sending.end(open.endpoint));
+        if done {
             Ok(())
         } else {
             Err(nb::Error::WouldBlock)
+        }
+    }
+
+    /// Writes the control frames that are due.
+    pub(crate) fn flush<S, P>(&mut self, context: &mut Context<S, P>) -> Result<(), Stop>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        self.push(context, None)
+    }
+
+    /// Writes what there is of a frame: of the user's that was begun, or else of the control frames
+    /// that are due.
+    #[inline(never)]
+    fn push<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        mut sending: Option<&mut Sending<'_>>,
+    ) -> Result<(), Stop>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let Some(Open {
+            endpoint,
+            socket,
+            lent,
+        }) = self.open()
+        else {
+            return Ok(());
+        };
+        let (read, reserve) = lent.into_parts();
+        let lent = Lent::from_parts(&mut [], reserve);
+        let mut scratch = [0; SEND_SCRATCH];
+        let unused = endpoint.unused(read);
+        let scratch = if unused.len() > SEND_SCRATCH {
+            unused
+        } else {
+            &mut scratch
+        };
+        loop {
+            let bytes = match &sending {
+                Some(sending) => sending.bytes(endpoint, scratch),
+                None => {
+                    let count = endpoint.control(&lent, || context.key(), scratch);
+                    scratch.get(..count).unwrap_or_default()
+                }
+            };
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            let written = context.write(socket, bytes);
+            let count = written.unwrap_or(0);
+            match &mut sending {
+                Some(sending) => sending.sent(endpoint, count),
+                None => endpoint.control_sent(count),
+            }
+            written?;
+        }
+    }
+}
+
+impl<S: TcpClientStack, P> Context<S, P> {
+    /// What a write that did not go on comes to.
+    fn unsent(&mut self, stop: Stop) -> nb::Error<SendError<S::Error>> {
+        match self.error.take() {
+            _ if stop == Stop::Blocked => nb::Error::WouldBlock,
+            Some(error) => nb::Error::Other(SendError::Stack(error)),
+            None => nb::Error::Other(SendError::NotConnected),
         }
     }
 }

@@ -6,7 +6,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::handshake::{ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
-use super::{Context, Entry, Hash, SEND_SCRATCH, State, Tcp};
+use super::{Context, Entry, Hash, SEND_SCRATCH, State, Stop, Tcp};
 use crate::error::{ConnectError, HandleError};
 use crate::fmt::debug;
 use crate::timeout::Deadline;
@@ -19,7 +19,7 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         socket: &mut S::TcpSocket,
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
-    ) -> nb::Result<(), S::Error> {
+    ) -> Result<(), Stop> {
         let mut scratch = [0; SEND_SCRATCH];
         loop {
             let count = handshake.fill(request, &mut scratch);
@@ -45,7 +45,7 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         loop {
             let buffer = head_buffer(lent, &mut scratch, handshake.want());
             let read = self.read(socket, buffer);
-            let count = read.map_err(|error| error.map(ConnectError::Stack))?;
+            let count = read.map_err(|stop| self.unconnected(stop))?;
             if count == 0 {
                 return Err(nb::Error::Other(handshake.eof().into()));
             }
@@ -69,6 +69,14 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         self.platform.fill_random(&mut nonce);
         let now = self.platform.now_ms();
         entry.begin_client(socket, &nonce, &self.config, now);
+    }
+
+    /// What a read or write that did not go on comes to.
+    fn unconnected(&mut self, stop: Stop) -> nb::Error<ConnectError<S::Error>> {
+        match self.error.take() {
+            Some(error) if stop == Stop::Failed => nb::Error::Other(ConnectError::Stack(error)),
+            _ => nb::Error::WouldBlock,
+        }
     }
 
     /// The platform's hash unit, for the core.
@@ -152,7 +160,7 @@ impl<'buf, T> Entry<'buf, T> {
             return Err(nb::Error::Other(HandleError::Stale.into()));
         };
         let written = context.write_request(socket, handshake, request);
-        written.map_err(|error| error.map(ConnectError::Stack))?;
+        written.map_err(|stop| context.unconnected(stop))?;
         let (upgraded, buffered) =
             context.read_response(socket, self.lent, handshake, request, on_response)?;
         self.opened(

@@ -155,17 +155,16 @@ where
         deadline: Deadline,
     ) -> Result<Disconnected, HandleError> {
         let mut begun = false;
-        self.wait_for::<_, HandleError>(deadline, |table| {
-            table.step(ws, |entry, context| {
-                begun = true;
-                match entry.endpoint() {
-                    Some(endpoint) if said || !endpoint.frame_open() => {
-                        entry.begin_close(code);
-                        entry.close(context, kept.is_none())
-                    }
-                    _ => Ok(()),
+        let until_eof = kept.is_none();
+        self.repeat(ws, deadline, &mut |entry, context| {
+            begun = true;
+            match entry.endpoint() {
+                Some(endpoint) if said || !endpoint.frame_open() => {
+                    entry.begin_close(code);
+                    entry.close(context, until_eof)
                 }
-            })
+                _ => true,
+            }
         })?;
         if !begun {
             return Err(HandleError::Busy);

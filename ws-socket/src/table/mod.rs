@@ -94,6 +94,7 @@ where
                 platform,
                 config: Config::DEFAULT,
                 unfinished: false,
+                error: None,
             },
             stream: StreamOptions::DEFAULT,
             is_taken: None,
@@ -302,6 +303,28 @@ where
             }
         }
         Ok(None)
+    }
+
+    /// Repeats a step on a slot until it is done, at most until the deadline. The stack gets its turn
+    /// between, at least once; so do others that have the slot.
+    // Once for all calls, whatever they do; each keeps its outcome to itself.
+    #[inline(never)]
+    fn repeat(
+        &mut self,
+        ws: WebSocketId,
+        deadline: Deadline,
+        step: &mut dyn FnMut(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> bool,
+    ) -> Result<(), HandleError> {
+        let Self { slots, context, .. } = self;
+        let mut waiting = Waiting::new(deadline);
+        while context.again(&mut waiting) {
+            match slots.with(ws, |entry| step(entry, context)) {
+                Ok(true) => break,
+                Ok(false) | Err(Unavailable::CheckedOut) => {}
+                Err(Unavailable::Handle(error)) => return Err(error),
+            }
+        }
+        Ok(())
     }
 
     /// Runs `work` with a direction of the connection claimed.

@@ -109,7 +109,7 @@ where
     fn close(&mut self, socket: WebSocketId) -> Result<(), Self::Error> {
         let goodbye: nb::Result<(), HandleError> = self.step(socket, |entry, context| {
             entry.begin_close(CloseCode::NORMAL);
-            entry.flush_due(context);
+            let _ = entry.flush(context);
             Ok(())
         });
         // Where the slot is busy or gone this says so, too.

@@ -148,17 +148,21 @@ where
         timeout: Timeout,
     ) -> Result<usize, SendError<S::Error>> {
         let deadline = self.deadline(timeout);
+        let mut sending = Sending::new(payload);
+        let mut sent = Err(SendError::Timeout);
         self.claimed(ws, Direction::Send, |table| {
-            let mut sending = Sending::new(payload);
-            let sent = table.wait_for(deadline, |table| {
-                table.step(ws, |entry, context| {
-                    entry.send(context, frame, &mut sending)
-                })
-            })?;
-            match (sent, sending.taken()) {
-                (None, 0) => Err(SendError::Timeout),
-                (_, taken) => Ok(taken),
-            }
-        })
+            table.repeat(ws, deadline, &mut |entry, context| {
+                match entry.send(context, frame, &mut sending) {
+                    Ok(()) => sent = Ok(()),
+                    Err(nb::Error::Other(error)) => sent = Err(error),
+                    Err(nb::Error::WouldBlock) => return false,
+                }
+                true
+            })
+        })?;
+        match (sent, sending.taken()) {
+            (Ok(()), taken) | (Err(SendError::Timeout), taken @ 1..) => Ok(taken),
+            (Err(error), _) => Err(error),
+        }
     }
 }
