@@ -56,19 +56,19 @@ pub struct Endpoint {
     limit: usize,
     /// Not reported yet.
     failure: Option<ProtocolError>,
-    /// The code of the Close frame that is due.
-    close_code: u16,
+    /// The code of the Close frame that is due, as it stands there.
+    close_code: [u8; 2],
     /// Bytes of Ping payload that are kept for the Pong: in the reserve, or in `relayed`.
     kept: u8,
-    relayed: u8,
+    relayed: [u8; 1],
     flags: u16,
+    /// The open frame is a control frame of ours, not the user's.
+    control: Option<Opcode>,
 }
 
 /// A Ping was received whole, its Pong is due.
 const PONG_DUE: u16 = 0x01;
 const CLOSE_DUE: u16 = 0x02;
-/// The open frame is a control frame of ours, not the user's.
-const CONTROL_OPEN: u16 = 0x04;
 /// The open Pong is fed by the Ping that is being received.
 const RELAYING: u16 = 0x08;
 const EOF: u16 = 0x10;
@@ -134,10 +134,11 @@ impl Endpoint {
             end,
             limit,
             failure: None,
-            close_code: 0,
+            close_code: [0; 2],
             kept: 0,
-            relayed: 0,
+            relayed: [0],
             flags: 0,
+            control: None,
         }
     }
 
@@ -186,7 +187,7 @@ impl Endpoint {
 
     /// Is a frame of the user's partly sent?
     pub const fn frame_open(&self) -> bool {
-        self.connection.tx.is_open() && !self.is(CONTROL_OPEN)
+        self.connection.tx.is_open() && self.control.is_none()
     }
 
     /// Is there nothing more to receive: the peer closed, was lost, or broke the protocol?

@@ -1,8 +1,8 @@
 //! The receiving half: what is read becomes pieces of messages, control frames are dealt with.
 
 use super::{
-    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
-    REFUSE_TEXT, RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
+    CLOSE_DUE, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece, REFUSE_TEXT,
+    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
@@ -52,7 +52,7 @@ impl Endpoint {
             }
             let fate = self.fate(face, lent.has_reserve());
             let mut end = self.end;
-            if self.is(CONTROL_OPEN) && fate.is(KEEP) {
+            if self.control.is_some() && fate.is(KEEP) {
                 // The Pong that is half out still needs the reserve.
                 return Next::Blocked;
             }
@@ -168,7 +168,7 @@ impl Endpoint {
         if fate.is(RELAY)
             && let Some(&byte) = bytes.first()
         {
-            self.relayed = byte;
+            self.relayed = [byte];
             self.kept = 1;
         }
         if self.connection.rx.has_ended() {
@@ -329,9 +329,13 @@ impl Endpoint {
         if self.failure.is_some() || !self.connection.rx.in_payload() {
             return None;
         }
-        // What else it could be does not come here.
-        let Fate(fate) = self.fate(Face::Messages, !reserve.is_empty());
-        let length = self.payload(from, bytes, Fate(fate & KEEP.0), reserve);
+        let ping = self.connection.rx.last_frame().opcode == Opcode::Ping;
+        let fate = if ping && !reserve.is_empty() && !self.closing() {
+            KEEP
+        } else {
+            DELIVER
+        };
+        let length = self.payload(from, bytes, fate, reserve);
         if self.failure.is_some() {
             return None;
         }
@@ -364,8 +368,8 @@ impl Endpoint {
     pub(super) const fn close_with(&mut self, code: u16) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);
-            self.close_code = code;
-            if !self.is(CONTROL_OPEN) {
+            self.close_code = code.to_be_bytes();
+            if self.control.is_none() {
                 self.set(PONG_DUE | PING_DUE, false);
             }
         }

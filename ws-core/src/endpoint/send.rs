@@ -1,7 +1,8 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
+use crate::connection::Connection;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
 
@@ -10,7 +11,7 @@ impl Endpoint {
     /// open: nothing gets into the middle of a frame (RFC 6455 section 5.4).
     pub const fn control_ready(&self) -> bool {
         let tx = &self.connection.tx;
-        if self.is(CONTROL_OPEN) {
+        if self.control.is_some() {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
             // Nothing is sent behind a Close.
@@ -32,62 +33,41 @@ impl Endpoint {
         if !self.control_ready() {
             return 0;
         }
-        let open = self.connection.tx.opcode();
-        let opcode = match open {
+        let Connection { rx, tx } = &mut self.connection;
+        let relaying = self.flags & RELAYING != 0;
+        let opcode = match self.control {
             Some(opcode) => opcode,
-            None if self.is(RELAYING) => Opcode::Pong,
-            None if self.is(CLOSE_DUE) => Opcode::Close,
-            None if self.is(PONG_DUE) => Opcode::Pong,
+            None if relaying => Opcode::Pong,
+            None if self.flags & CLOSE_DUE != 0 => Opcode::Close,
+            None if self.flags & PONG_DUE != 0 => Opcode::Pong,
             None => Opcode::Ping,
         };
-        let (code, relayed) = (self.close_code.to_be_bytes(), [self.relayed]);
-        let kept = usize::from(self.kept);
-        let payload = match opcode {
-            Opcode::Close if self.close_code == CloseCode::NO_STATUS.0 => None,
-            Opcode::Close => Some(&code[..]),
-            Opcode::Ping => None,
-            _ if self.is(RELAYING) => relayed.get(..kept),
-            _ => lent.reserve.get(..kept),
+        let (payload, length) = match opcode {
+            Opcode::Close if self.close_code == CloseCode::NO_STATUS.0.to_be_bytes() => {
+                (&[][..], 0)
+            }
+            Opcode::Close => (&self.close_code[..], 2),
+            Opcode::Ping => (&[][..], 0),
+            _ if relaying => (&self.relayed[..], usize::from(self.kept)),
+            _ => (&*lent.reserve, usize::from(self.kept)),
         };
-        let payload = payload.unwrap_or_default();
-        if open.is_none() {
-            let length = if self.is(RELAYING) {
-                self.connection.rx.remaining()
-            } else {
-                payload.len()
-            };
-            let begun = self.begin_frame(opcode, true, length, key).is_ok();
-            self.set(CONTROL_OPEN, begun);
+        if self.control.is_none() {
+            let key = if tx.masks() { key() } else { [0; 4] };
+            let length = if relaying { rx.remaining() } else { length };
+            if tx.begin(opcode, true, length, key).is_ok() {
+                self.control = Some(opcode);
+            }
         }
-        let tx = &self.connection.tx;
         // Of what is there, what is not on the wire yet.
-        let sent = payload.len().saturating_sub(tx.remaining());
-        tx.fill(payload.get(sent..).unwrap_or_default(), out)
-    }
-
-    fn begin_frame(
-        &mut self,
-        opcode: Opcode,
-        fin: bool,
-        length: usize,
-        key: impl FnOnce() -> [u8; 4],
-    ) -> Result<(), FrameError> {
-        let key = if self.connection.tx.masks() {
-            key()
-        } else {
-            [0; 4]
-        };
-        self.connection.tx.begin(opcode, fin, length, key)
+        let sent = length.saturating_sub(tx.remaining());
+        tx.fill(payload.get(sent..length).unwrap_or_default(), out)
     }
 
     /// The wire took `count` bytes of what [`control`](Self::control) wrote, perhaps none.
     pub fn control_sent(&mut self, count: usize) {
-        let Some(opcode) = self.connection.tx.opcode() else {
-            return;
-        };
-        if count == 0 && self.connection.tx.rollback() {
+        if count == 0 && self.control.is_some() && self.connection.tx.rollback() {
             // Still due, but a later Ping may take its place.
-            self.set(CONTROL_OPEN, false);
+            self.control = None;
             return;
         }
         let payload = self.connection.tx.sent(count);
@@ -98,15 +78,15 @@ impl Endpoint {
             return;
         }
         // What became due meanwhile stays so, if it may come behind this frame.
-        let done = match opcode {
-            Opcode::Ping => PING_DUE,
-            Opcode::Close => CLOSE_DUE | PING_DUE | PONG_DUE,
+        let done = match self.control.take() {
+            Some(Opcode::Ping) => PING_DUE,
+            Some(Opcode::Close) => CLOSE_DUE | PING_DUE | PONG_DUE,
             _ => {
                 self.kept = 0;
                 PONG_DUE | RELAYING
             }
         };
-        self.set(CONTROL_OPEN | done, false);
+        self.set(done, false);
     }
 
     /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
@@ -146,7 +126,9 @@ impl Endpoint {
         if self.closing() || self.connection.rx.has_ended() {
             return Err(FrameError::Closed);
         }
-        self.begin_frame(opcode, fin, length, key)
+        let tx = &mut self.connection.tx;
+        let key = if tx.masks() { key() } else { [0; 4] };
+        tx.begin(opcode, fin, length, key)
     }
 
     /// Writes what comes next of the user's open frame into `out`, masked: header, then payload.
@@ -166,6 +148,18 @@ impl Endpoint {
             self.connection.tx.sent(count)
         } else {
             0
+        }
+    }
+
+    /// What goes to the wire next of the user's open frame: `rest` as it stands where that is how it
+    /// goes, or else what [`fill`](Self::fill) writes into `scratch`.
+    pub fn bytes<'s>(&self, rest: &'s [u8], scratch: &'s mut [u8]) -> &'s [u8] {
+        let tx = &self.connection.tx;
+        if tx.is_plain() {
+            rest.get(..tx.remaining()).unwrap_or(rest)
+        } else {
+            let count = tx.fill(rest, scratch);
+            scratch.get(..count).unwrap_or_default()
         }
     }
 

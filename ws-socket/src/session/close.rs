@@ -3,7 +3,7 @@
 use embedded_nal::TcpClientStack;
 use ws_core::{CloseCode, Face};
 
-use super::{Context, Entry, State, Stop, Tcp};
+use super::{Context, Entry, Stop};
 use crate::Platform;
 
 /// How much a step drops at most, in pieces, before it lets others run: a peer that sends without
@@ -22,11 +22,7 @@ pub(crate) struct Closing {
 impl<T> Entry<'_, T> {
     /// Has a Close with `code` sent as soon as may be, unless one was.
     pub(crate) const fn begin_close(&mut self, code: CloseCode) {
-        if let Some(Tcp {
-            state: State::Open { endpoint, .. },
-            ..
-        }) = &mut self.tcp
-        {
+        if let Some(endpoint) = self.endpoint_mut() {
             endpoint.close(code);
         }
     }
@@ -65,7 +61,7 @@ impl<T> Entry<'_, T> {
             if open.endpoint.peer_close().is_none() {
                 // Where the peer broke the protocol, the Close that says so has to go out, and the
                 // wire may be full; on a wire that is gone it cannot.
-                return !open.endpoint.has_failed() || self.flush(context) != Err(Stop::Blocked);
+                return !open.endpoint.has_failed() || self.flush(context) != Some(Stop::Blocked);
             }
             if !open.endpoint.close_sent() {
                 return false;

@@ -136,6 +136,16 @@ impl<'buf, T> Entry<'buf, T> {
         }
     }
 
+    pub(crate) const fn endpoint_mut(&mut self) -> Option<&mut Endpoint> {
+        match &mut self.tcp {
+            Some(Tcp {
+                state: State::Open { endpoint, .. },
+                ..
+            }) => Some(endpoint),
+            _ => None,
+        }
+    }
+
     pub(crate) fn open(&mut self) -> Option<Open<'_, T>> {
         match &mut self.tcp {
             Some(Tcp {

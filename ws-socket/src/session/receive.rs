@@ -70,11 +70,10 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let open = self.open();
-        Some(match (received, open) {
+        Some(match (received, self.endpoint_mut()) {
             (Err(Stop::Blocked), _) => return None,
-            (Ok(length), Some(open)) => Ok(open.endpoint.piece(length).into()),
-            (Err(Stop::Ended), Some(open)) => Err(match open.endpoint.failure() {
+            (Ok(length), Some(endpoint)) => Ok(endpoint.piece(length).into()),
+            (Err(Stop::Ended), Some(endpoint)) => Err(match endpoint.failure() {
                 Some(error) => {
                     debug!(
                         "the peer broke the protocol: closing with {}",
@@ -82,7 +81,7 @@ impl<T> Entry<'_, T> {
                     );
                     ReceiveError::Protocol(error)
                 }
-                None => ReceiveError::ended(open.endpoint),
+                None => ReceiveError::ended(endpoint),
             }),
             _ => Err(match context.error.take() {
                 Some(error) => ReceiveError::Stack(error),
@@ -130,7 +129,7 @@ impl<T> Entry<'_, T> {
                 Next::Ready => {}
                 // A wire that fails shows in the next read, behind what can still be received.
                 Next::Write => {
-                    blocked = self.flush(context).is_err();
+                    blocked = self.flush(context).is_some();
                     continue;
                 }
                 Next::Blocked => return Err(Stop::Blocked),

@@ -128,18 +128,13 @@ impl<'p> Sending<'p> {
         self.payload.bytes().get(self.taken..).unwrap_or_default()
     }
 
+    #[cfg(feature = "async")]
     /// What goes to the wire next; nothing where the frame is out, or the payload that is at hand.
     pub(crate) fn bytes<'s>(&'s self, endpoint: &Endpoint, scratch: &'s mut [u8]) -> &'s [u8] {
-        let rest = self.rest();
-        if endpoint.is_plain() {
-            let open = endpoint.connection().tx.remaining();
-            rest.get(..open).unwrap_or(rest)
-        } else {
-            let count = endpoint.fill(rest, scratch);
-            scratch.get(..count).unwrap_or_default()
-        }
+        endpoint.bytes(self.rest(), scratch)
     }
 
+    #[cfg(feature = "async")]
     /// The wire took so much of it.
     pub(crate) fn sent(&mut self, endpoint: &mut Endpoint, count: usize) {
         self.taken += endpoint.sent(count);
@@ -214,52 +209,58 @@ impl<T> Entry<'_, T> {
             return Err(nb::Error::Other(SendError::NotConnected));
         };
         frame.check(endpoint).map_err(nb::Error::Other)?;
-        self.flush(context).map_err(|stop| context.unsent(stop))?;
-        if let Some(open) = self.open() {
-            sending
-                .begin_rest(open.endpoint, frame, || context.key())
-                .map_err(nb::Error::Other)?;
-        }
-        let stop = self.push(context, Some(sending)).err();
-        if let Some(stop @ Stop::Failed) = stop {
+        if let Some(stop) = self.flush(context) {
             return Err(context.unsent(stop));
         }
-        let done = self.open().is_none_or(|open| sending.end(open.endpoint));
-        if done {
+        if let Some(endpoint) = self.endpoint_mut() {
+            sending
+                .begin_rest(endpoint, frame, || context.key())
+                .map_err(nb::Error::Other)?;
+        }
+        let (taken, stop) = self.push(context, Some(sending.rest()));
+        sending.taken += taken;
+        if stop == Some(Stop::Failed) {
+            return Err(context.unsent(Stop::Failed));
+        }
+        if self
+            .endpoint_mut()
+            .is_none_or(|endpoint| sending.end(endpoint))
+        {
             Ok(())
         } else {
             Err(nb::Error::WouldBlock)
         }
     }
 
-    /// Writes the control frames that are due.
-    pub(crate) fn flush<S, P>(&mut self, context: &mut Context<S, P>) -> Result<(), Stop>
+    /// Writes the control frames that are due, as far as they go out at once.
+    pub(crate) fn flush<S, P>(&mut self, context: &mut Context<S, P>) -> Option<Stop>
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        self.push(context, None)
+        self.push(context, None).1
     }
 
-    /// Writes what there is of a frame: of the user's that was begun, or else of the control frames
-    /// that are due.
+    /// Writes the control frames that are due, or else what is at hand of the user's open frame. Says
+    /// how much that was of its payload, and where it stopped before the end.
     #[inline(never)]
     fn push<S, P>(
         &mut self,
         context: &mut Context<S, P>,
-        mut sending: Option<&mut Sending<'_>>,
-    ) -> Result<(), Stop>
+        mut user: Option<&[u8]>,
+    ) -> (usize, Option<Stop>)
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
+        let mut taken = 0;
         let Some(Open {
             endpoint,
             socket,
             lent,
         }) = self.open()
         else {
-            return Ok(());
+            return (0, None);
         };
         let (read, reserve) = lent.into_parts();
         let lent = Lent::from_parts(&mut [], reserve);
@@ -271,23 +272,28 @@ impl<T> Entry<'_, T> {
             &mut scratch
         };
         loop {
-            let bytes = match &sending {
-                Some(sending) => sending.bytes(endpoint, scratch),
+            let bytes = match user {
+                Some(rest) => endpoint.bytes(rest, scratch),
                 None => {
                     let count = endpoint.control(&lent, || context.key(), scratch);
                     scratch.get(..count).unwrap_or_default()
                 }
             };
             if bytes.is_empty() {
-                return Ok(());
+                return (taken, None);
             }
             let written = context.write(socket, bytes);
             let count = written.unwrap_or(0);
-            match &mut sending {
-                Some(sending) => sending.sent(endpoint, count),
-                None => endpoint.control_sent(count),
+            if let Some(rest) = &mut user {
+                let sent = endpoint.sent(count);
+                *rest = rest.get(sent..).unwrap_or_default();
+                taken += sent;
+            } else {
+                endpoint.control_sent(count);
             }
-            written?;
+            if let Err(stop) = written {
+                return (taken, Some(stop));
+            }
         }
     }
 }

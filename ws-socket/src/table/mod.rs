@@ -308,12 +308,12 @@ where
     /// Repeats a step on a slot until it is done, at most until the deadline. The stack gets its turn
     /// between, at least once; so do others that have the slot.
     // Once for all calls, whatever they do; each keeps its outcome to itself.
-    #[inline(never)]
+    #[inline(always)]
     fn repeat(
         &mut self,
         ws: WebSocketId,
         deadline: Deadline,
-        step: &mut dyn FnMut(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> bool,
+        step: &mut impl FnMut(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> bool,
     ) -> Result<(), HandleError> {
         let Self { slots, context, .. } = self;
         let mut waiting = Waiting::new(deadline);
