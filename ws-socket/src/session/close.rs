@@ -3,7 +3,7 @@
 use embedded_nal::TcpClientStack;
 use ws_core::{CloseCode, Face};
 
-use super::{Context, Entry, Stop};
+use super::{Context, Entry, State, Stop, Tcp};
 use crate::Platform;
 
 /// How much a step drops at most, in pieces, before it lets others run: a peer that sends without
@@ -55,21 +55,25 @@ impl<T> Entry<'_, T> {
                 Err(_) => {}
             }
             // Nothing more will be received.
-            let Some(open) = self.open() else {
+            let Some(Tcp {
+                socket,
+                state: State::Open { endpoint, .. },
+            }) = &mut self.tcp
+            else {
                 return true;
             };
-            if open.endpoint.peer_close().is_none() {
+            if endpoint.peer_close().is_none() {
                 // Where the peer broke the protocol, the Close that says so has to go out, and the
                 // wire may be full; on a wire that is gone it cannot.
-                return !open.endpoint.has_failed() || self.flush(context) != Some(Stop::Blocked);
+                return !endpoint.has_failed() || self.flush(context) != Some(Stop::Blocked);
             }
-            if !open.endpoint.close_sent() {
+            if !endpoint.close_sent() {
                 return false;
             }
-            if !until_eof || !open.endpoint.connection().tx.masks() || open.endpoint.is_eof() {
+            if !until_eof || !endpoint.connection().tx.masks() || endpoint.is_eof() {
                 return true;
             }
-            match context.read(open.socket, &mut dropped) {
+            match context.read(socket, &mut dropped) {
                 Ok(1..) => {}
                 stopped => return stopped != Err(Stop::Blocked),
             }

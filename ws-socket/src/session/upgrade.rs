@@ -3,7 +3,7 @@
 use core::ops::Range;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::handshake::{ClientHandshake, HeadPart, Request, Upgraded};
+use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
 use super::{Context, Entry, Hash, SEND_SCRATCH, State, Stop, Tcp};
@@ -14,47 +14,24 @@ use crate::{Config, Platform, Timeout};
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     /// Writes all of the request.
+    // Not inlined: what it writes from is gone when the response is read.
+    #[inline(never)]
     fn write_request(
         &mut self,
         socket: &mut S::TcpSocket,
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Option<Stop> {
         let mut scratch = [0; SEND_SCRATCH];
         loop {
             let count = handshake.fill(request, &mut scratch);
-            if count == 0 {
-                return Ok(());
+            let bytes = scratch.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                return None;
             }
-            let count = self.write(socket, scratch.get(..count).unwrap_or_default())?;
-            handshake.sent(count);
-        }
-    }
-
-    /// Reads the response: into the lent buffer in bulk, or without one no byte too many. Says too
-    /// where in the lent buffer the bytes behind it stand.
-    fn read_response(
-        &mut self,
-        socket: &mut S::TcpSocket,
-        lent: &mut [u8],
-        handshake: &mut ClientHandshake,
-        request: &Request<'_>,
-        on_response: &mut dyn FnMut(HeadPart<'_>),
-    ) -> nb::Result<(Upgraded, Range<usize>), ConnectError<S::Error>> {
-        let mut scratch = [0; SCRATCH];
-        loop {
-            let buffer = head_buffer(lent, &mut scratch, handshake.want());
-            let read = self.read(socket, buffer);
-            let count = read.map_err(|stop| self.unconnected(stop))?;
-            if count == 0 {
-                return Err(nb::Error::Other(handshake.eof().into()));
-            }
-            let bytes = buffer.get(..count).unwrap_or_default();
-            let (taken, upgraded) = handshake
-                .receive(request, &mut self.hash(), bytes, on_response)
-                .map_err(|error| nb::Error::Other(error.into()))?;
-            if let Some(upgraded) = upgraded {
-                return Ok((upgraded, taken..count));
+            match self.write(socket, bytes) {
+                Ok(count) => handshake.sent(count),
+                Err(stop) => return Some(stop),
             }
         }
     }
@@ -71,12 +48,16 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         entry.begin_client(socket, &nonce, &self.config, now);
     }
 
-    /// What a read or write that did not go on comes to.
-    fn unconnected(&mut self, stop: Stop) -> nb::Error<ConnectError<S::Error>> {
-        match self.error.take() {
-            Some(error) if stop == Stop::Failed => nb::Error::Other(ConnectError::Stack(error)),
-            _ => nb::Error::WouldBlock,
-        }
+    /// What a handshake that did not go on comes to.
+    fn unconnected(&mut self, halt: Halt) -> nb::Error<ConnectError<S::Error>> {
+        nb::Error::Other(match halt {
+            Halt::Stop(Stop::Blocked) => return nb::Error::WouldBlock,
+            Halt::Handshake(error) => error.into(),
+            Halt::Stop(_) => match self.error.take() {
+                Some(error) => ConnectError::Stack(error),
+                None => HandleError::Stale.into(),
+            },
+        })
     }
 
     /// The platform's hash unit, for the core.
@@ -91,6 +72,24 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     fn is_late(&mut self, since: u32) -> bool {
         let timeout = Timeout::Millis(self.config.handshake_timeout);
         Deadline::new(since, timeout).has_passed(self.platform.now_ms())
+    }
+}
+
+/// Why a handshake does not go on.
+enum Halt {
+    Stop(Stop),
+    Handshake(ClientError),
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<ClientError> for Halt {
+    fn from(error: ClientError) -> Self {
+        Self::Handshake(error)
     }
 }
 
@@ -152,24 +151,48 @@ impl<'buf, T> Entry<'buf, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
+        let upgraded = self.try_client(context, request, on_response);
+        upgraded.map_err(|halt| context.unconnected(halt))
+    }
+
+    /// Writes the request, and reads the response: into the lent buffer in bulk, or without one no
+    /// byte too many.
+    fn try_client<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        request: &Request<'_>,
+        on_response: &mut dyn FnMut(HeadPart<'_>),
+    ) -> Result<(), Halt>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
         let Some(Tcp {
             socket,
             state: State::Client { handshake, .. },
         }) = &mut self.tcp
         else {
-            return Err(nb::Error::Other(HandleError::Stale.into()));
+            return Err(Stop::NotConnected.into());
         };
-        let written = context.write_request(socket, handshake, request);
-        written.map_err(|stop| context.unconnected(stop))?;
-        let (upgraded, buffered) =
-            context.read_response(socket, self.lent, handshake, request, on_response)?;
-        self.opened(
-            Role::Client,
-            &context.config,
-            buffered,
-            upgraded.subprotocol,
-        );
-        Ok(())
+        if let Some(stop) = context.write_request(socket, handshake, request) {
+            return Err(stop.into());
+        }
+        let mut scratch = [0; SCRATCH];
+        loop {
+            let buffer = head_buffer(self.lent, &mut scratch, handshake.want());
+            let count = context.read(socket, buffer)?;
+            if count == 0 {
+                return Err(handshake.eof().into());
+            }
+            let bytes = buffer.get(..count).unwrap_or_default();
+            let (taken, upgraded) =
+                handshake.receive(request, &mut context.hash(), bytes, on_response)?;
+            if let Some(Upgraded { subprotocol }) = upgraded {
+                // Behind the response stand the first frames.
+                self.opened(Role::Client, &context.config, taken..count, subprotocol);
+                return Ok(());
+            }
+        }
     }
 
     /// The socket face's `connect`: TCP, then the handshake, as far as they go without waiting. A

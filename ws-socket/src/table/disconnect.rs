@@ -6,7 +6,7 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
 use crate::fmt::debug;
-use crate::session::{Closing, Outgoing, Payload};
+use crate::session::{Closing, Entry, Outgoing, Payload};
 use crate::slots::{SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Platform, Timeout, WebSocketId};
@@ -166,20 +166,24 @@ where
                 _ => true,
             }
         })?;
-        if !begun {
+        if L::SHARED && !begun {
             return Err(HandleError::Busy);
         }
-        let mut waiting = Waiting::new(deadline);
-        let vacated = loop {
-            match self.slots.vacate(ws) {
-                Err(Unavailable::CheckedOut) if self.context.again(&mut waiting) => {}
-                vacated => break vacated?,
+        let leave = |entry: &mut Entry<'buf, S::TcpSocket>| (entry.closing(), entry.vacate());
+        let mut vacated = self.slots.vacate(ws, leave);
+        if L::SHARED {
+            let mut waiting = Waiting::new(deadline);
+            while matches!(vacated, Err(Unavailable::CheckedOut))
+                && self.context.again(&mut waiting)
+            {
+                vacated = self.slots.vacate(ws, leave);
             }
-        };
-        match kept {
-            Some(kept) => *kept = vacated.socket,
-            None => self.close_socket(vacated.socket),
         }
-        Ok(vacated.closing.into())
+        let (closing, socket) = vacated?;
+        match kept {
+            Some(kept) => *kept = socket,
+            None => self.close_socket(socket),
+        }
+        Ok(closing.into())
     }
 }

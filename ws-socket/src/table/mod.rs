@@ -342,8 +342,8 @@ where
 
     /// Frees a slot and closes its socket.
     fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
-        let vacated = self.slots.vacate(ws)?;
-        self.close_socket(vacated.socket);
+        let socket = self.slots.vacate(ws, Entry::vacate)?;
+        self.close_socket(socket);
         Ok(())
     }
 

@@ -56,7 +56,7 @@ where
                 Ok(ws)
             }
             Err(error) => {
-                let _ = self.slots.vacate(ws);
+                let _ = self.slots.vacate(ws, |_| {});
                 Err(ConnectError::Stack(error).into())
             }
         }
