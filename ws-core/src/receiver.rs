@@ -116,6 +116,11 @@ impl Receiver {
         }
     }
 
+    /// In a payload of which nothing is to come?
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.in_payload() && self.remaining == 0
+    }
+
     /// The frame whose payload comes next, `None` while the header is not complete.
     pub const fn frame(&self) -> Option<Frame> {
         if self.in_payload() {

@@ -10,6 +10,8 @@ pub use lent::{Lent, ReadInto};
 
 use core::ops::Range;
 
+use receive::Fate;
+
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::ProtocolError;
@@ -64,6 +66,8 @@ pub struct Endpoint {
     flags: u16,
     /// The open frame is a control frame of ours, not the user's.
     control: Option<Opcode>,
+    /// What becomes of the payload in hand, as [`advance`](Self::advance) found it.
+    fate: Fate,
 }
 
 /// A Ping was received whole, its Pong is due.
@@ -139,6 +143,7 @@ impl Endpoint {
             relayed: [0],
             flags: 0,
             control: None,
+            fate: receive::DISCARD,
         }
     }
 

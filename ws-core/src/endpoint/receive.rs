@@ -9,8 +9,8 @@ use crate::opcode::Opcode;
 
 /// What becomes of a frame's payload: bits, since a Ping may be for the user and for the Pong. With
 /// none of them it is discarded, as a header is, which is taken in the same way.
-#[derive(Clone, Copy)]
-struct Fate(u8);
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fate(u8);
 
 /// To the user.
 const DELIVER: Fate = Fate(1);
@@ -18,7 +18,7 @@ const DELIVER: Fate = Fate(1);
 const KEEP: Fate = Fate(2);
 /// Straight into the Pong, a byte at a time.
 const RELAY: Fate = Fate(4);
-const DISCARD: Fate = Fate(0);
+pub(super) const DISCARD: Fate = Fate(0);
 
 impl Fate {
     const fn is(self, bit: Self) -> bool {
@@ -50,25 +50,27 @@ impl Endpoint {
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let fate = self.fate(face, lent.has_reserve());
-            let mut end = self.end;
-            if self.control.is_some() && fate.is(KEEP) {
+            let fate = self.fate_of(face, lent.has_reserve());
+            self.fate = fate;
+            if fate.is(KEEP) && self.control.is_some() {
                 // The Pong that is half out still needs the reserve.
                 return Next::Blocked;
             }
+            let mut end = self.end;
             if fate.is(RELAY) {
-                if !self.is(RELAYING) && !self.connection.tx.is_open() {
+                if !self.connection.tx.is_open() {
                     self.set(RELAYING, true);
                 }
-                if !self.is(RELAYING) || self.control_ready() {
-                    if write_blocked || !self.control_ready() {
-                        return Next::Blocked;
-                    }
-                    continue;
+                let due = self.control_ready();
+                if due && !write_blocked {
+                    return Next::Write;
+                }
+                if due || !self.is(RELAYING) {
+                    return Next::Blocked;
                 }
                 end = end.min(self.start + 1);
             }
-            let available = self.start < self.end || self.connection.rx.want() == 0;
+            let available = self.start < self.end || self.connection.rx.is_complete();
             if fate.is(DELIVER) && (available || room == 0) {
                 return Next::Ready;
             }
@@ -80,11 +82,12 @@ impl Endpoint {
                 };
             }
             let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
-            self.start += self.digest(bytes, fate, lent.reserve);
+            self.start += self.digest(bytes, lent.reserve);
         }
     }
 
-    fn fate(&self, face: Face, has_reserve: bool) -> Fate {
+    #[inline(always)]
+    fn fate_of(&self, face: Face, has_reserve: bool) -> Fate {
         let Some(frame) = self.connection.rx.frame() else {
             return DISCARD;
         };
@@ -118,10 +121,10 @@ impl Endpoint {
 
     /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
     #[inline(never)]
-    fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
+    fn digest(&mut self, bytes: &mut [u8], reserve: &mut [u8]) -> usize {
         let rx = &mut self.connection.rx;
         if rx.in_payload() {
-            return self.payload(None, bytes, fate, reserve);
+            return self.payload(None, bytes, reserve).unwrap_or(0);
         }
         match rx.header(bytes, self.limit) {
             Ok(count) => {
@@ -144,28 +147,27 @@ impl Endpoint {
         }
     }
 
-    /// Takes payload, out of `from` or where it stands, and says how many bytes. Where it is wrong
-    /// there is a failure to report.
+    /// Takes payload, out of `from` or where it stands, and says how many bytes; `None` where it is
+    /// wrong, and that is to be reported.
     #[inline(never)]
     fn payload(
         &mut self,
         from: Option<&[u8]>,
         bytes: &mut [u8],
-        fate: Fate,
         reserve: &mut [u8],
-    ) -> usize {
+    ) -> Option<usize> {
         let bytes = match self.connection.rx.take_payload(from, bytes) {
             Ok(bytes) => &*bytes,
             Err(error) => {
                 self.fail(error);
-                return 0;
+                return None;
             }
         };
-        let end = !self.connection.rx.in_payload();
-        if fate.is(KEEP) {
+        if self.fate.is(KEEP) {
+            let end = !self.connection.rx.in_payload();
             self.keep(bytes, reserve, end);
         }
-        if fate.is(RELAY)
+        if self.fate.is(RELAY)
             && let Some(&byte) = bytes.first()
         {
             self.relayed = [byte];
@@ -175,7 +177,7 @@ impl Endpoint {
             // A Close is answered, with its own code (section 5.5.1).
             self.close_with(self.connection.rx.close_code().0);
         }
-        bytes.len()
+        Some(bytes.len())
     }
 
     /// Hands out what [`advance`](Self::advance) found ready: up to `out.len()` bytes of one
@@ -254,7 +256,7 @@ impl Endpoint {
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
         let into = self.read_into(lent, face, user.len());
-        let length = self.received_into(into, lent, face, user, scratch, count);
+        let length = self.received_into(into, lent, user, scratch, count);
         self.outcome(length)
     }
 
@@ -264,7 +266,6 @@ impl Endpoint {
         &mut self,
         into: ReadInto,
         lent: &mut Lent<'_>,
-        face: Face,
         user: &mut [u8],
         scratch: &mut [u8],
         count: usize,
@@ -282,7 +283,7 @@ impl Endpoint {
             // Without a lent buffer: header bytes, or payload that is not for the user.
             ReadInto::Scratch(_) => {
                 let bytes = scratch.get_mut(..count).unwrap_or_default();
-                self.digest(bytes, self.fate(face, false), &mut []);
+                self.digest(bytes, &mut []);
                 None
             }
         }
@@ -302,16 +303,15 @@ impl Endpoint {
 
     /// Which buffer [`read_buffer`](Self::read_buffer) is, where that of the user has `room` bytes:
     /// for a driver that has the parts of the lent buffer in different places.
-    pub fn read_into(&self, lent: &Lent<'_>, face: Face, room: usize) -> ReadInto {
+    pub fn read_into(&self, lent: &Lent<'_>, _face: Face, room: usize) -> ReadInto {
         let capacity = lent.read.len();
         let rx = &self.connection.rx;
-        let fate = self.fate(face, lent.has_reserve());
         let count = room.min(rx.remaining());
-        if fate.is(DELIVER) && count >= capacity {
+        if self.fate.is(DELIVER) && count >= capacity {
             ReadInto::User(count)
         } else if capacity > 0 {
             ReadInto::Lent
-        } else if fate.is(RELAY) {
+        } else if self.fate.is(RELAY) {
             ReadInto::Scratch(1)
         } else {
             ReadInto::Scratch(rx.want())
@@ -326,32 +326,23 @@ impl Endpoint {
         bytes: &mut [u8],
         reserve: &mut [u8],
     ) -> Option<usize> {
-        if self.failure.is_some() || !self.connection.rx.in_payload() {
+        if self.failure.is_some() || !self.fate.is(DELIVER) {
             return None;
         }
-        let ping = self.connection.rx.last_frame().opcode == Opcode::Ping;
-        let fate = if ping && !reserve.is_empty() && !self.closing() {
-            KEEP
-        } else {
-            DELIVER
-        };
-        let length = self.payload(from, bytes, fate, reserve);
-        if self.failure.is_some() {
-            return None;
-        }
-        Some(length)
+        self.payload(from, bytes, reserve)
     }
 
     /// Payload of a Ping, the last of it where `end`. A Ping that is complete but not answered yet
     /// gives way to it (RFC 6455 section 5.5.3: only the most recent has to be answered).
+    #[allow(clippy::cast_possible_truncation)] // a Ping has at most 125 bytes
     fn keep(&mut self, bytes: &[u8], reserve: &mut [u8], end: bool) {
         if self.is(PONG_DUE) {
             self.kept = 0;
         }
-        let free = reserve.iter_mut().skip(self.kept.into());
-        for (slot, &byte) in free.zip(bytes) {
-            *slot = byte;
-            self.kept += 1;
+        let kept = usize::from(self.kept);
+        if let Some(free) = reserve.get_mut(kept..kept + bytes.len()) {
+            free.copy_from_slice(bytes);
+            self.kept += bytes.len() as u8;
         }
         self.set(PONG_DUE, end);
     }

@@ -154,7 +154,7 @@ impl<T> Entry<'_, T> {
                             }
                         };
                         let length =
-                            endpoint.received_into(into, &mut lent, face, out, &mut scratch, count);
+                            endpoint.received_into(into, &mut lent, out, &mut scratch, count);
                         match length {
                             Some(length) => return Ok(length),
                             None => continue,
