@@ -2,7 +2,6 @@
 
 use super::{CLOSE_DUE, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
-use crate::connection::Connection;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
 
@@ -30,63 +29,103 @@ impl Endpoint {
         key: impl FnOnce() -> [u8; 4],
         out: &mut [u8],
     ) -> usize {
-        if !self.control_ready() {
+        if !self.begin_control(key) {
             return 0;
         }
-        let Connection { rx, tx } = &mut self.connection;
-        let relaying = self.flags & RELAYING != 0;
-        let opcode = match self.control {
-            Some(opcode) => opcode,
-            None if relaying => Opcode::Pong,
-            None if self.flags & CLOSE_DUE != 0 => Opcode::Close,
-            None if self.flags & PONG_DUE != 0 => Opcode::Pong,
-            None => Opcode::Ping,
-        };
-        let (payload, length) = match opcode {
-            Opcode::Close if self.close_code == CloseCode::NO_STATUS.0.to_be_bytes() => {
-                (&[][..], 0)
-            }
-            Opcode::Close => (&self.close_code[..], 2),
-            Opcode::Ping => (&[][..], 0),
-            _ if relaying => (&self.relayed[..], usize::from(self.kept)),
-            _ => (&*lent.reserve, usize::from(self.kept)),
-        };
-        if self.control.is_none() {
-            let key = if tx.masks() { key() } else { [0; 4] };
-            let length = if relaying { rx.remaining() } else { length };
-            if tx.begin(opcode, true, length, key).is_ok() {
-                self.control = Some(opcode);
-            }
+        self.connection.tx.fill(self.control_rest(lent), out)
+    }
+
+    /// Begins the control frame that is due, or goes on with the one that is open; false where
+    /// nothing can be written now. `key` is asked for when a frame begins (not on a server). What is
+    /// to be written is [`bytes`](Self::bytes) of [`control_rest`](Self::control_rest).
+    pub fn begin_control(&mut self, key: impl FnOnce() -> [u8; 4]) -> bool {
+        if !self.control_ready() {
+            return false;
         }
-        // Of what is there, what is not on the wire yet.
-        let sent = length.saturating_sub(tx.remaining());
-        tx.fill(payload.get(sent..length).unwrap_or_default(), out)
+        if self.control.is_none() {
+            let (opcode, length) = if self.is(RELAYING) {
+                (Opcode::Pong, self.connection.rx.remaining())
+            } else if self.is(CLOSE_DUE) {
+                let silent = self.close_code == CloseCode::NO_STATUS.0.to_be_bytes();
+                (Opcode::Close, if silent { 0 } else { 2 })
+            } else if self.is(PONG_DUE) {
+                (Opcode::Pong, usize::from(self.kept))
+            } else {
+                (Opcode::Ping, 0)
+            };
+            self.control = Some(opcode);
+            // It is ready, and not too long.
+            let _ = self.begin_frame(opcode, true, length, key);
+        }
+        true
+    }
+
+    /// What is not on the wire yet of the payload of the open control frame.
+    pub fn control_rest<'a>(&'a self, lent: &'a Lent<'_>) -> &'a [u8] {
+        let payload = match self.control {
+            Some(Opcode::Close) => &self.close_code,
+            Some(Opcode::Pong) => {
+                let kept = if self.is(RELAYING) {
+                    &self.relayed
+                } else {
+                    &*lent.reserve
+                };
+                kept.get(..self.kept.into()).unwrap_or_default()
+            }
+            _ => &[],
+        };
+        let sent = payload.len().saturating_sub(self.connection.tx.remaining());
+        payload.get(sent..).unwrap_or_default()
+    }
+
+    fn begin_frame(
+        &mut self,
+        opcode: Opcode,
+        fin: bool,
+        length: usize,
+        key: impl FnOnce() -> [u8; 4],
+    ) -> Result<(), FrameError> {
+        let tx = &mut self.connection.tx;
+        let key = if tx.masks() { key() } else { [0; 4] };
+        tx.begin(opcode, fin, length, key)
     }
 
     /// The wire took `count` bytes of what [`control`](Self::control) wrote, perhaps none.
     pub fn control_sent(&mut self, count: usize) {
-        if count == 0 && self.control.is_some() && self.connection.tx.rollback() {
+        self.written(count);
+    }
+
+    /// The wire took `count` bytes of the open frame, perhaps none: of the user's, or of a control
+    /// frame. Returns how many were payload of the user's.
+    pub fn written(&mut self, count: usize) -> usize {
+        let tx = &mut self.connection.tx;
+        if count == 0 && self.control.is_some() && tx.rollback() {
             // Still due, but a later Ping may take its place.
             self.control = None;
-            return;
+            return 0;
         }
-        let payload = self.connection.tx.sent(count);
+        let payload = tx.sent(count);
+        let Some(opcode) = self.control else {
+            return payload;
+        };
         if self.is(RELAYING) && payload > 0 {
             self.kept = 0;
         }
         if self.connection.tx.is_open() {
-            return;
+            return 0;
         }
+        self.control = None;
         // What became due meanwhile stays so, if it may come behind this frame.
-        let done = match self.control.take() {
-            Some(Opcode::Ping) => PING_DUE,
-            Some(Opcode::Close) => CLOSE_DUE | PING_DUE | PONG_DUE,
+        let done = match opcode {
+            Opcode::Ping => PING_DUE,
+            Opcode::Close => CLOSE_DUE | PING_DUE | PONG_DUE,
             _ => {
                 self.kept = 0;
                 PONG_DUE | RELAYING
             }
         };
         self.set(done, false);
+        0
     }
 
     /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
@@ -126,9 +165,7 @@ impl Endpoint {
         if self.closing() || self.connection.rx.has_ended() {
             return Err(FrameError::Closed);
         }
-        let tx = &mut self.connection.tx;
-        let key = if tx.masks() { key() } else { [0; 4] };
-        tx.begin(opcode, fin, length, key)
+        self.begin_frame(opcode, fin, length, key)
     }
 
     /// Writes what comes next of the user's open frame into `out`, masked: header, then payload.
@@ -151,8 +188,9 @@ impl Endpoint {
         }
     }
 
-    /// What goes to the wire next of the user's open frame: `rest` as it stands where that is how it
-    /// goes, or else what [`fill`](Self::fill) writes into `scratch`.
+    /// What goes to the wire next of the open frame, the user's or a control frame: `rest` as it
+    /// stands where that is how it goes, or else header and payload, masked, in `scratch`. To be
+    /// reported with [`written`](Self::written).
     pub fn bytes<'s>(&self, rest: &'s [u8], scratch: &'s mut [u8]) -> &'s [u8] {
         let tx = &self.connection.tx;
         if tx.is_plain() {

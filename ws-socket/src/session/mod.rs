@@ -278,4 +278,4 @@ pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else
 
 /// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a
 /// host, little on a microcontroller.
-pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };
+pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };

@@ -247,7 +247,7 @@ impl<T> Entry<'_, T> {
     fn push<S, P>(
         &mut self,
         context: &mut Context<S, P>,
-        mut user: Option<&[u8]>,
+        user: Option<&[u8]>,
     ) -> (usize, Option<Stop>)
     where
         S: TcpClientStack<TcpSocket = T>,
@@ -272,25 +272,17 @@ impl<T> Entry<'_, T> {
             &mut scratch
         };
         loop {
-            let bytes = match user {
-                Some(rest) => endpoint.bytes(rest, scratch),
-                None => {
-                    let count = endpoint.control(&lent, || context.key(), scratch);
-                    scratch.get(..count).unwrap_or_default()
-                }
+            let rest = match user {
+                Some(rest) => rest.get(taken..).unwrap_or_default(),
+                None if endpoint.begin_control(|| context.key()) => endpoint.control_rest(&lent),
+                None => return (0, None),
             };
+            let bytes = endpoint.bytes(rest, scratch);
             if bytes.is_empty() {
                 return (taken, None);
             }
             let written = context.write(socket, bytes);
-            let count = written.unwrap_or(0);
-            if let Some(rest) = &mut user {
-                let sent = endpoint.sent(count);
-                *rest = rest.get(sent..).unwrap_or_default();
-                taken += sent;
-            } else {
-                endpoint.control_sent(count);
-            }
+            taken += endpoint.written(written.unwrap_or(0));
             if let Err(stop) = written {
                 return (taken, Some(stop));
             }
