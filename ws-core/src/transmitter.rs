@@ -113,7 +113,7 @@ impl Transmitter {
             }
         }
         self.flags = flags | (flags ^ before) >> CHANGED_SHIFT;
-        self.head = opcode as u8 | if fin { FIN } else { 0 };
+        self.head = head(opcode, fin);
         self.remaining = length;
         self.key = if self.masks() {
             Key::from_wire(key)
@@ -163,6 +163,12 @@ impl Transmitter {
     /// Is the open frame the last (or only) one of its message?
     pub const fn fin(&self) -> bool {
         self.is_open() && self.head & FIN != 0
+    }
+
+    /// Is a frame open whose opcode and FIN are these, and of whose payload `rest` bytes are not on
+    /// the wire yet?
+    pub const fn awaits(&self, opcode: Opcode, fin: bool, rest: usize) -> bool {
+        self.is_open() && self.head == head(opcode, fin) && self.remaining == rest
     }
 
     /// Payload bytes of the open frame that are not on the wire yet.
@@ -262,6 +268,11 @@ impl Transmitter {
         let due = end.wrapping_sub(self.header_due.into());
         out.get(due..end).unwrap_or_default()
     }
+}
+
+/// The first byte of a frame.
+const fn head(opcode: Opcode, fin: bool) -> u8 {
+    opcode as u8 | if fin { FIN } else { 0 }
 }
 
 #[cfg(test)]

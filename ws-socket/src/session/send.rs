@@ -93,12 +93,9 @@ impl<'p> Sending<'p> {
         let length = rest.len().saturating_add(frame.behind);
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            let opcode = tx.opcode();
-            let continued =
-                opcode == Some(frame.opcode) && tx.fin() == frame.fin && tx.remaining() == length;
             // The stream face may go on with any data, not with what only looks like it.
-            let control = opcode.is_some_and(Opcode::is_control);
-            if !continued && (frame.mask.is_some() || control) {
+            let stream = frame.mask.is_none() && !tx.opcode().is_some_and(Opcode::is_control);
+            if !stream && !tx.awaits(frame.opcode, frame.fin, length) {
                 return Err(FrameError::FrameOpen.into());
             }
         } else {
