@@ -202,31 +202,49 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some(endpoint) = self.endpoint() else {
-            return Err(nb::Error::Other(SendError::NotConnected));
-        };
-        frame.check(endpoint).map_err(nb::Error::Other)?;
+        match self.try_send(context, frame, sending) {
+            Ok(None) => Ok(()),
+            Ok(Some(Stop::Blocked)) => Err(nb::Error::WouldBlock),
+            Ok(Some(_)) => Err(nb::Error::Other(match context.error.take() {
+                Some(error) => SendError::Stack(error),
+                None => SendError::NotConnected,
+            })),
+            Err(error) => Err(nb::Error::Other(error)),
+        }
+    }
+
+    /// Says where it stopped before the end.
+    fn try_send<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        frame: Outgoing,
+        sending: &mut Sending<'_>,
+    ) -> Result<Option<Stop>, SendError<S::Error>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
         if let Some(stop) = self.flush(context) {
-            return Err(context.unsent(stop));
+            return Ok(Some(stop));
         }
-        if let Some(endpoint) = self.endpoint_mut() {
-            sending
-                .begin_rest(endpoint, frame, || context.key())
-                .map_err(nb::Error::Other)?;
-        }
+        let Some(endpoint) = self.endpoint_mut() else {
+            return Err(SendError::NotConnected);
+        };
+        frame.check(endpoint)?;
+        sending.begin_rest(endpoint, frame, || context.key())?;
         let (taken, stop) = self.push(context, Some(sending.rest()));
         sending.taken += taken;
-        if stop == Some(Stop::Failed) {
-            return Err(context.unsent(Stop::Failed));
+        match stop {
+            Some(Stop::Blocked) => {
+                if let Some(endpoint) = self.endpoint_mut() {
+                    let _ = sending.end(endpoint);
+                }
+            }
+            // On the stream face the frame may have been one of less, left open before.
+            None if !sending.rest().is_empty() => return Ok(Some(Stop::Blocked)),
+            _ => {}
         }
-        if self
-            .endpoint_mut()
-            .is_none_or(|endpoint| sending.end(endpoint))
-        {
-            Ok(())
-        } else {
-            Err(nb::Error::WouldBlock)
-        }
+        Ok(stop)
     }
 
     /// Writes the control frames that are due, as far as they go out at once.
@@ -283,17 +301,6 @@ impl<T> Entry<'_, T> {
             if let Err(stop) = written {
                 return (taken, Some(stop));
             }
-        }
-    }
-}
-
-impl<S: TcpClientStack, P> Context<S, P> {
-    /// What a write that did not go on comes to.
-    fn unsent(&mut self, stop: Stop) -> nb::Error<SendError<S::Error>> {
-        match self.error.take() {
-            _ if stop == Stop::Blocked => nb::Error::WouldBlock,
-            Some(error) => nb::Error::Other(SendError::Stack(error)),
-            None => nb::Error::Other(SendError::NotConnected),
         }
     }
 }
