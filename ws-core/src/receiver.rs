@@ -109,8 +109,7 @@ impl Receiver {
     pub const fn want(&self) -> usize {
         match self.due {
             0 => self.remaining,
-            FIRST | ENDED => 2,
-            SECOND => 1,
+            due @ SECOND.. => (due - ENDED) as usize,
             due if self.is_server() => due as usize,
             due => (due - KEY_DUE) as usize,
         }

@@ -190,16 +190,29 @@ impl Endpoint {
         lent: &mut Lent<'_>,
         out: &mut [u8],
     ) -> Result<Option<Piece>, ProtocolError> {
-        let length = self.take_bytes(lent, out);
+        let length = self.take_bytes(lent, out, None);
         self.outcome(length)
     }
 
-    /// [`take`](Self::take) for a driver that takes an outcome apart by itself: the length alone,
-    /// with [`piece`](Self::piece) for the rest; `None` where nothing was ready or where there is a
+    /// [`take`](Self::take), or [`received`](Self::received) of `direct` bytes that were read straight
+    /// into `out`, for a driver that takes an outcome apart by itself: the length alone, with
+    /// [`piece`](Self::piece) for the rest; `None` where nothing was ready or where there is a
     /// [`failure`](Self::failure).
-    pub fn take_bytes(&mut self, lent: &mut Lent<'_>, out: &mut [u8]) -> Option<usize> {
+    pub fn take_bytes(
+        &mut self,
+        lent: &mut Lent<'_>,
+        out: &mut [u8],
+        direct: Option<usize>,
+    ) -> Option<usize> {
+        if self.failure.is_some() || !self.connection.rx.in_payload() || !self.fate.is(DELIVER) {
+            return None;
+        }
+        if let Some(count) = direct {
+            let bytes = out.get_mut(..count).unwrap_or_default();
+            return self.payload(None, bytes, lent.reserve);
+        }
         let read = lent.read.get(self.start..self.end).unwrap_or_default();
-        let length = self.deliver(Some(read), out, lent.reserve)?;
+        let length = self.payload(Some(read), out, lent.reserve)?;
         self.start += length;
         Some(length)
     }
@@ -256,36 +269,22 @@ impl Endpoint {
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
         let into = self.read_into(lent, face, user.len());
-        let length = self.received_into(into, lent, user, scratch, count);
-        self.outcome(length)
+        if let ReadInto::User(_) = into {
+            let length = self.take_bytes(lent, user, Some(count));
+            return self.outcome(length);
+        }
+        self.stored(into, lent, scratch, count);
+        Ok(None)
     }
 
-    /// [`received`](Self::received) in the form of [`take_bytes`](Self::take_bytes), with where it
-    /// was read [`into`](Self::read_into).
-    pub fn received_into(
-        &mut self,
-        into: ReadInto,
-        lent: &mut Lent<'_>,
-        user: &mut [u8],
-        scratch: &mut [u8],
-        count: usize,
-    ) -> Option<usize> {
-        match into {
-            ReadInto::Lent => {
-                self.start = 0;
-                self.end = count.min(lent.read.len());
-                None
-            }
-            ReadInto::User(_) => {
-                let bytes = user.get_mut(..count).unwrap_or_default();
-                self.deliver(None, bytes, lent.reserve)
-            }
+    /// `count` bytes were read [`into`](Self::read_into) the lent buffer or the scratch.
+    pub fn stored(&mut self, into: ReadInto, lent: &Lent<'_>, scratch: &mut [u8], count: usize) {
+        if let ReadInto::Lent = into {
+            self.start = 0;
+            self.end = count.min(lent.read.len());
+        } else {
             // Without a lent buffer: header bytes, or payload that is not for the user.
-            ReadInto::Scratch(_) => {
-                let bytes = scratch.get_mut(..count).unwrap_or_default();
-                self.digest(bytes, &mut []);
-                None
-            }
+            self.digest(scratch.get_mut(..count).unwrap_or_default(), &mut []);
         }
     }
 
@@ -316,20 +315,6 @@ impl Endpoint {
         } else {
             ReadInto::Scratch(rx.want())
         }
-    }
-
-    /// Payload into the user's buffer, out of `from` or where it stands there, still masked; a
-    /// Ping's into the reserve too.
-    fn deliver(
-        &mut self,
-        from: Option<&[u8]>,
-        bytes: &mut [u8],
-        reserve: &mut [u8],
-    ) -> Option<usize> {
-        if self.failure.is_some() || !self.fate.is(DELIVER) {
-            return None;
-        }
-        self.payload(from, bytes, reserve)
     }
 
     /// Payload of a Ping, the last of it where `end`. A Ping that is complete but not answered yet

@@ -1,7 +1,7 @@
 //! Receiving: one piece, or the end.
 
 use embedded_nal::TcpClientStack;
-use ws_core::{Face, Next, SCRATCH};
+use ws_core::{Face, Next, ReadInto, SCRATCH};
 
 use super::{Context, Entry, Open, Stop};
 use crate::Platform;
@@ -125,6 +125,7 @@ impl<T> Entry<'_, T> {
             else {
                 return Err(Stop::NotConnected);
             };
+            let mut direct = None;
             match endpoint.advance(&mut lent, face, room, blocked) {
                 Next::Ready => {}
                 // A wire that fails shows in the next read, behind what can still be received.
@@ -153,19 +154,20 @@ impl<T> Entry<'_, T> {
                                 continue;
                             }
                         };
-                        let length =
-                            endpoint.received_into(into, &mut lent, out, &mut scratch, count);
-                        match length {
-                            Some(length) => return Ok(length),
-                            None => continue,
-                        }
+                        let ReadInto::User(_) = into else {
+                            endpoint.stored(into, &lent, &mut scratch, count);
+                            continue;
+                        };
+                        direct = Some(count);
                     }
                 }
             }
             if !take {
                 return Ok(0);
             }
-            return endpoint.take_bytes(&mut lent, out).ok_or(Stop::Ended);
+            return endpoint
+                .take_bytes(&mut lent, out, direct)
+                .ok_or(Stop::Ended);
         }
     }
 }

@@ -96,7 +96,7 @@ where
                 unfinished: false,
                 error: None,
             },
-            stream: StreamOptions::DEFAULT,
+            stream: StreamOptions::new(),
             is_taken: None,
             turn: 0,
             buffers: PhantomData,

@@ -23,10 +23,16 @@ pub struct StreamOptions<'a> {
 
 impl StreamOptions<'_> {
     /// Binary messages, `/`.
-    pub const DEFAULT: Self = Self {
-        request: None,
-        opcode: Opcode::Binary,
-    };
+    pub const DEFAULT: Self = Self::new();
+
+    /// The same, without an image of it in flash.
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self {
+            request: None,
+            opcode: Opcode::Binary,
+        }
+    }
 }
 
 impl Default for StreamOptions<'_> {
