@@ -2,6 +2,7 @@
 
 use super::peers::{PEERS, Peer};
 use super::probes::{Build, Sizes};
+use super::symbols;
 use crate::Result;
 use crate::baseline::verdict;
 
@@ -85,6 +86,39 @@ pub(super) fn table(sizes: &Sizes) -> Result<String> {
         .collect::<Result<_>>()?;
     let context = sizes.size("connection")?;
     Ok(text + &row("RAM of a connection", CONTEXT, context, &peers))
+}
+
+/// A Markdown table: where the bytes are of what misses its budget, in the build that counts.
+pub(super) fn missed(sizes: &Sizes) -> Result<String> {
+    let mut text = String::from(
+        "| where it goes, bytes | own | in it (not compared) |\n| --- | --: | --- |\n",
+    );
+    let before = text.len();
+    for Budget {
+        probe,
+        what,
+        at_most,
+        ..
+    } in BUDGETS
+    {
+        let measured = smaller(sizes, probe, COMPACT)?;
+        if measured <= *at_most {
+            continue;
+        }
+        for build in COMPACT {
+            let of = sizes.of(probe, build)?;
+            if of.own == measured {
+                let level = build.level;
+                text += &format!("| **{what}** | **{measured}** | `opt-level` {level} |\n");
+                text += &symbols::rows(probe, measured, &of.symbols)?;
+                break;
+            }
+        }
+    }
+    if text.len() == before {
+        text += "| no budget is missed | | |\n";
+    }
+    Ok(text)
 }
 
 fn row(what: &str, at_most: u64, measured: u64, peers: &[u64]) -> String {

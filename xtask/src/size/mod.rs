@@ -8,6 +8,7 @@ mod budgets;
 pub(crate) mod elf;
 mod peers;
 pub(crate) mod probes;
+mod symbols;
 mod tables;
 
 use crate::baseline::{Baseline, Figures};
@@ -39,6 +40,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     println!("{}", tables::peers(&sizes)?);
     println!("{}", tables::types(&sizes)?);
     println!("{}", budgets::table(&sizes)?);
+    println!("{}", budgets::missed(&sizes)?);
     BASELINE.settle(&figures(&sizes)?, has("--bless"), has("--require"))
 }
 

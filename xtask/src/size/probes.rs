@@ -102,12 +102,14 @@ pub(super) struct Build {
 }
 
 /// Bytes of flash that one probe takes in one build, above those of another.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Measured {
     /// Of its own.
     pub(super) own: u64,
     /// Functions of the compiler's that it calls.
     pub(super) runtime: u64,
+    /// What its own are.
+    pub(super) symbols: Vec<elf::Symbol>,
 }
 
 /// What was measured.
@@ -122,9 +124,13 @@ pub(super) struct Sizes {
 impl Sizes {
     /// What one probe takes of its own.
     pub(super) fn own(&self, probe: &'static str, build: Build) -> Result<u64> {
+        Ok(self.of(probe, build)?.own)
+    }
+
+    /// All that was measured of one probe.
+    pub(super) fn of(&self, probe: &'static str, build: Build) -> Result<&Measured> {
         let measured = self.flash.get(&(probe, build));
-        let measured = measured.ok_or_else(|| format!("{probe} was not measured"))?;
-        Ok(measured.own)
+        measured.ok_or_else(|| format!("{probe} was not measured"))
     }
 
     /// What one type takes.
@@ -215,6 +221,10 @@ impl Package {
             let measured = Measured {
                 own: own(flash).saturating_sub(own(less)),
                 runtime: flash.runtime.saturating_sub(less.runtime),
+                symbols: above(
+                    elf::symbols(&built.join(probe.name))?,
+                    &elf::symbols(&built.join(probe.above))?,
+                ),
             };
             if sizes.flash.insert((probe.name, build), measured).is_some() {
                 return Err(format!("there are two probes `{}`", probe.name));
@@ -226,6 +236,16 @@ impl Package {
         }
         Ok(())
     }
+}
+
+/// Symbols without those of another firmware, or with what they have more.
+fn above(mut symbols: Vec<elf::Symbol>, less: &[elf::Symbol]) -> Vec<elf::Symbol> {
+    for symbol in &mut symbols {
+        let same = less.iter().find(|it| it.name == symbol.name);
+        symbol.size = symbol.size.saturating_sub(same.map_or(0, |it| it.size));
+    }
+    symbols.retain(|symbol| symbol.size > 0);
+    symbols
 }
 
 /// Has the target installed if it is missing and there is an installer; says whether it is there.

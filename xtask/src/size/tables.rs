@@ -108,6 +108,7 @@ mod tests {
                 let measured = Measured {
                     own: 1234,
                     runtime: 7,
+                    ..Measured::default()
                 };
                 sizes.flash.insert((probe.name, *build), measured);
             }
