@@ -79,8 +79,8 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// A TCP socket comes in, in this state.
-    pub(crate) fn begin(&mut self, socket: T, state: State) {
-        self.tcp = Some(Tcp { socket, state });
+    pub(crate) fn begin(&mut self, socket: T, state: State) -> &mut State {
+        &mut self.tcp.insert(Tcp { socket, state }).state
     }
 
     /// And goes again, if there was one. The lent buffer stays.

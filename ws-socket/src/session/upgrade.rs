@@ -134,10 +134,12 @@ impl<'buf, T> Entry<'buf, T> {
     /// The TCP connection is there: a client's handshake begins.
     pub(crate) fn begin_client(&mut self, socket: T, nonce: &[u8; 16], config: &Config, now: u32) {
         let state = State::Client {
-            handshake: ClientHandshake::new(nonce, config.max_handshake),
+            handshake: ClientHandshake::without_key(config.max_handshake),
             since: now,
         };
-        self.begin(socket, state);
+        if let State::Client { handshake, .. } = self.begin(socket, state) {
+            handshake.set_nonce(nonce);
+        }
     }
 
     /// Goes on with a client's handshake.
