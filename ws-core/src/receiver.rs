@@ -121,6 +121,7 @@ impl Receiver {
     }
 
     /// The frame whose payload comes next, `None` while the header is not complete.
+    #[inline(always)]
     pub const fn frame(&self) -> Option<Frame> {
         if self.in_payload() {
             Some(self.last_frame())

@@ -30,8 +30,11 @@ impl<T> Entry<'_, T> {
         P: Platform<S>,
     {
         let received = self.pump(context, face, out, true);
-        // What became due with it goes out now; what does not, with the next call.
-        let _ = self.flush(context);
+        if received != Err(Stop::Failed) {
+            // What became due with it goes out now; what does not, with the next call. A wire that
+            // fails shows in the next read.
+            let _ = self.flush(context);
+        }
         received
     }
 
@@ -70,24 +73,30 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        Some(match (received, self.endpoint_mut()) {
-            (Err(Stop::Blocked), _) => return None,
-            (Ok(length), Some(endpoint)) => Ok(endpoint.piece(length).into()),
-            (Err(Stop::Ended), Some(endpoint)) => Err(match endpoint.failure() {
-                Some(error) => {
-                    debug!(
-                        "the peer broke the protocol: closing with {}",
-                        error.close_code().0
-                    );
-                    ReceiveError::Protocol(error)
-                }
-                None => ReceiveError::ended(endpoint),
-            }),
-            _ => Err(match context.error.take() {
-                Some(error) => ReceiveError::Stack(error),
-                None => ReceiveError::NotConnected,
-            }),
-        })
+        if received == Err(Stop::Blocked) {
+            return None;
+        }
+        if received == Err(Stop::Failed)
+            && let Some(error) = context.error.take()
+        {
+            return Some(Err(ReceiveError::Stack(error)));
+        }
+        let Some(endpoint) = self.endpoint_mut() else {
+            return Some(Err(ReceiveError::NotConnected));
+        };
+        if let Ok(length) = received {
+            return Some(Ok(endpoint.piece(length).into()));
+        }
+        Some(Err(match endpoint.failure() {
+            Some(error) => {
+                debug!(
+                    "the peer broke the protocol: closing with {}",
+                    error.close_code().0
+                );
+                ReceiveError::Protocol(error)
+            }
+            None => ReceiveError::ended(endpoint),
+        }))
     }
 
     /// Would [`receive`](Self::receive) return something now? Without a lent buffer a payload that
