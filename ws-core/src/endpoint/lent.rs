@@ -23,6 +23,7 @@ pub enum ReadInto {
 
 impl<'a> Lent<'a> {
     /// A buffer of any length: beyond 125 bytes, its last 125 are the reserve for a Ping's payload.
+    #[inline(always)]
     pub fn new(buffer: &'a mut [u8]) -> Self {
         let at = Self::read_capacity(buffer.len());
         match buffer.split_at_mut_checked(at) {

@@ -28,6 +28,7 @@ impl<T> Entry<'_, T> {
     }
 
     /// How far the closing handshake has come.
+    #[inline(never)]
     pub(crate) fn closing(&self) -> Closing {
         let code = self.endpoint().and_then(|endpoint| endpoint.peer_close());
         let sent = self

@@ -111,6 +111,7 @@ pub(crate) fn head_buffer<'b>(
 
 impl<'buf, T> Entry<'buf, T> {
     /// Frames from here on; what stands at `buffered` in the lent buffer are the first.
+    #[inline(never)]
     pub(crate) fn opened(
         &mut self,
         role: Role,
