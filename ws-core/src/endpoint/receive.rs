@@ -86,7 +86,7 @@ impl Endpoint {
         }
     }
 
-    #[inline(never)]
+    #[inline(always)]
     fn fate_of(&self, face: Face, has_reserve: bool) -> Fate {
         let Some(frame) = self.connection.rx.frame() else {
             return DISCARD;

@@ -276,6 +276,10 @@ impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
 #[cfg(feature = "async")]
 pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
 
-/// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a
-/// host, little on a microcontroller.
-pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };
+/// Frames and answers are written from a scratch buffer: a segment's worth on a host, little on a
+/// microcontroller.
+pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };
+
+/// The same on the stack of a blocking call, for what of a client goes out masked: small frames
+/// still go out whole. Where more of the lent buffer is free, frames are written from there.
+pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };

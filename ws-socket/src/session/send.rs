@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::{Endpoint, FrameError, Lent, Opcode, check_close};
 
-use super::{Context, Entry, Open, SEND_SCRATCH, Stop};
+use super::{Context, Entry, Open, STACK_SCRATCH, Stop};
 use crate::Platform;
 use crate::error::SendError;
 
@@ -253,7 +253,11 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        self.push(context, None).1
+        if self.endpoint()?.control_ready() {
+            self.push(context, None).1
+        } else {
+            None
+        }
     }
 
     /// Writes the control frames that are due, or else what is at hand of the user's open frame. Says
@@ -279,9 +283,9 @@ impl<T> Entry<'_, T> {
         };
         let (read, reserve) = lent.into_parts();
         let lent = Lent::from_parts(&mut [], reserve);
-        let mut scratch = [0; SEND_SCRATCH];
+        let mut scratch = [0; STACK_SCRATCH];
         let unused = endpoint.unused(read);
-        let scratch = if unused.len() > SEND_SCRATCH {
+        let scratch = if unused.len() > STACK_SCRATCH {
             unused
         } else {
             &mut scratch

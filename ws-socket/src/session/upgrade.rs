@@ -6,7 +6,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
-use super::{Context, Entry, Hash, SEND_SCRATCH, State, Stop, Tcp};
+use super::{Context, Entry, Hash, STACK_SCRATCH, State, Stop, Tcp};
 use crate::error::{ConnectError, HandleError};
 use crate::fmt::debug;
 use crate::timeout::Deadline;
@@ -22,7 +22,7 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
     ) -> Option<Stop> {
-        let mut scratch = [0; SEND_SCRATCH];
+        let mut scratch = [0; STACK_SCRATCH];
         loop {
             let count = handshake.fill(request, &mut scratch);
             let bytes = scratch.get(..count).unwrap_or_default();
