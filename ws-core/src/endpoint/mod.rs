@@ -212,7 +212,7 @@ impl Endpoint {
 
     /// Has our Close begun, or is it due?
     const fn closing(&self) -> bool {
-        self.is(CLOSE_DUE) || self.connection.tx.close_begun()
+        self.is(CLOSE_DUE) || self.connection.tx.is_close()
     }
 
     const fn is(&self, flag: u16) -> bool {

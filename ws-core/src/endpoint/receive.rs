@@ -156,7 +156,7 @@ impl Endpoint {
         bytes: &mut [u8],
         reserve: &mut [u8],
     ) -> Option<usize> {
-        let bytes = match self.connection.rx.take_payload(from, bytes) {
+        let bytes = match self.connection.rx.payload(from, bytes) {
             Ok(bytes) => &*bytes,
             Err(error) => {
                 self.fail(error);

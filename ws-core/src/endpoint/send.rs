@@ -14,9 +14,7 @@ impl Endpoint {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
             // Nothing is sent behind a Close.
-            !tx.is_open()
-                && !tx.close_begun()
-                && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
+            !tx.is_open() && !tx.is_close() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
         }
     }
 
