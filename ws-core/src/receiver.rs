@@ -126,15 +126,27 @@ impl Receiver {
         }
     }
 
+    /// In a payload of which nothing is to come?
+    pub(crate) const fn is_complete(&self) -> bool {
+        self.in_payload() && self.remaining == 0
+    }
+
     /// The frame whose payload comes next, `None` while the header is not complete.
+    #[inline(always)]
     pub const fn frame(&self) -> Option<Frame> {
-        if !self.in_payload() {
-            return None;
+        if self.in_payload() {
+            Some(self.last_frame())
+        } else {
+            None
         }
-        Some(Frame {
+    }
+
+    /// The frame in hand, or the last one until a byte of the next header is taken.
+    pub(crate) const fn last_frame(&self) -> Frame {
+        Frame {
             opcode: self.opcode,
             fin: self.fin(),
-        })
+        }
     }
 
     /// Payload bytes of the frame that are still to come; 0 outside of a payload.
@@ -173,7 +185,7 @@ impl Receiver {
     /// Whatever the peer does wrong. Then what was to be taken is not to be used.
     pub fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
         let error = if self.in_payload() {
-            match self.take_payload(bytes) {
+            match self.take_payload(None, bytes) {
                 Ok(payload) => return Ok(payload.len()),
                 Err(error) => error,
             }
@@ -186,6 +198,19 @@ impl Receiver {
         };
         self.at = ENDED;
         Err(error)
+    }
+
+    /// [`take`](Self::take) in a header.
+    #[inline(always)]
+    pub(crate) fn header(&mut self, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
+        let mut rest = bytes;
+        match self.take_header(&mut rest, limit) {
+            Ok(()) => Ok(bytes.len() - rest.len()),
+            Err(error) => {
+                self.at = ENDED;
+                Err(error)
+            }
+        }
     }
 
     /// Straight through what most headers are, two bytes and a key that lie there whole; the rest byte
@@ -348,26 +373,40 @@ impl Receiver {
         if !self.in_payload() {
             return Ok(0);
         }
-        let from = from.get(..self.remaining).unwrap_or(from);
-        let count = self.key.copy(from, to);
-        self.key = self.key.advanced(count);
-        self.remaining -= count;
-        match self.check_payload(to.get(..count).unwrap_or_default()) {
-            Ok(()) => Ok(count),
-            Err(error) => {
-                self.at = ENDED;
-                Err(error)
-            }
-        }
+        let payload = self.payload(Some(from), to)?;
+        Ok(payload.len())
     }
 
-    /// The part of `bytes` that belongs to the frame.
+    /// Payload, out of `from` or where it stands: the part of `bytes` that belongs to the frame.
     #[inline(always)]
-    fn take_payload<'a>(&mut self, bytes: &'a mut [u8]) -> Result<&'a mut [u8], ProtocolError> {
-        let count = bytes.len().min(self.remaining);
+    pub(crate) fn payload<'a>(
+        &mut self,
+        from: Option<&[u8]>,
+        bytes: &'a mut [u8],
+    ) -> Result<&'a mut [u8], ProtocolError> {
+        let taken = self.take_payload(from, bytes);
+        if taken.is_err() {
+            self.at = ENDED;
+        }
+        taken
+    }
+
+    #[inline(always)]
+    fn take_payload<'a>(
+        &mut self,
+        from: Option<&[u8]>,
+        bytes: &'a mut [u8],
+    ) -> Result<&'a mut [u8], ProtocolError> {
+        let mut count = bytes.len().min(self.remaining);
+        if let Some(from) = from {
+            count = count.min(from.len());
+        }
         let bytes = bytes.get_mut(..count).unwrap_or_default();
         self.remaining -= count;
-        if !bytes.is_empty() && self.key != Key::NONE {
+        if let Some(from) = from {
+            self.key.copy(from, bytes);
+            self.key = self.key.advanced(count);
+        } else if !bytes.is_empty() && self.key != Key::NONE {
             self.key = self.key.apply(bytes);
         }
         self.check_payload(bytes)?;
@@ -461,7 +500,7 @@ impl Receiver {
                 end: false,
             });
         };
-        let payload = self.take_payload(bytes.get_mut(header..).unwrap_or_default())?;
+        let payload = self.take_payload(None, bytes.get_mut(header..).unwrap_or_default())?;
         Ok(Decoded {
             consumed: header + payload.len(),
             payload,

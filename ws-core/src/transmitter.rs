@@ -147,6 +147,13 @@ impl Transmitter {
         self.is_open() && self.head as u32 & FIN != 0
     }
 
+    /// Is a frame open whose opcode and FIN are these, and of whose payload `rest` bytes are not on
+    /// the wire yet?
+    pub const fn awaits(&self, opcode: Opcode, fin: bool, rest: usize) -> bool {
+        let first = opcode as u32 | (fin as u32) << 7;
+        self.is_open() && self.head as u32 & (FIN | OPCODE) == first && self.remaining == rest
+    }
+
     /// Payload bytes of the open frame that are not on the wire yet.
     pub const fn remaining(&self) -> usize {
         self.remaining
@@ -226,7 +233,7 @@ impl Transmitter {
     }
 
     /// Is the open frame, or the last one, a Close?
-    const fn is_close(&self) -> bool {
+    pub(crate) const fn is_close(&self) -> bool {
         self.head as u32 & OPCODE == Opcode::Close as u32
     }
 

@@ -17,7 +17,7 @@ use crate::error::{
     AcceptError, ConnectError, DisconnectError, HandleError, ReceiveError, RegisterError, SendError,
 };
 use crate::message::Received;
-use crate::session::{Outgoing, Payload, State};
+use crate::session::{Entry, Outgoing, Payload, State};
 use crate::slots::Slots;
 use crate::table::Disconnected;
 use crate::{Config, Handler, Timeout, WebSocketId};
@@ -83,7 +83,7 @@ pub(super) struct Taken<'t, 'buf, T, const N: usize> {
 impl<T, const N: usize> Drop for Taken<'_, '_, T, N> {
     fn drop(&mut self) {
         if !self.stays {
-            let _ = self.slots.vacate(self.ws);
+            let _ = self.slots.vacate(self.ws, Entry::vacate);
         }
     }
 }
@@ -261,7 +261,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             return Err((RegisterError::Buffered, stream));
         };
         room.copy_from_slice(behind);
-        entry.state = State::Failed { socket: stream };
+        entry.begin(stream, State::Failed);
         entry.opened(role, &config, 0..behind.len(), None);
         *alive = Alive::opened(now);
         taken.stays = true;
@@ -274,8 +274,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<T, RegisterError> {
-        let stream = self.slots.vacate(ws)?;
-        Ok(stream.socket.ok_or(HandleError::Stale)?)
+        let stream = self.slots.vacate(ws, Entry::vacate)?;
+        Ok(stream.ok_or(HandleError::Stale)?)
     }
 
     /// Receives a piece of a message: see [`Table::recv_msg`](crate::Table::recv_msg).
@@ -415,8 +415,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<(Disconnected, T), DisconnectError> {
         let mut link = self.link(ws)?;
         let closed = link.disconnect(code, reason, false, timeout.into()).await?;
-        let stream = self.slots.vacate(ws)?;
-        Ok((closed, stream.socket.ok_or(HandleError::Stale)?))
+        let stream = self.slots.vacate(ws, Entry::vacate)?;
+        Ok((closed, stream.ok_or(HandleError::Stale)?))
     }
 
     /// Frees the slot and drops the stream at once, without a Close.
@@ -424,7 +424,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn abort(&mut self, ws: WebSocketId) -> Result<(), HandleError> {
-        self.slots.vacate(ws)?;
+        self.slots.vacate(ws, Entry::vacate)?;
         Ok(())
     }
 
@@ -434,10 +434,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        Ok(match self.slots.entry(ws)?.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        })
+        Ok(self.slots.entry(ws)?.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.

@@ -16,7 +16,7 @@ use super::request::WebSocketRequest;
 use super::wait::within;
 use super::{Clock, Platform};
 use crate::error::{AcceptError, ConnectError};
-use crate::session::{Output, SEND_SCRATCH, State, head_buffer};
+use crate::session::{Output, SEND_SCRATCH, State, Tcp, head_buffer};
 use crate::{Handler, Timeout, WebSocketId};
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
@@ -34,9 +34,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         request: &WebSocketRequest<'_>,
         mut on_response: impl FnMut(HeadPart<'_>),
     ) -> Result<(), ConnectError<T::Error>> {
-        let State::Client {
-            socket, handshake, ..
-        } = &mut self.entry.state
+        let Some(Tcp {
+            socket,
+            state: State::Client { handshake, .. },
+        }) = &mut self.entry.tcp
         else {
             return Err(ConnectError::Handshake(ClientError::Eof));
         };

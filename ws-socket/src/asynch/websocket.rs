@@ -184,7 +184,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         config: Config,
     ) -> Self {
         let mut ws = Self::new(buffer, platform, config);
-        ws.entry.state = State::Failed { socket: stream };
+        ws.entry.begin(stream, State::Failed);
         ws.entry.opened(role, &ws.config, 0..buffered, None);
         ws.alive = Alive::opened(ws.platform.clock().now_ms());
         ws
@@ -413,10 +413,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// The subprotocol agreed on, as its index in the list that was offered (client) or supported
     /// (server).
     pub fn subprotocol(&self) -> Option<usize> {
-        match self.entry.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        }
+        self.entry.subprotocol()
     }
 
     /// The code of the peer's Close, once it has been received.
