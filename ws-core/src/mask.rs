@@ -64,7 +64,9 @@ impl Key {
             *chunk = (u64::from_ne_bytes(*chunk) ^ self.chunk()).to_ne_bytes();
             bytes = rest;
         }
-        if bytes.len() >= WORD && let Some((word, rest)) = take(&mut bytes).split_first_chunk_mut::<WORD>() {
+        if bytes.len() >= WORD
+            && let Some((word, rest)) = take(&mut bytes).split_first_chunk_mut::<WORD>()
+        {
             *word = (u32::from_ne_bytes(*word) ^ self.word_ne()).to_ne_bytes();
             bytes = rest;
         }
