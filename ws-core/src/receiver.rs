@@ -269,10 +269,10 @@ impl Receiver {
         let Some(mut opcode) = Opcode::from_wire(opcode) else {
             return Err(ProtocolError::ReservedOpcode(opcode.into()));
         };
-        if byte & (FIN << 1 | CONTROL) == CONTROL {
-            return Err(ProtocolError::ControlFragmented);
-        }
         if opcode.is_control() {
+            if byte & (FIN << 1 | CONTROL) == CONTROL {
+                return Err(ProtocolError::ControlFragmented);
+            }
             if opcode == Opcode::Close {
                 self.text = Text::CODE;
                 self.budget = 0;
