@@ -262,12 +262,12 @@ impl Receiver {
     /// FIN, the reserved bits and the opcode.
     #[inline(always)]
     fn first(&mut self, byte: u32, limit: usize) -> Result<(), ProtocolError> {
-        if byte & RSV != 0 {
-            return Err(ProtocolError::ReservedBits);
-        }
-        let opcode = low_byte(byte & OPCODE);
-        let Some(mut opcode) = Opcode::from_wire(opcode) else {
-            return Err(ProtocolError::ReservedOpcode(opcode.into()));
+        let Some(mut opcode) = Opcode::from_wire(low_byte(byte & (RSV | OPCODE))) else {
+            return Err(if byte & RSV != 0 {
+                ProtocolError::ReservedBits
+            } else {
+                ProtocolError::ReservedOpcode((byte & OPCODE) as u16)
+            });
         };
         if opcode.is_control() {
             if byte & (FIN << 1 | CONTROL) == CONTROL {
