@@ -31,7 +31,7 @@ pub struct Transmitter {
     due: u8,
 }
 
-/// In `head`, whose bits are tested as 32, which takes fewer instructions.
+/// In `head`. Of 32 bits, since to test the top bit of fewer takes more instructions.
 const FIN: u32 = 0x80;
 const OPCODE: u32 = 0x0F;
 const CONTROL: u32 = 0x08;
@@ -167,7 +167,7 @@ impl Transmitter {
     pub fn fill(&self, rest: &[u8], out: &mut [u8]) -> usize {
         let length = out.len();
         let slots = if self.due == SHORT
-            && length >= 6
+            && length >= usize::from(SHORT - UNTOUCHED)
             && let Some((head, slots)) = out.split_first_chunk_mut()
             && let Some((key, slots)) = slots.split_first_chunk_mut()
         {
@@ -243,21 +243,22 @@ impl Transmitter {
         }
     }
 
+    /// Writes what is due of the header; returns what is left of `out`.
     #[inline(always)]
     fn fill_header<'a>(&self, out: &'a mut [u8]) -> &'a mut [u8] {
         let mut slots = out.iter_mut();
         let header = self.header();
         let end = 3 * WORD + ((u32::from(self.head) & MASKED) >> MASKED_TO_KEY) as usize;
-        let due = end - usize::from(self.header_due());
-        let due = header.as_flattened().get(due..end).unwrap_or_default();
+        let start = end - usize::from(self.header_due());
+        let due = header.as_flattened().get(start..end).unwrap_or_default();
         for (byte, slot) in due.iter().zip(slots.by_ref()) {
             *slot = *byte;
         }
         slots.into_slice()
     }
 
-    /// The header: made anew each time, since until it is out `remaining` is the length of the frame
-    /// and `key` stands at its start. It ends with the third word, or on a client with the fourth.
+    /// The header, in what stands at the end of three words, or four on a client. It is made anew each
+    /// time, since until it is out `remaining` is the length of the frame and `key` at its start.
     #[inline(always)]
     fn header(&self) -> [[u8; WORD]; 4] {
         let head = u32::from(self.head) & !PREMASKED;
