@@ -4,10 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Instant;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
+use ws_socket::handshake::{Host as HostHeader, Request};
 use ws_socket::stack::{StdSocket, StdStack};
 use ws_socket::{
     AcceptOptions, CloseCode, HandleError, Opcode, Platform, ReceiveError, Role, SendError,
-    SharedWebSockets, SlotStore, Table, WebSocketId, WebSocketRequest, WebSockets,
+    SharedWebSockets, SlotStore, StreamOptions, Table, WebSocketId, WebSocketRequest, WebSockets,
 };
 
 /// The operating system's clock; it yields to wait.
@@ -215,4 +216,23 @@ fn no_socket_is_lost_between_two_threads() {
     let opened = OPENED.load(Ordering::Relaxed);
     assert_eq!((opened, CLOSED.load(Ordering::Relaxed)), (ROUNDS, ROUNDS));
     assert_eq!(table.in_use(), 0);
+}
+
+/// A table of one owner may go to another task, or lie in a mutex or an RTIC resource: with the request
+/// of its socket face, whatever more headers that has.
+#[test]
+fn a_table_may_change_hands() {
+    let token = String::from("from another thread");
+    let more = |emit: &mut dyn FnMut(&str, &str)| emit("X-Token", &token);
+    let mut request = Request::new(HostHeader::Text("host"), "/");
+    request.more_headers = Some(&more);
+    let mut table: WebSockets<'_, StdStack, Host, 2> = WebSockets::new(StdStack::new(), host())
+        .with_stream_options(StreamOptions {
+            request: Some(request),
+            opcode: Opcode::Binary,
+        });
+    std::thread::scope(|threads| {
+        let other = threads.spawn(move || TcpClientStack::socket(&mut table).is_ok());
+        assert!(other.join().unwrap());
+    });
 }

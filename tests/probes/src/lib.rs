@@ -3,10 +3,15 @@
 #![no_std]
 
 #[cfg(feature = "no-panic")]
+pub mod drive;
+#[cfg(feature = "no-panic")]
+pub mod entries;
+#[cfg(feature = "no-panic")]
 pub mod every;
-pub mod frames;
-pub mod handshake;
 pub mod stack;
+
+#[cfg(feature = "no-panic")]
+extern crate self as ws_probes;
 
 use core::future::poll_fn;
 use core::hint::black_box;
@@ -134,24 +139,41 @@ macro_rules! sizes {
 
 /// Entries of a library: each a function that is linked once, whose arguments nobody knows and whose
 /// results count. So a library is measured without what drives it.
+///
+/// Each set is a file that firmwares include, so that what is generic is compiled where it is in any
+/// program, in the last crate.
 #[macro_export]
 macro_rules! entries {
-    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),*) -> $result:ty { $work:expr })*) => {
+    ($($(#[$doc:meta])* fn $name:ident($($argument:ident: $kind:ty),* $(,)?) -> $result:ty $work:block)*) => {
         $(
             $(#[$doc])*
             #[inline(never)]
-            pub fn $name($($argument: $kind),*) -> $result {
-                $work
-            }
+            pub fn $name($($argument: $kind),*) -> $result $work
         )*
 
-        /// What keeps the entries linked where no driver calls them: for a static that is in a section
-        /// `.sizes`, which is not in flash.
+        /// The addresses of these entries: see [`probe!`](::ws_probes::probe).
         pub struct Entries($(pub fn($($kind),*) -> $result),*);
 
         impl Entries {
             /// All of them.
             pub const ALL: Self = Self($($name),*);
         }
+    };
+}
+
+/// A firmware that does nothing, and in which the entries of some modules are linked.
+#[macro_export]
+macro_rules! probe {
+    ($($module:ident),+) => {
+        $(
+            const _: () = {
+                // Keeps them; the section is not in flash.
+                #[used]
+                #[unsafe(link_section = ".sizes")]
+                static ENTRIES: $module::Entries = $module::Entries::ALL;
+            };
+        )+
+
+        $crate::firmware!({});
     };
 }

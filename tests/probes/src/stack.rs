@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
-use ws_socket::{Platform, WebSockets};
+use ws_socket::{Opcode, Platform, WebSockets};
 
 use crate::{bytes, done, flag, word};
 
@@ -122,4 +122,10 @@ pub type Table<const N: usize> = WebSockets<'static, Registers, Chip, N>;
 /// A table of two slots, with buffers.
 pub fn table() -> Table<2> {
     WebSockets::new(Registers, Chip).with_buffers([bytes(), bytes()])
+}
+
+/// The messages that a plain program sends.
+#[inline]
+pub const fn opcode(text: bool) -> Opcode {
+    if text { Opcode::Text } else { Opcode::Binary }
 }

@@ -3,8 +3,8 @@
 use super::Sha1;
 use super::accept::base64;
 use super::fields::{
-    ACCEPT, CONNECTION, Context, EXTENSIONS, Exchange, FIRST, PROTOCOL, TO_UPGRADE, UPGRADE,
-    WEBSOCKET, bit,
+    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, PROTOCOL, SEEN,
+    TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
 use super::head::{HeadError, HeadPart, State};
 use super::request::Request;
@@ -92,15 +92,15 @@ pub enum ClientError {
     /// A 101 with more than one Sec-WebSocket-Accept.
     #[error("more than one Sec-WebSocket-Accept")]
     RepeatedAccept,
+    /// A 101 with an extension, although none was offered.
+    #[error("the server chose an extension, none was offered")]
+    Extension,
     /// A 101 with a subprotocol that was not offered.
     #[error("the server chose a subprotocol that was not offered")]
     Subprotocol,
     /// A 101 with more than one Sec-WebSocket-Protocol.
     #[error("more than one Sec-WebSocket-Protocol")]
     RepeatedSubprotocol,
-    /// A 101 with an extension, although none was offered.
-    #[error("the server chose an extension, none was offered")]
-    Extension,
 }
 
 impl ClientHandshake {
@@ -185,7 +185,6 @@ impl ClientHandshake {
 
 impl Exchange {
     /// Reads bytes of the response, and judges it when it is complete.
-    #[inline(never)]
     fn response(
         &mut self,
         subprotocols: &[&str],
@@ -198,52 +197,41 @@ impl Exchange {
             rules: &[subprotocols],
             on_part,
         };
-        let before = self.left;
-        loop {
-            let consumed = usize::from(before - self.left);
-            self.receive(cx, bytes.get(consumed..).unwrap_or_default())?;
-            if self.state != State::Complete {
-                return Ok(());
-            }
-            let status = self.status;
-            if status == 101 {
-                return self.upgraded();
-            }
-            if status >= 200 {
-                return Err(ClientError::Refused { status });
-            }
-            // RFC 9110 section 15.2: an interim response, another one follows.
-            self.restart();
+        self.receive(cx, bytes)?;
+        if self.state != State::Complete {
+            return Ok(());
+        }
+        match self.number {
+            101 => self.upgraded(),
+            status => Err(ClientError::Refused { status }),
         }
     }
 
     /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
     fn upgraded(&self) -> Result<(), ClientError> {
-        let Exchange {
-            seen,
-            bad,
-            twice,
-            hits,
-            ..
-        } = *self;
-        Err(if hits & WEBSOCKET == 0 || bad & bit(UPGRADE) != 0 {
-            ClientError::Upgrade
-        } else if hits & TO_UPGRADE == 0 {
-            ClientError::Connection
-        } else if seen & bit(ACCEPT) == 0 {
-            ClientError::NoAccept
-        } else if bad & bit(ACCEPT) != 0 {
-            ClientError::Accept
-        } else if twice & bit(ACCEPT) != 0 {
-            ClientError::RepeatedAccept
-        } else if seen & bit(EXTENSIONS) != 0 {
-            ClientError::Extension
-        } else if bad & bit(PROTOCOL) != 0 {
-            ClientError::Subprotocol
-        } else if twice & bit(PROTOCOL) != 0 {
-            ClientError::RepeatedSubprotocol
-        } else {
-            return Ok(());
+        // Two checks for one error.
+        Err(match self.verdict(&CHECKS).saturating_sub(1) {
+            0 => ClientError::Upgrade,
+            1 => ClientError::Connection,
+            2 => ClientError::NoAccept,
+            3 => ClientError::Accept,
+            4 => ClientError::RepeatedAccept,
+            5 => ClientError::Extension,
+            6 => ClientError::Subprotocol,
+            7 => ClientError::RepeatedSubprotocol,
+            _ => return Ok(()),
         })
     }
 }
+
+static CHECKS: [Check; 9] = [
+    Check::some(HITS, WEBSOCKET),
+    Check::not(BAD, UPGRADE),
+    Check::some(HITS, TO_UPGRADE),
+    Check::some(SEEN, ACCEPT),
+    Check::not(BAD, ACCEPT),
+    Check::not(TWICE, ACCEPT),
+    Check::not(SEEN, EXTENSIONS),
+    Check::not(BAD, PROTOCOL),
+    Check::not(TWICE, PROTOCOL),
+];

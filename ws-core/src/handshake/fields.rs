@@ -30,13 +30,39 @@ pub(super) const ORIGIN: u8 = 15;
 /// No candidate. As a field: a header that is not looked for.
 pub(super) const NONE: u8 = 16;
 
-// What stands in values, a bit for each.
-pub(super) const WEBSOCKET: u8 = 0x01;
-pub(super) const TO_UPGRADE: u8 = 0x02;
-pub(super) const CLOSE: u8 = 0x04;
-pub(super) const THIRTEEN: u8 = 0x08;
-pub(super) const GET: u8 = 0x20;
-pub(super) const HEAD: u8 = 0x40;
+// What stands in values.
+pub(super) const WEBSOCKET: u8 = 0;
+pub(super) const TO_UPGRADE: u8 = 1;
+pub(super) const CLOSE: u8 = 2;
+pub(super) const THIRTEEN: u8 = 3;
+pub(super) const GET: u8 = 5;
+pub(super) const HEAD: u8 = 6;
+
+// The words of the notes.
+/// The fields that came at all, a bit for each.
+pub(super) const SEEN: usize = 0;
+/// The fields that had a value that does not match.
+pub(super) const BAD: usize = 1;
+/// The fields that came more than once.
+pub(super) const TWICE: usize = 2;
+/// The values in `texts` that came, a bit for each.
+pub(super) const HITS: usize = 3;
+
+/// A bit of the notes that is looked at for a verdict.
+#[derive(Clone, Copy)]
+pub(super) struct Check(u8);
+
+impl Check {
+    /// It must not be there.
+    pub(super) const fn not(word: usize, bit: u8) -> Self {
+        Self((word as u8) << 4 | bit)
+    }
+
+    /// It must be there.
+    pub(super) const fn some(word: usize, bit: u8) -> Self {
+        Self(Self::not(word, bit).0 | 0x80)
+    }
+}
 
 /// What a head is compared with, and who sees its parts.
 pub(super) struct Context<'a, 'p> {
@@ -58,27 +84,20 @@ pub(super) struct Exchange {
     field: u8,
     /// The candidate that matched, in a list the first one that did.
     found: u8,
-    /// The values in `texts` that came, a bit for each.
-    pub(super) hits: u8,
     /// The subprotocol.
     pub(super) chosen: u8,
-    /// The target without its query.
-    pub(super) target: u8,
     /// Where in `texts` it stands; from [`ACCEPT`] on the candidates that still match, a bit for
     /// each.
     alive: u16,
     /// How many bytes have been compared.
     matched: u16,
-    /// The fields that came at all, a bit for each.
-    pub(super) seen: u16,
-    /// The fields that had a value that does not match.
-    pub(super) bad: u16,
-    /// The fields that came more than once.
-    pub(super) twice: u16,
+    /// [`SEEN`], [`BAD`], [`TWICE`], [`HITS`].
+    pub(super) notes: [u16; 4],
     /// How many bytes may still come.
     pub(super) left: u16,
-    /// The status of a response, once its first line is complete.
-    pub(super) status: u16,
+    /// The status of a response, once its first line is complete; of a request which target it is
+    /// for.
+    pub(super) number: u16,
     /// Base64: the key first, then the accept value.
     pub(super) text: [u8; 28],
     /// How much of our own head is out.
@@ -92,16 +111,12 @@ impl Exchange {
             state,
             field,
             found: NONE,
-            hits: 0,
             chosen: NONE,
-            target: NONE,
             alive: 0,
             matched: 0,
-            seen: 0,
-            bad: 0,
-            twice: 0,
+            notes: [0; 4],
             left,
-            status: 0,
+            number: 0,
             text: [0; 28],
             position: 0,
         }
@@ -119,11 +134,8 @@ impl Exchange {
     pub(super) const fn restart(&mut self) {
         self.state = State::StatusVersion;
         self.field = FIRST;
-        self.status = 0;
-        self.seen = 0;
-        self.bad = 0;
-        self.twice = 0;
-        self.hits = 0;
+        self.number = 0;
+        self.notes = [0; 4];
         self.chosen = NONE;
     }
 
@@ -132,6 +144,18 @@ impl Exchange {
         let key = self.text.get(..24).unwrap_or_default();
         let digest = hash.sha1(&[key, GUID]);
         base64(&digest, &mut self.text);
+    }
+
+    /// Whether something is noted.
+    pub(super) fn noted(&self, word: usize, bit: u8) -> bool {
+        self.notes[word & 3] >> (bit & 15) & 1 != 0
+    }
+
+    /// The first check that fails.
+    pub(super) fn verdict(&self, checks: &[Check]) -> usize {
+        let fails =
+            |check: &Check| self.noted(usize::from(check.0 >> 4), check.0) == (check.0 < 0x80);
+        checks.iter().position(fails).unwrap_or(checks.len())
     }
 
     /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.
@@ -181,7 +205,7 @@ impl Exchange {
                     State::Target => Some(HeadPart::Target(piece)),
                     State::Name => Some(HeadPart::Name(piece)),
                     State::Value => Some(HeadPart::Value(piece)),
-                    State::Status => Some(HeadPart::Status(self.status)),
+                    State::Status => Some(HeadPart::Status(self.number)),
                     State::Cr => Some(HeadPart::HeaderEnd),
                     _ => None,
                 };
@@ -190,6 +214,10 @@ impl Exchange {
                 }
             }
             start = at;
+            if self.state == State::Complete && matches!(self.number, 102..200 | 100) {
+                // RFC 9110 section 15.2: an interim response, another one follows.
+                self.restart();
+            }
             if byte.is_none() || self.state == State::Complete {
                 return Ok(());
             }
@@ -204,13 +232,13 @@ impl Exchange {
             let digit = u16::from(byte).wrapping_sub(b'0'.into());
             if state != before {
                 // The byte behind the status.
-                if self.status < 100 {
+                if self.number < 100 {
                     state = State::BadStartLine;
                 }
-            } else if digit > 9 || self.status > 99 || self.status + digit == 0 {
+            } else if digit > 9 || self.number > 99 || self.number + digit == 0 {
                 state = State::BadStartLine;
             } else {
-                self.status = self.status * 10 + digit;
+                self.number = self.number * 10 + digit;
             }
         }
         match self.left.checked_sub(1) {
@@ -289,7 +317,12 @@ impl Exchange {
             }
             self.alive &= alive;
         } else {
-            self.alive = walk(self.alive, byte, field <= CONNECTION);
+            let mut byte = byte;
+            if field <= CONNECTION && byte != 0 {
+                // This maps no other character to one that is expected.
+                byte |= 0x20;
+            }
+            self.alive = walk(self.alive, byte);
         }
     }
 
@@ -305,7 +338,7 @@ impl Exchange {
             self.alive.trailing_zeros() as u8
         };
         if found >= VALUE {
-            self.hits |= 1 << (found & 7);
+            self.notes[HITS] |= 1 << (found & 7);
         }
         if self.found == NONE {
             self.found = found;
@@ -319,16 +352,16 @@ impl Exchange {
         let field = self.field;
         let found = self.found;
         let bit = bit(field);
-        self.twice |= self.seen & bit;
-        self.seen |= bit;
+        self.notes[TWICE] |= self.notes[SEEN] & bit;
+        self.notes[SEEN] |= bit;
         if found == NONE {
-            self.bad |= bit;
+            self.notes[BAD] |= bit;
         }
         if field == PROTOCOL && self.chosen == NONE {
             self.chosen = found;
         }
         if field == TARGET {
-            self.target = found;
+            self.number = found.into();
         }
         self.found = NONE;
         found

@@ -13,12 +13,12 @@ pub enum HeadPart<'a> {
     Method(&'a [u8]),
     /// A piece of the request's target.
     Target(&'a [u8]),
-    /// The response's status, 100 to 999. Interim responses (1xx) show up too.
-    Status(u16),
     /// A piece of a header's name.
     Name(&'a [u8]),
     /// A piece of a header's value.
     Value(&'a [u8]),
+    /// The response's status, 100 to 999. Interim responses (1xx) show up too.
+    Status(u16),
     /// The end of a header.
     HeaderEnd,
 }
@@ -65,22 +65,21 @@ pub enum HeadError {
 /// Where in a head the last byte stood, or what was wrong with it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
 pub(super) enum State {
-    // The states within a part.
-    Value,
-    // The states with an end, where it is noted what was there. `Cr` is another.
-    Target,
-    Method,
-    Name,
+    // The states within a part, those that are handed out in the order of [`HeadPart`].
     /// The version of a request.
     Version,
     /// The version of a response.
     StatusVersion,
+    Method,
+    Target,
+    Name,
+    Value,
+    Status,
     /// Between colon and value.
     Colon,
     MethodStart,
     TargetStart,
     VersionStart,
-    Status,
     Reason,
     LineStart,
     /// Behind the CR of a header.
@@ -112,17 +111,17 @@ static TABLE: [State; 7 * 13] = {
     const SP: State = SpaceBeforeColon;
     [
         // CR, space, tab, colon, token, other visible, not ASCII
-        Cr, Value, Value, Value, Value, Value, Value, // Value
-        X, VersionStart, X, Target, Target, Target, X, // Target
-        X, TargetStart, X, X, Method, X, X, // Method
-        NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
         FirstCr, X, X, X, Version, Version, X, // Version
         X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
+        X, TargetStart, X, X, Method, X, X, // Method
+        X, VersionStart, X, Target, Target, Target, X, // Target
+        NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
+        Cr, Value, Value, Value, Value, Value, Value, // Value
+        FirstCr, Reason, X, X, Status, X, X, // Status
         Cr, Colon, Colon, Value, Value, Value, Value, // Colon
         X, X, X, X, Method, X, X, // MethodStart
         X, X, X, Target, Target, Target, X, // TargetStart
         X, X, X, X, Version, Version, X, // VersionStart
-        FirstCr, Reason, X, X, Status, X, X, // Status
         FirstCr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
         LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
     ]
@@ -130,7 +129,6 @@ static TABLE: [State; 7 * 13] = {
 
 impl State {
     /// Where `byte` stands, behind this one. Not to be called when complete.
-    #[inline(never)]
     pub(super) fn step(self, byte: u8) -> Self {
         if self >= Self::Cr {
             return match (self, byte) {
@@ -140,10 +138,10 @@ impl State {
             };
         }
         match kind(byte) / 2 {
+            0 if byte == b'\n' => Self::BareLf,
             0 => Self::Control,
-            1 => Self::BareLf,
             kind => {
-                let at = self as usize * 7 + usize::from(kind) - 2;
+                let at = self as usize * 7 + usize::from(kind) - 1;
                 TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
             }
         }
@@ -151,12 +149,12 @@ impl State {
 
     /// Is it within a part that is looked at?
     pub(super) fn is_part(self) -> bool {
-        self <= Self::StatusVersion
+        self <= Self::Value
     }
 
     /// Is it noted what was there once another state follows?
     pub(super) fn has_end(self) -> bool {
-        self == Self::Cr || Self::Target <= self && self <= Self::StatusVersion
+        self <= Self::Name || self == Self::Cr
     }
 
     /// The error that the state is, if it is one.

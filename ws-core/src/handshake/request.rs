@@ -15,8 +15,9 @@ pub enum Host<'a> {
     Addr(&'a HostAddr),
 }
 
-/// A function that hands header after header, name and value, to the function it gets.
-pub type MoreHeaders<'a> = &'a dyn Fn(&mut dyn FnMut(&str, &str));
+/// A function that hands header after header, name and value, to the function it gets. `Sync`, so
+/// that what keeps a request may go from one task to another.
+pub type MoreHeaders<'a> = &'a (dyn Fn(&mut dyn FnMut(&str, &str)) + Sync);
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same
 /// until the handshake is over.
@@ -124,34 +125,36 @@ impl<'a> Request<'a> {
 
     #[inline(never)]
     fn write(&self, key: &[u8], w: &mut Writer<'_>) {
-        w.text("GET ");
-        let start = self.target.bytes().next().unwrap_or(b'?');
+        let target = self.target.as_bytes();
+        let start = target.first().copied().unwrap_or(b'?');
+        let mut place = write::GET;
         if start != b'/' {
-            w.text("/");
+            place = write::GET_ROOT;
             w.check(start == b'?', RequestError::Target);
         }
-        w.checked(self.target, RequestError::Target);
-        w.text(" HTTP/1.1\r\nHost: ");
-        self.host.write(w);
-        w.text(write::ASK);
-        w.bytes(key);
+        w.put(place, target);
+        // A fragment is no part of a target.
+        w.check(
+            !target.iter().any(|byte| *byte == b'#'),
+            RequestError::Target,
+        );
+        let (host, port) = match self.host {
+            Host::Text(text) => (text.as_bytes(), 80),
+            Host::Port(name, port) => (name.as_bytes(), port),
+            Host::Addr(addr) => (addr.bytes(), 80),
+        };
+        w.put(write::HOST, host);
+        w.port(port);
+        w.put(write::KEY, key);
         if let Some(origin) = self.origin {
-            w.text("\r\nOrigin: ");
-            w.checked(origin, RequestError::Origin);
+            w.put(write::ORIGIN, origin.as_bytes());
         }
         w.check(
             self.subprotocols.len() <= 16,
             RequestError::TooManySubprotocols,
         );
         w.subprotocols(self.subprotocols);
-        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| w.header(name, value);
-        for (name, value) in self.headers {
-            each(name, value);
-        }
-        if let Some(more) = self.more_headers {
-            more(each);
-        }
-        w.text("\r\n\r\n");
+        w.headers(self.headers, self.more_headers);
     }
 }
 
@@ -176,7 +179,7 @@ impl HostAddr {
                 let mut before = "";
                 for octet in addr.ip().octets() {
                     w.text(before);
-                    w.number(octet.into(), 10);
+                    w.number(octet.into(), write::DECIMAL);
                     before = ".";
                 }
             }
@@ -184,7 +187,7 @@ impl HostAddr {
                 let mut before = "[";
                 for group in addr.ip().segments() {
                     w.text(before);
-                    w.number(group.into(), 16);
+                    w.number(group.into(), write::HEXADECIMAL);
                     before = ":";
                 }
                 w.text("]");
@@ -200,18 +203,5 @@ impl HostAddr {
 
     fn bytes(&self) -> &[u8] {
         self.text.get(..self.len.into()).unwrap_or_default()
-    }
-}
-
-impl Host<'_> {
-    fn write(&self, w: &mut Writer<'_>) {
-        match *self {
-            Self::Text(text) => w.checked(text, RequestError::Host),
-            Self::Port(name, port) => {
-                w.checked(name, RequestError::Host);
-                w.port(port);
-            }
-            Self::Addr(addr) => w.bytes(addr.bytes()),
-        }
     }
 }

@@ -113,8 +113,10 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
     w.bytes(accept);
-    w.subprotocols(subprotocol.as_slice());
-    w.headers(headers);
+    if let Some(name) = subprotocol {
+        w.put(write::PROTOCOL, name.as_bytes());
+    }
+    w.headers(headers, None);
 }
 
 #[inline(never)]
@@ -127,7 +129,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
     if status == 405 {
         w.text("\r\nAllow: GET");
     }
-    w.headers(headers);
+    w.headers(headers, None);
 }
 
 #[inline(never)]
@@ -139,10 +141,10 @@ fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
     if !page.is_bodiless() {
         if let Some(length) = page.body.length() {
             w.text("\r\nContent-Length: ");
-            w.number(length, 10);
+            w.number(length, write::DECIMAL);
         } else {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    w.headers(page.headers);
+    w.headers(page.headers, None);
 }

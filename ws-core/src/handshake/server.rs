@@ -2,14 +2,33 @@
 
 use super::Sha1;
 use super::fields::{
-    CLOSE, CONNECTION, Context, ENCODING, Exchange, GET, HEAD, HOST, KEY, LENGTH, METHOD, NONE,
-    ORIGIN, PROTOCOL, THIRTEEN, TO_UPGRADE, UPGRADE, VERSION, WEBSOCKET, bit,
+    BAD, CLOSE, CONNECTION, Check, Context, ENCODING, Exchange, GET, HEAD, HITS, HOST, KEY, LENGTH,
+    METHOD, NONE, ORIGIN, PROTOCOL, SEEN, THIRTEEN, TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET,
+    bit,
 };
 use super::head::{HeadError, HeadPart, State};
 use super::response::{Response, ResponseError};
 
 /// In the notes on what was asked, besides [`CLOSE`] and [`HEAD`]: there is an Origin.
 const HAS_ORIGIN: u8 = 1;
+
+/// What a request must be to be an upgrade, in the order of [`ServerError`].
+static CHECKS: [Check; 14] = [
+    Check::not(TWICE, HOST),
+    Check::some(SEEN, HOST),
+    Check::not(BAD, HOST),
+    Check::some(HITS, GET),
+    Check::some(HITS, WEBSOCKET),
+    Check::some(HITS, TO_UPGRADE),
+    Check::not(TWICE, VERSION),
+    Check::some(HITS, THIRTEEN),
+    Check::not(TWICE, KEY),
+    Check::some(SEEN, KEY),
+    Check::not(BAD, KEY),
+    Check::not(BAD, ORIGIN),
+    Check::not(BAD, LENGTH),
+    Check::not(SEEN, ENCODING),
+];
 
 /// A server's side of the opening handshake: reads the request, sends the response.
 ///
@@ -134,13 +153,13 @@ impl Asked {
 
     /// The method is HEAD: nobody will see the page's body. It is not sent, whatever the answer.
     pub const fn head_only(&self) -> bool {
-        self.notes & HEAD != 0
+        self.notes >> HEAD & 1 != 0
     }
 
     /// The client has not asked for the end of the connection behind the answer (RFC 9112 section
     /// 9.3).
     pub const fn keep_alive(&self) -> bool {
-        self.notes & CLOSE == 0
+        self.notes >> CLOSE & 1 == 0
     }
 
     /// There is an Origin, as browsers send it.
@@ -276,7 +295,6 @@ impl ServerHandshake {
         Ok((usize::from(before - exchange.left), requested))
     }
 
-    #[inline(never)]
     fn read(
         &mut self,
         rules: &Rules<'_>,
@@ -302,42 +320,33 @@ impl ServerHandshake {
     }
 
     /// What a complete request comes to (RFC 6455 section 4.2.1).
-    fn verdict(&self, rules: &Rules<'_>) -> Result<(), ServerError> {
-        let Exchange {
-            seen,
-            bad,
-            twice,
-            hits,
-            ..
-        } = self.exchange;
-        Err(if twice & bit(HOST) != 0 {
-            ServerError::RepeatedHost
-        } else if seen & bit(HOST) == 0 {
-            ServerError::NoHost
-        } else if bad & bit(HOST) != 0 && !rules.hosts.is_empty() {
-            ServerError::Host
-        } else if hits & GET == 0 {
-            ServerError::Method
-        } else if hits & WEBSOCKET == 0 {
-            ServerError::NotAnUpgrade
-        } else if hits & TO_UPGRADE == 0 {
-            ServerError::Connection
-        } else if twice & bit(VERSION) != 0 {
-            ServerError::RepeatedVersion
-        } else if hits & THIRTEEN == 0 {
-            ServerError::Version
-        } else if twice & bit(KEY) != 0 {
-            ServerError::RepeatedKey
-        } else if seen & bit(KEY) == 0 {
-            ServerError::NoKey
-        } else if bad & bit(KEY) != 0 || !is_key(&self.exchange.text) {
-            ServerError::Key
-        } else if bad & bit(ORIGIN) != 0 && !rules.origins.is_empty() {
-            ServerError::Origin
-        } else if self.has_body() {
-            ServerError::Body
-        } else {
-            return Ok(());
+    fn verdict(&mut self, rules: &Rules<'_>) -> Result<(), ServerError> {
+        let exchange = &mut self.exchange;
+        let bad = &mut exchange.notes[BAD];
+        if rules.hosts.is_empty() {
+            *bad &= !bit(HOST);
+        }
+        if rules.origins.is_empty() {
+            *bad &= !bit(ORIGIN);
+        }
+        if !is_key(&exchange.text) {
+            *bad |= bit(KEY);
+        }
+        Err(match exchange.verdict(&CHECKS) {
+            0 => ServerError::RepeatedHost,
+            1 => ServerError::NoHost,
+            2 => ServerError::Host,
+            3 => ServerError::Method,
+            4 => ServerError::NotAnUpgrade,
+            5 => ServerError::Connection,
+            6 => ServerError::RepeatedVersion,
+            7 => ServerError::Version,
+            8 => ServerError::RepeatedKey,
+            9 => ServerError::NoKey,
+            10 => ServerError::Key,
+            11 => ServerError::Origin,
+            12 | 13 => ServerError::Body,
+            _ => return Ok(()),
         })
     }
 
@@ -348,28 +357,30 @@ impl ServerHandshake {
     /// # Errors
     ///
     /// `outcome`'s, unless that is such a request; [`ServerError::Body`].
+    #[allow(clippy::cast_possible_truncation)] // at most 16; bits
     pub fn asked(&self, outcome: Result<Requested, ServerError>) -> Result<Asked, ServerError> {
         let exchange = &self.exchange;
         let upgrade = match outcome {
             Ok(_) => true,
             Err(ServerError::NotAnUpgrade) => false,
-            Err(ServerError::Method) if exchange.hits & HEAD != 0 => false,
+            Err(ServerError::Method) if exchange.noted(HITS, HEAD) => false,
             Err(error) => return Err(error),
         };
         if self.has_body() {
             return Err(ServerError::Body);
         }
         Ok(Asked {
-            target: exchange.target,
+            target: exchange.number as u8,
             subprotocol: exchange.chosen,
             upgrade,
-            notes: exchange.hits & (CLOSE | HEAD) | u8::from(exchange.seen & bit(ORIGIN) != 0),
+            notes: exchange.notes[HITS] as u8 & (1 << CLOSE | 1 << HEAD)
+                | u8::from(exchange.noted(SEEN, ORIGIN)) * HAS_ORIGIN,
         })
     }
 
     /// Is a body announced?
     fn has_body(&self) -> bool {
-        self.exchange.bad & bit(LENGTH) != 0 || self.exchange.seen & bit(ENCODING) != 0
+        self.exchange.noted(BAD, LENGTH) || self.exchange.noted(SEEN, ENCODING)
     }
 
     /// Writes what comes next of the response to `out`, as much as there is room for, and says how
@@ -381,7 +392,7 @@ impl ServerHandshake {
     /// [`Transfer`](super::Transfer) is for its body.
     pub fn fill(&self, response: &Response<'_>, out: &mut [u8]) -> usize {
         let exchange = &self.exchange;
-        let close = exchange.hits & CLOSE != 0;
+        let close = exchange.noted(HITS, CLOSE);
         response.fill(&exchange.text, close, exchange.position, out)
     }
 
@@ -398,9 +409,7 @@ impl ServerHandshake {
 
 /// Whether `text` is the base64 of 16 bytes, and no more.
 fn is_key(text: &[u8; 28]) -> bool {
-    text.iter().enumerate().all(|(at, byte)| match at {
-        0..22 => byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'),
-        22..24 => *byte == b'=',
-        _ => *byte == 0,
-    })
+    let (digits, end) = text.split_at(22);
+    let is_digit = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    digits.iter().all(is_digit) && end == b"==\0\0\0\0"
 }

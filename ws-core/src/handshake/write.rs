@@ -1,24 +1,68 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::RequestError;
+use super::request::{MoreHeaders, RequestError};
 use super::texts::is_owned;
+use core::num::NonZero;
 use core::slice::IterMut;
 
-/// What asks for the upgrade, up to the key.
-pub(super) static ASK: &str = "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ";
-/// What grants it.
-pub(super) static UPGRADE: &str = ASK.split_at(41).0;
+/// The text that stands between what is put in. Each [`Place`] is found in it at compile time.
+static TEXT: &str = "GET / HTTP/1.1\r\nHost: \r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \r\nOrigin: \r\nSec-WebSocket-Protocol: , \r\n\r\n";
+
+/// What grants the upgrade.
+pub(super) static UPGRADE: &str = TEXT.split_at(22).1.split_at(41).0;
 /// The same, to those who did not ask well.
-pub(super) static UPGRADE_13: &str = ASK.split_at(68).0;
+pub(super) static UPGRADE_13: &str = TEXT.split_at(22).1.split_at(68).0;
+
+/// Where something is put in: behind a piece of [`TEXT`].
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    start: u8,
+    len: u8,
+    /// The kinds of bytes that may stand there, and in the bits below what others are.
+    rule: u16,
+}
+
+pub(super) const GET: Place = Place::behind("GET ", TARGETS);
+pub(super) const GET_ROOT: Place = Place::behind("GET /", TARGETS);
+pub(super) const HOST: Place = Place::behind(" HTTP/1.1\r\nHost: ", HOSTS);
+pub(super) const KEY: Place = Place::behind(TEXT.split_at(22).1.split_at(89).0, OURS);
+pub(super) const ORIGIN: Place = Place::behind("\r\nOrigin: ", ORIGINS);
+pub(super) const PROTOCOL: Place = Place::behind("\r\nSec-WebSocket-Protocol: ", PROTOCOLS);
+const ANOTHER: Place = Place::behind(", ", PROTOCOLS);
+const NAME: Place = Place::behind("\r\n", NAMES);
+const VALUE: Place = Place::behind(": ", VALUES);
+const END: Place = Place::behind("\r\n\r\n", OURS);
+
+impl Place {
+    /// Behind `before`, which is somewhere in [`TEXT`].
+    #[allow(clippy::indexing_slicing, clippy::cast_possible_truncation)] // at compile time
+    const fn behind(before: &str, rule: u16) -> Self {
+        let (text, before) = (TEXT.as_bytes(), before.as_bytes());
+        let (mut start, mut same) = (0, 0);
+        while same < before.len() {
+            if text[start + same] == before[same] {
+                same += 1;
+            } else {
+                (start, same) = (start + 1, 0);
+            }
+        }
+        Self {
+            start: start as u8,
+            len: same as u8,
+            rule,
+        }
+    }
+}
 
 /// Takes a text from its start, drops what is out already, keeps what there is room for. What the
 /// application has put in is checked on the way.
 pub(super) struct Writer<'o> {
     skip: usize,
     room: IterMut<'o, u8>,
-    fault: Option<RequestError>,
+    /// A [`RequestError`], or more.
+    fault: u16,
 }
 
 impl<'o> Writer<'o> {
@@ -27,7 +71,7 @@ impl<'o> Writer<'o> {
         Self {
             skip,
             room: out.iter_mut(),
-            fault: None,
+            fault: ERROR,
         }
     }
 
@@ -38,24 +82,37 @@ impl<'o> Writer<'o> {
 
     /// What was wrong: the last thing that was.
     pub(super) const fn fault(&self) -> Option<RequestError> {
-        self.fault
+        Some(match self.fault {
+            0 => RequestError::Host,
+            1 => RequestError::Target,
+            2 => RequestError::Origin,
+            3 => RequestError::Subprotocol,
+            4 => RequestError::RepeatedSubprotocol,
+            5 => RequestError::TooManySubprotocols,
+            6 => RequestError::HeaderName,
+            7 => RequestError::HeaderValue,
+            8 => RequestError::OwnedHeader,
+            _ => return None,
+        })
     }
 
     /// Something is wrong, unless `valid`.
     pub(super) fn check(&mut self, valid: bool, error: RequestError) {
         if !valid {
-            self.fault = Some(error);
+            self.fault = error as u16;
         }
     }
 
     #[inline(never)]
     pub(super) fn bytes(&mut self, text: &[u8]) {
-        for &byte in text {
-            if self.skip > 0 {
-                self.skip -= 1;
-            } else if let Some(place) = self.room.next() {
-                *place = byte;
+        match text.split_at_checked(self.skip) {
+            Some((_, rest)) => {
+                self.skip = 0;
+                for (byte, place) in rest.iter().zip(&mut self.room) {
+                    *place = *byte;
+                }
             }
+            None => self.skip -= text.len(),
         }
     }
 
@@ -63,60 +120,55 @@ impl<'o> Writer<'o> {
         self.bytes(text.as_bytes());
     }
 
-    /// Text of the application's; `error` if it is not what may stand there.
+    /// The text in front of a place, and what is put there.
     #[inline(never)]
-    pub(super) fn checked(&mut self, text: &str, error: RequestError) {
-        self.text(text);
-        let allowed = allowed(error);
-        // A fragment is no part of a target.
-        let mut other = 0;
-        if error == RequestError::Target {
-            other = b'#';
-        }
+    pub(super) fn put(&mut self, place: Place, text: &[u8]) {
+        let start = usize::from(place.start);
+        let before = TEXT.as_bytes().get(start..start + usize::from(place.len));
+        self.bytes(before.unwrap_or_default());
+        self.bytes(text);
+        let allowed = place.rule & !ERROR;
         let mut valid = !text.is_empty() || allowed & EMPTY != 0;
-        for byte in text.bytes() {
-            valid &= byte != other && allowed >> kind(byte) & 1 != 0;
+        for byte in text {
+            valid &= allowed >> kind(*byte) & 1 != 0;
         }
-        self.check(valid, error);
-    }
-
-    /// A line break and a header of the application's.
-    pub(super) fn header(&mut self, name: &str, value: &str) {
-        self.text("\r\n");
-        self.check(!is_owned(name), RequestError::OwnedHeader);
-        self.checked(name, RequestError::HeaderName);
-        self.text(": ");
-        self.checked(value, RequestError::HeaderValue);
+        if !valid {
+            self.fault = place.rule & ERROR;
+        }
     }
 
     /// The application's headers, and the end of the head.
-    #[inline(never)]
-    pub(super) fn headers(&mut self, headers: &[(&str, &str)]) {
+    pub(super) fn headers(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
+        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| {
+            self.check(!is_owned(name), RequestError::OwnedHeader);
+            self.put(NAME, name.as_bytes());
+            self.put(VALUE, value.as_bytes());
+        };
         for (name, value) in headers {
-            self.header(name, value);
+            each(name, value);
         }
-        self.text("\r\n\r\n");
+        if let Some(more) = more {
+            more(each);
+        }
+        self.put(END, b"");
     }
 
     /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
     /// section 4).
     pub(super) fn status(&mut self, status: u16) {
         self.text("HTTP/1.1 ");
-        self.number(status.into(), 10);
+        self.number(status.into(), DECIMAL);
         self.text(" ");
     }
 
     /// Names of subprotocols, if there are any.
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
-        let mut before = "\r\nSec-WebSocket-Protocol: ";
-        let mut rest = names;
-        while let [name, others @ ..] = rest {
-            self.text(before);
-            self.checked(name, RequestError::Subprotocol);
-            let repeated = others.iter().any(|other| other == name);
-            self.check(!repeated, RequestError::RepeatedSubprotocol);
-            before = ", ";
-            rest = others;
+        let mut place = PROTOCOL;
+        for name in names {
+            self.put(place, name.as_bytes());
+            let same = names.iter().filter(|other| *other == name).count();
+            self.check(same == 1, RequestError::RepeatedSubprotocol);
+            place = ANOTHER;
         }
     }
 
@@ -124,41 +176,45 @@ impl<'o> Writer<'o> {
     pub(super) fn port(&mut self, port: u16) {
         if port != 80 {
             self.text(":");
-            self.number(port.into(), 10);
+            self.number(port.into(), DECIMAL);
         }
     }
 
     /// A number without leading zeros.
     #[allow(clippy::cast_possible_truncation)] // a digit
-    pub(super) fn number(&mut self, number: usize, base: usize) {
-        // Neither is ever 0, which the compiler does not see: a panic would stay in the firmware.
-        let over = |unit| number.checked_div(unit).unwrap_or_default();
-        let mut unit = 1;
-        while over(unit) >= base {
-            unit *= base;
+    pub(super) fn number(&mut self, number: usize, base: NonZero<usize>) {
+        let mut unit = NonZero::<usize>::MIN;
+        while number / unit >= base.get() {
+            unit = NonZero::new(unit.get().wrapping_mul(base.get())).unwrap_or(base);
         }
-        while unit > 0 {
-            let digit = over(unit).checked_rem(base).unwrap_or_default() as u8;
+        loop {
+            let digit = (number / unit % base) as u8;
             let before = if digit < 10 { b'0' } else { b'a' - 10 };
             self.bytes(&[before + digit]);
-            unit = unit.checked_div(base).unwrap_or_default();
+            match NonZero::new(unit.get() / base) {
+                Some(less) => unit = less,
+                None => break,
+            }
         }
     }
 }
 
+/// What numbers are written in.
+pub(super) const DECIMAL: NonZero<usize> = NonZero::new(10).unwrap();
+pub(super) const HEXADECIMAL: NonZero<usize> = NonZero::new(16).unwrap();
+
 // The kinds of bytes in a head. Half of each is what the tokenizer goes by; an odd one may stand in
 // a host (RFC 3986 section 3.2).
 const CONTROL: u8 = 0;
-const LF: u8 = 2;
-const CR: u8 = 4;
-const SPACE: u8 = 6;
-const TAB: u8 = 8;
-const COLON: u8 = 11;
+const CR: u8 = 2;
+const SPACE: u8 = 4;
+const TAB: u8 = 6;
+const COLON: u8 = 9;
 /// May stand in a token (RFC 9110 section 5.6.2).
-const TOKEN: u8 = 12;
+const TOKEN: u8 = 10;
 /// Another visible ASCII character.
-const VISIBLE: u8 = 14;
-const NOT_ASCII: u8 = 16;
+const VISIBLE: u8 = 12;
+const NOT_ASCII: u8 = 14;
 
 /// The kinds of the ASCII characters, two to a byte.
 static KINDS: [u8; 64] = {
@@ -167,7 +223,6 @@ static KINDS: [u8; 64] = {
     #[allow(clippy::indexing_slicing)] // at compile time
     while byte < 128 {
         let kind = match byte {
-            b'\n' => LF,
             b'\r' => CR,
             b' ' => SPACE,
             b'\t' => TAB,
@@ -186,6 +241,7 @@ static KINDS: [u8; 64] = {
 };
 
 /// The kind of `byte`.
+#[inline(never)]
 pub(super) fn kind(byte: u8) -> u8 {
     match KINDS.get(usize::from(byte / 2)) {
         Some(two) => two >> (byte % 2 * 4) & 15,
@@ -193,22 +249,23 @@ pub(super) fn kind(byte: u8) -> u8 {
     }
 }
 
-/// Among the kinds that are allowed, in a place that none has: no byte at all.
-const EMPTY: u32 = 1 << 1;
+// What may stand somewhere: a bit for each kind, and the error where another one does.
+const HOSTS: u16 = IN_HOST | RequestError::Host as u16;
+const TARGETS: u16 = IN_ORIGIN | EMPTY | RequestError::Target as u16;
+const ORIGINS: u16 = IN_ORIGIN | RequestError::Origin as u16;
+const PROTOCOLS: u16 = IN_TOKEN | RequestError::Subprotocol as u16;
+const NAMES: u16 = IN_TOKEN | RequestError::HeaderName as u16;
+const VALUES: u16 = OURS & !ERROR | RequestError::HeaderValue as u16;
+/// What is ours is never wrong.
+const OURS: u16 = IN_ORIGIN | 1 << SPACE | 1 << TAB | 1 << NOT_ASCII | EMPTY | ERROR;
 
-/// The kinds of bytes that a text may have, a bit for each; `error` is what others are.
-const fn allowed(error: RequestError) -> u32 {
-    const HOST: u32 = 1 << COLON | 1 << (VISIBLE + 1) | 1 << (TOKEN + 1);
-    const TOKENS: u32 = 1 << TOKEN | 1 << (TOKEN + 1);
-    const VISIBLES: u32 = HOST | 1 << VISIBLE | TOKENS;
-    match error {
-        RequestError::Host => HOST,
-        RequestError::Target => VISIBLES | EMPTY,
-        RequestError::Origin => VISIBLES,
-        RequestError::HeaderValue => VISIBLES | 1 << SPACE | 1 << TAB | 1 << NOT_ASCII | EMPTY,
-        _ => TOKENS,
-    }
-}
+const IN_TOKEN: u16 = 1 << TOKEN | 1 << (TOKEN + 1);
+const IN_HOST: u16 = 1 << COLON | 1 << (VISIBLE + 1) | 1 << (TOKEN + 1);
+const IN_ORIGIN: u16 = IN_HOST | 1 << VISIBLE | IN_TOKEN;
+/// No byte at all. No kind has its bit.
+const EMPTY: u16 = 1 << 5;
+/// Where the error is: in the bits of the kinds that are allowed nowhere.
+const ERROR: u16 = 0xF;
 
 /// Whether `byte` is a visible ASCII character.
 pub(crate) const fn is_visible(byte: u8) -> bool {

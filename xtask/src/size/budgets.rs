@@ -2,8 +2,9 @@
 
 use super::peers::{PEERS, Peer};
 use super::probes::{Build, Sizes};
-use crate::Result;
+use super::symbols;
 use crate::baseline::verdict;
+use crate::{Result, qemu};
 
 /// The smaller of these counts.
 const COMPACT: [Build; 2] = [Build::new("compact", "s"), Build::new("compact", "z")];
@@ -84,7 +85,45 @@ pub(super) fn table(sizes: &Sizes) -> Result<String> {
         .map(|peer| sizes.size(peer.context))
         .collect::<Result<_>>()?;
     let context = sizes.size("connection")?;
-    Ok(text + &row("RAM of a connection", CONTEXT, context, &peers))
+    text += &row("RAM of a connection", CONTEXT, context, &peers);
+    for (call, at_most) in qemu::BUDGETS {
+        let [s, z] = COMPACT.map(|build| sizes.stack(call, build));
+        text += &row(&format!("stack of {call}"), at_most, s?.min(z?), &[]);
+    }
+    Ok(text)
+}
+
+/// A Markdown table: where the bytes are of what misses its budget, in the build that counts.
+pub(super) fn missed(sizes: &Sizes) -> Result<String> {
+    let mut text = String::from(
+        "| where it goes, bytes | own | in it (not compared) |\n| --- | --: | --- |\n",
+    );
+    let before = text.len();
+    for Budget {
+        probe,
+        what,
+        at_most,
+        ..
+    } in BUDGETS
+    {
+        let measured = smaller(sizes, probe, COMPACT)?;
+        if measured <= *at_most {
+            continue;
+        }
+        for build in COMPACT {
+            let of = sizes.of(probe, build)?;
+            if of.own == measured {
+                let level = build.level;
+                text += &format!("| **{what}** | **{measured}** | `opt-level` {level} |\n");
+                text += &symbols::rows(probe, measured, &of.symbols)?;
+                break;
+            }
+        }
+    }
+    if text.len() == before {
+        text += "| no budget is missed | | |\n";
+    }
+    Ok(text)
 }
 
 fn row(what: &str, at_most: u64, measured: u64, peers: &[u64]) -> String {

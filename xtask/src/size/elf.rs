@@ -15,18 +15,22 @@ pub(crate) struct Flash {
     pub(super) runtime: u64,
 }
 
+/// Is a section of this kind in flash?
+fn in_flash(kind: SectionKind) -> bool {
+    kind == SectionKind::Text || constants(kind)
+}
+
+/// Does a section of this kind hold constants, or initial values?
+fn constants(kind: SectionKind) -> bool {
+    matches!(
+        kind,
+        SectionKind::ReadOnlyData | SectionKind::ReadOnlyString | SectionKind::Data
+    )
+}
+
 /// What lies in flash of the firmware `file`.
 pub(crate) fn flash(file: &Path) -> Result<Flash> {
     read(file, |elf| {
-        let in_flash = |kind| {
-            matches!(
-                kind,
-                SectionKind::Text
-                    | SectionKind::ReadOnlyData
-                    | SectionKind::ReadOnlyString
-                    | SectionKind::Data
-            )
-        };
         let sections = elf.sections().filter(|section| in_flash(section.kind()));
         // Several names can stand for one function.
         let mut runtime = BTreeMap::new();
@@ -40,6 +44,55 @@ pub(crate) fn flash(file: &Path) -> Result<Flash> {
             total: sections.map(|section| section.size()).sum(),
             runtime: runtime.values().sum(),
         })
+    })
+}
+
+/// Something in flash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Symbol {
+    /// Demangled; empty for all that has no name.
+    pub(super) name: String,
+    /// In bytes.
+    pub(super) size: u64,
+    /// Or else a function.
+    pub(super) constant: bool,
+}
+
+/// What lies in flash of the firmware `file` and does not come with the compiler. Constants without a
+/// symbol are one.
+pub(super) fn symbols(file: &Path) -> Result<Vec<Symbol>> {
+    read(file, |elf| {
+        let mut found = Vec::new();
+        for section in elf.sections().filter(|section| in_flash(section.kind())) {
+            let constant = constants(section.kind());
+            // Several names can stand for one function.
+            let mut at = BTreeMap::new();
+            for symbol in elf.symbols() {
+                if symbol.section_index() == Some(section.index()) && symbol.size() > 0 {
+                    at.insert(symbol.address(), symbol);
+                }
+            }
+            let mut left = section.size();
+            for symbol in at.into_values() {
+                left = left.saturating_sub(symbol.size());
+                let name = symbol.name().unwrap_or_default();
+                if !is_runtime(name) || constant {
+                    found.push(Symbol {
+                        name: format!("{:#}", rustc_demangle::demangle(name)),
+                        size: symbol.size(),
+                        constant,
+                    });
+                }
+            }
+            if constant && left > 0 {
+                found.push(Symbol {
+                    name: String::new(),
+                    size: left,
+                    constant,
+                });
+            }
+        }
+        Ok(found)
     })
 }
 

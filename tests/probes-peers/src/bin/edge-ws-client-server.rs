@@ -2,16 +2,13 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::{flag, keep, run};
-use ws_probes_peers::edge::{client, frames, server};
+#[path = "../entries/edge/client.rs"]
+mod client;
+#[path = "../entries/edge/frames.rs"]
+mod frames;
+#[path = "../entries/edge/heads.rs"]
+mod heads;
+#[path = "../entries/edge/server.rs"]
+mod server;
 
-ws_probes::firmware!({
-    if flag() {
-        keep(run(client()));
-    } else {
-        keep(run(server()));
-    }
-    while flag() {
-        frames();
-    }
-});
+ws_probes::probe!(frames, heads, client, server);

@@ -2,12 +2,11 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::{keep, run};
-use ws_probes_peers::edge::{client, frames};
+#[path = "../entries/edge/client.rs"]
+mod client;
+#[path = "../entries/edge/frames.rs"]
+mod frames;
+#[path = "../entries/edge/heads.rs"]
+mod heads;
 
-ws_probes::firmware!({
-    keep(run(client()));
-    while ws_probes::flag() {
-        frames();
-    }
-});
+ws_probes::probe!(frames, heads, client);

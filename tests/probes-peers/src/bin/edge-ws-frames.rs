@@ -2,11 +2,7 @@
 #![no_std]
 #![no_main]
 
-use ws_probes_peers::edge::Entries;
+#[path = "../entries/edge/frames.rs"]
+mod frames;
 
-/// Links the entries; the section is not in flash.
-#[used]
-#[unsafe(link_section = ".sizes")]
-static CODEC: Entries = Entries::ALL;
-
-ws_probes::firmware!({});
+ws_probes::probe!(frames);

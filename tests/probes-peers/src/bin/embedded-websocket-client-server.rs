@@ -2,19 +2,13 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::flag;
-use ws_probes_peers::embedded_websocket::{client, client_frames, server, server_frames};
+#[path = "../entries/embedded_websocket/client.rs"]
+mod client;
+#[path = "../entries/embedded_websocket/client_frames.rs"]
+mod client_frames;
+#[path = "../entries/embedded_websocket/server.rs"]
+mod server;
+#[path = "../entries/embedded_websocket/server_frames.rs"]
+mod server_frames;
 
-ws_probes::firmware!({
-    if flag() {
-        if let Some(mut client) = client() {
-            while flag() {
-                client_frames(&mut client);
-            }
-        }
-    } else if let Some(mut server) = server() {
-        while flag() {
-            server_frames(&mut server);
-        }
-    }
-});
+ws_probes::probe!(client_frames, server_frames, client, server);

@@ -2,13 +2,9 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::flag;
-use ws_probes_peers::embedded_websocket::{client, client_frames};
+#[path = "../entries/embedded_websocket/client.rs"]
+mod client;
+#[path = "../entries/embedded_websocket/client_frames.rs"]
+mod client_frames;
 
-ws_probes::firmware!({
-    if let Some(mut client) = client() {
-        while flag() {
-            client_frames(&mut client);
-        }
-    }
-});
+ws_probes::probe!(client_frames, client);

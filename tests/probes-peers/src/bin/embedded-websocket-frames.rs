@@ -2,11 +2,9 @@
 #![no_std]
 #![no_main]
 
-use ws_probes_peers::embedded_websocket::Entries;
+#[path = "../entries/embedded_websocket/client_frames.rs"]
+mod client_frames;
+#[path = "../entries/embedded_websocket/server_frames.rs"]
+mod server_frames;
 
-/// Links the entries; the section is not in flash.
-#[used]
-#[unsafe(link_section = ".sizes")]
-static CODEC: Entries = Entries::ALL;
-
-ws_probes::firmware!({});
+ws_probes::probe!(client_frames, server_frames);

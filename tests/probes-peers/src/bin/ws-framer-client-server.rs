@@ -2,17 +2,11 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::{flag, keep};
-use ws_probes_peers::framer::{client, connection, frames, server};
+#[path = "../entries/framer/client.rs"]
+mod client;
+#[path = "../entries/framer/frames.rs"]
+mod frames;
+#[path = "../entries/framer/server.rs"]
+mod server;
 
-ws_probes::firmware!({
-    let (mut rx, mut tx) = connection();
-    if flag() {
-        keep(client(&mut rx, &mut tx));
-    } else {
-        keep(server(&mut tx));
-    }
-    while flag() {
-        frames(&mut rx, &mut tx);
-    }
-});
+ws_probes::probe!(frames, client, server);

@@ -2,13 +2,9 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::keep;
-use ws_probes_peers::framer::{client, connection, frames};
+#[path = "../entries/framer/client.rs"]
+mod client;
+#[path = "../entries/framer/frames.rs"]
+mod frames;
 
-ws_probes::firmware!({
-    let (mut rx, mut tx) = connection();
-    keep(client(&mut rx, &mut tx));
-    while ws_probes::flag() {
-        frames(&mut rx, &mut tx);
-    }
-});
+ws_probes::probe!(frames, client);

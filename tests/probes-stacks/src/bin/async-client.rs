@@ -1,26 +1,56 @@
-//! One WebSocket on an async stream: connect, send, receive, disconnect.
+//! One WebSocket on an async stream: connect, send, receive, disconnect, each run to its end.
 #![no_std]
 #![no_main]
 
-use ws_probes::{bytes, flag, keep, run, text, word};
-use ws_probes_stacks::stream::{Chip, Stream};
-use ws_socket::asynch::{WebSocket, WebSocketRequest};
-use ws_socket::{Config, Opcode, Timeout};
+mod calls {
+    use embedded_io_async::ErrorKind;
+    use ws_probes::run;
+    use ws_probes::stack::opcode;
+    use ws_probes_stacks::stream::{Chip, Stream};
+    use ws_socket::asynch::{WebSocket, WebSocketRequest};
+    use ws_socket::{
+        Config, ConnectError, DisconnectError, Disconnected, ReceiveError, Received, SendError,
+        Timeout,
+    };
 
-ws_probes::firmware!(run(async {
-    let timeout = Timeout::Millis(word() as u32);
-    let protocols = [text()];
-    let request = WebSocketRequest::new(text(), text()).subprotocols(&protocols);
-    let config = Config::DEFAULT;
-    match WebSocket::connect(Stream, &request, bytes(), Chip, config, timeout).await {
-        Ok(mut ws) => {
-            while flag() {
-                let opcode = if flag() { Opcode::Text } else { Opcode::Binary };
-                keep(ws.send_msg(bytes(), opcode, flag(), timeout).await);
-                keep(ws.recv_msg(bytes(), timeout).await);
-            }
-            keep(ws.disconnect(timeout).await);
+    type Socket = WebSocket<'static, Stream, Chip>;
+
+    ws_probes::entries! {
+        /// Connects.
+        fn connect(
+            host: &str,
+            target: &str,
+            subprotocols: &[&str],
+            buffer: &'static mut [u8],
+            timeout: u32,
+        ) -> Result<Socket, ConnectError<ErrorKind>> {
+            let request = WebSocketRequest::new(host, target).subprotocols(subprotocols);
+            let (config, timeout) = (Config::DEFAULT, Timeout::Millis(timeout));
+            run(WebSocket::connect(Stream, &request, buffer, Chip, config, timeout))
         }
-        Err(error) => keep(error),
+        /// Sends.
+        fn send(
+            ws: &mut Socket,
+            payload: &[u8],
+            text: bool,
+            fin: bool,
+            timeout: u32,
+        ) -> Result<usize, SendError<ErrorKind>> {
+            run(ws.send_msg(payload, opcode(text), fin, Timeout::Millis(timeout)))
+        }
+        /// Receives.
+        fn receive(
+            ws: &mut Socket,
+            buffer: &mut [u8],
+            timeout: u32,
+        ) -> Result<Received, ReceiveError<ErrorKind>> {
+            run(ws.recv_msg(buffer, Timeout::Millis(timeout)))
+        }
+        /// Closes.
+        fn disconnect(ws: &mut Socket, timeout: u32) -> Result<Disconnected, DisconnectError> {
+            run(ws.disconnect(Timeout::Millis(timeout)))
+        }
     }
-}));
+}
+
+ws_probes::probe!(calls);

@@ -2,27 +2,53 @@
 #![no_std]
 #![no_main]
 
-use core::net::{Ipv4Addr, SocketAddr};
+mod calls {
+    use core::net::SocketAddr;
 
-use embedded_nal::TcpClientStack;
-use ws_probes::stack::{Chip, Registers};
-use ws_probes::{bytes, flag, keep, text, word};
-use ws_transport_mqtt::{Buffers, MqttRequest, MqttStack};
+    use embedded_nal::{TcpClientStack, nb};
+    use ws_probes::stack::{Broken, Chip, Registers};
+    use ws_socket::WebSocketId;
+    use ws_transport_mqtt::{Buffers, MqttError, MqttRequest, MqttStack};
 
-ws_probes::firmware!({
-    let request = MqttRequest::new(text());
-    let buffers = [Buffers::new(bytes(), bytes())];
-    let mut stack = MqttStack::<_, _, 1>::new(Registers, Chip, request, buffers);
-    let remote = SocketAddr::from((Ipv4Addr::from_bits(word() as u32), word() as u16));
-    match stack.socket() {
-        Ok(mut socket) => {
-            while stack.connect(&mut socket, remote).is_err() && flag() {}
-            while flag() {
-                keep(stack.send(&mut socket, bytes()));
-                keep(stack.receive(&mut socket, bytes()));
-            }
-            keep(stack.close(socket));
+    type Stack = MqttStack<'static, Registers, Chip, 1>;
+    type Error = MqttError<Broken>;
+
+    ws_probes::entries! {
+        /// A stack for one connection.
+        fn new(host: &'static str, buffers: Buffers<'static>) -> Stack {
+            MqttStack::new(Registers, Chip, MqttRequest::new(host), [buffers])
         }
-        Err(error) => keep(error),
+        /// A socket.
+        fn socket(stack: &mut Stack) -> Result<WebSocketId, Error> { stack.socket() }
+        /// Connects.
+        fn connect(
+            stack: &mut Stack,
+            socket: &mut WebSocketId,
+            remote: SocketAddr,
+        ) -> nb::Result<(), Error> {
+            stack.connect(socket, remote)
+        }
+        /// Sends.
+        fn send(
+            stack: &mut Stack,
+            socket: &mut WebSocketId,
+            bytes: &[u8],
+        ) -> nb::Result<usize, Error> {
+            stack.send(socket, bytes)
+        }
+        /// Receives.
+        fn receive(
+            stack: &mut Stack,
+            socket: &mut WebSocketId,
+            buffer: &mut [u8],
+        ) -> nb::Result<usize, Error> {
+            stack.receive(socket, buffer)
+        }
+        /// Closes.
+        fn close(stack: &mut Stack, socket: WebSocketId) -> Result<(), Error> {
+            stack.close(socket)
+        }
     }
-});
+}
+
+ws_probes::probe!(calls);

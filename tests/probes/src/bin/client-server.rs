@@ -2,16 +2,11 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::frames::{connection, frames};
+#[path = "../entries/client.rs"]
+mod client;
+#[path = "../entries/frames.rs"]
+mod frames;
+#[path = "../entries/server.rs"]
+mod server;
 
-ws_probes::firmware!({
-    if ws_probes::flag() {
-        ws_probes::handshake::client();
-    } else {
-        ws_probes::handshake::server();
-    }
-    let mut connection = connection();
-    while ws_probes::flag() {
-        frames(&mut connection);
-    }
-});
+ws_probes::probe!(frames, client, server);

@@ -2,13 +2,9 @@
 #![no_std]
 #![no_main]
 
-use ws_core::{Connection, Role};
-use ws_probes::frames::frames;
+#[path = "../entries/client.rs"]
+mod client;
+#[path = "../entries/frames.rs"]
+mod frames;
 
-ws_probes::firmware!({
-    ws_probes::handshake::client();
-    let mut connection = Connection::new(Role::Client);
-    while ws_probes::flag() {
-        frames(&mut connection);
-    }
-});
+ws_probes::probe!(frames, client);

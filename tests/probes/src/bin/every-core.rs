@@ -2,13 +2,13 @@
 #![no_std]
 #![no_main]
 
-use ws_probes::frames::{connection, frames};
-use ws_probes::{every, handshake};
+use ws_probes::drive::{client, connection, frames, server};
+use ws_probes::every;
 
 ws_probes::firmware!({
     every::core();
-    handshake::client();
-    handshake::server();
+    client();
+    server();
     let mut connection = connection();
     while ws_probes::flag() {
         frames(&mut connection);

@@ -1,15 +1,10 @@
-//! Frames, and the accept value for a handshake that somebody else does.
+//! Frames, and the accept value.
 #![no_std]
 #![no_main]
 
-use ws_core::handshake::{SoftSha1, accept_value};
-use ws_probes::frames::Entries;
+#[path = "../entries/accept.rs"]
+mod accept;
+#[path = "../entries/frames.rs"]
+mod frames;
 
-/// Links the entries; the section is not in flash.
-#[used]
-#[unsafe(link_section = ".sizes")]
-static CODEC: Entries = Entries::ALL;
-
-ws_probes::firmware!({
-    ws_probes::keep(accept_value(ws_probes::bytes(), &mut SoftSha1));
-});
+ws_probes::probe!(frames, accept);

@@ -1,12 +1,8 @@
-//! Frames, both roles: the codec without a driver.
+//! Frames, both roles: everything a codec does.
 #![no_std]
 #![no_main]
 
-use ws_probes::frames::Entries;
+#[path = "../entries/frames.rs"]
+mod frames;
 
-/// Links the entries; the section is not in flash.
-#[used]
-#[unsafe(link_section = ".sizes")]
-static CODEC: Entries = Entries::ALL;
-
-ws_probes::firmware!({});
+ws_probes::probe!(frames);

@@ -2,13 +2,9 @@
 #![no_std]
 #![no_main]
 
-use ws_core::{Connection, Role};
-use ws_probes::frames::frames;
+#[path = "../entries/frames.rs"]
+mod frames;
+#[path = "../entries/server.rs"]
+mod server;
 
-ws_probes::firmware!({
-    ws_probes::handshake::server();
-    let mut connection = Connection::new(Role::Server);
-    while ws_probes::flag() {
-        frames(&mut connection);
-    }
-});
+ws_probes::probe!(frames, server);

@@ -4,9 +4,7 @@ use ws_core::{
     CloseCode, Connection, Frame, FrameError, Opcode, ProtocolError, Receiver, Role, Transmitter,
 };
 
-use crate::{array, bytes, done, flag, keep, word};
-
-crate::entries! {
+ws_probes::entries! {
     /// A connection of a role that is known only when it runs.
     fn new(role: Role) -> Connection { Connection::new(role) }
     /// Takes a header apart; unmasks and checks payload.
@@ -33,24 +31,4 @@ crate::entries! {
     fn sent(tx: &mut Transmitter, count: usize) -> usize { tx.sent(count) }
     /// Nothing: it is taken back.
     fn rollback(tx: &mut Transmitter) -> bool { tx.rollback() }
-}
-
-/// A connection of a role that is known only when it runs.
-pub fn connection() -> Connection {
-    new(if flag() { Role::Client } else { Role::Server })
-}
-
-/// The least driver there can be.
-pub fn frames(connection: &mut Connection) {
-    let Connection { rx, tx } = connection;
-    match take(rx, bytes(), word()) {
-        Ok(taken) => keep((taken, frame(rx))),
-        Err(error) => done(close_code(error).0.into()),
-    }
-    let opcode = u8::try_from(word()).ok().and_then(Opcode::from_wire);
-    let opcode = opcode.unwrap_or(Opcode::Binary);
-    keep(begin(tx, opcode, flag(), word(), *array()));
-    done(fill(tx, bytes(), bytes()));
-    done(sent(tx, word()));
-    done(usize::from(rollback(tx)));
 }
