@@ -6,7 +6,7 @@ use super::fields::{
     ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, PROTOCOL, SEEN,
     TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::request::Request;
 
 /// Where `position` is when the request has to be regenerated no more.
@@ -108,7 +108,7 @@ impl ClientHandshake {
     /// to the bytes of the response, interim responses included.
     #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut exchange = Exchange::new(State::StatusVersion, FIRST, limit);
+        let mut exchange = Exchange::new(head::REPLY, FIRST, limit);
         let (key, _) = exchange.text.split_at_mut(24);
         base64(nonce, key);
         Self { exchange }
@@ -171,7 +171,7 @@ impl ClientHandshake {
         }
         let before = exchange.left;
         exchange.response(request.subprotocols, bytes, on_part)?;
-        let upgraded = (exchange.state == State::Complete).then_some(Upgraded {
+        let upgraded = (exchange.state == head::COMPLETE).then_some(Upgraded {
             subprotocol: exchange.subprotocol(),
         });
         Ok((usize::from(before - exchange.left), upgraded))
@@ -198,7 +198,7 @@ impl Exchange {
             on_part,
         };
         self.receive(cx, bytes)?;
-        if self.state != State::Complete {
+        if self.state != head::COMPLETE {
             return Ok(());
         }
         match self.number {

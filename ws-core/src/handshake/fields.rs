@@ -2,7 +2,7 @@
 //! recognised in a head, and the record of what was.
 
 use super::accept::{GUID, Sha1, base64};
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::texts::{VALUE, group, mark, walk};
 
 // The fields. First those whose texts are in `TEXT`, and of these first those in which case does
@@ -79,7 +79,7 @@ pub(super) struct Context<'a, 'p> {
 #[derive(Debug, Clone)]
 #[repr(C)] // Code is shorter where the small ones come first.
 pub(super) struct Exchange {
-    pub(super) state: State,
+    pub(super) state: u8,
     /// The field that is being read.
     field: u8,
     /// The candidate that matched, in a list the first one that did.
@@ -106,7 +106,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The first line begins with `state` and the field; at most `left` bytes may come.
-    pub(super) const fn new(state: State, field: u8, left: u16) -> Self {
+    pub(super) const fn new(state: u8, field: u8, left: u16) -> Self {
         Self {
             state,
             field,
@@ -132,7 +132,7 @@ impl Exchange {
 
     /// Begins anew behind an interim response.
     pub(super) const fn restart(&mut self) {
-        self.state = State::StatusVersion;
+        self.state = head::REPLY;
         self.field = FIRST;
         self.number = 0;
         self.notes = [0; 4];
@@ -161,10 +161,10 @@ impl Exchange {
     /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.
     pub(super) const fn want(&self) -> usize {
         match self.state {
-            State::Complete => 0,
-            State::LastCr => 1,
-            State::LineStart => 2,
-            State::Cr | State::FirstCr => 3,
+            head::COMPLETE => 0,
+            head::LAST_CR => 1,
+            head::LINE_START => 2,
+            head::CR | head::FIRST_CR => 3,
             _ => 4,
         }
     }
@@ -177,89 +177,63 @@ impl Exchange {
     ) -> Result<(), HeadError> {
         // Where the part that is being read begins, and where it ends but for white space.
         let (mut start, mut end) = (0, 0);
-        let mut at = 0;
-        loop {
+        for (at, &byte) in bytes.iter().enumerate() {
             let before = self.state;
-            let byte = bytes.get(at);
-            if let Some(&byte) = byte {
-                self.take(cx, byte);
-                if let Some(error) = self.state.error() {
-                    return Err(error);
-                }
-                at += 1;
-                if self.state.is_part() {
+            let Some(left) = self.left.checked_sub(1) else {
+                return Err(HeadError::TooLong);
+            };
+            self.left = left;
+            let step = head::read(before, byte);
+            self.state = step & 31;
+            match step >> 5 {
+                head::PART => {
                     if byte > b' ' {
-                        end = at;
+                        end = at + 1;
                     }
+                    self.byte(cx, byte);
                     continue;
                 }
-            } else if before.is_part() {
-                end = at;
-            } else {
-                return Ok(());
-            }
-            if byte.is_none() || self.state != before {
-                let piece = bytes.get(start..end).unwrap_or_default();
-                let part = match before {
-                    State::Method => Some(HeadPart::Method(piece)),
-                    State::Target => Some(HeadPart::Target(piece)),
-                    State::Name => Some(HeadPart::Name(piece)),
-                    State::Value => Some(HeadPart::Value(piece)),
-                    State::Status => Some(HeadPart::Status(self.number)),
-                    State::Cr => Some(HeadPart::HeaderEnd),
-                    _ => None,
-                };
-                if let Some(part) = part {
-                    (cx.on_part)(part);
+                head::DIGIT => {
+                    let digit = u16::from(byte.wrapping_sub(b'0'));
+                    if digit > 9 || self.number > 99 || self.number | digit == 0 {
+                        return Err(HeadError::StartLine);
+                    }
+                    self.number = self.number * 10 + digit;
                 }
+                head::END_STATUS => {
+                    if self.number < 100 {
+                        return Err(HeadError::StartLine);
+                    }
+                    (cx.on_part)(HeadPart::Status(self.number));
+                }
+                head::END => {
+                    emit(cx, before, bytes.get(start..end));
+                    let found = self.end_value(cx);
+                    self.field = match before {
+                        head::NAME => found,
+                        head::METHOD => TARGET,
+                        head::TARGET => FIRST,
+                        head::VERSION | head::REPLY if found == NONE => {
+                            return Err(HeadError::Version);
+                        }
+                        _ => NAMING,
+                    };
+                }
+                head::END_HEADER => (cx.on_part)(HeadPart::HeaderEnd),
+                head::ERROR => return Err(head::error_of(self.state)),
+                _ => {}
             }
-            start = at;
-            if self.state == State::Complete && matches!(self.number, 102..200 | 100) {
+            start = at + 1;
+            if self.state == head::COMPLETE {
+                if self.number == 101 || self.number / 100 != 1 {
+                    return Ok(());
+                }
                 // RFC 9110 section 15.2: an interim response, another one follows.
                 self.restart();
             }
-            if byte.is_none() || self.state == State::Complete {
-                return Ok(());
-            }
         }
-    }
-
-    /// Takes a byte: where it stands, and what comes of it.
-    fn take(&mut self, cx: &Context<'_, '_>, byte: u8) {
-        let before = self.state;
-        let mut state = before.step(byte);
-        if before == State::Status {
-            let digit = u16::from(byte).wrapping_sub(b'0'.into());
-            if state != before {
-                // The byte behind the status.
-                if self.number < 100 {
-                    state = State::BadStartLine;
-                }
-            } else if digit > 9 || self.number > 99 || self.number + digit == 0 {
-                state = State::BadStartLine;
-            } else {
-                self.number = self.number * 10 + digit;
-            }
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => state = State::TooLong,
-        }
-        self.state = state;
-        if state.is_part() {
-            self.byte(cx, byte);
-        } else if before.has_end() && state.error().is_none() {
-            let found = self.end_value(cx);
-            if found == NONE && matches!(before, State::Version | State::StatusVersion) {
-                self.state = State::BadVersion;
-            }
-            self.field = match before {
-                State::Name => found,
-                State::Method => TARGET,
-                State::Target => FIRST,
-                _ => NAMING,
-            };
-        }
+        emit(cx, self.state, bytes.get(start..));
+        Ok(())
     }
 
     /// A byte of a name, a value, or the like.
@@ -372,4 +346,17 @@ impl Exchange {
 #[allow(clippy::cast_possible_truncation)] // on purpose
 pub(super) const fn bit(field: u8) -> u16 {
     (1u32 << field) as u16
+}
+
+/// Hands out a piece of a part.
+#[inline(never)]
+fn emit(cx: &mut Context<'_, '_>, state: u8, piece: Option<&[u8]>) {
+    let piece = piece.unwrap_or_default();
+    (cx.on_part)(match state {
+        head::METHOD => HeadPart::Method(piece),
+        head::TARGET => HeadPart::Target(piece),
+        head::NAME => HeadPart::Name(piece),
+        head::VALUE => HeadPart::Value(piece),
+        _ => return,
+    });
 }
