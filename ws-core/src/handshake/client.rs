@@ -196,8 +196,10 @@ impl Exchange {
             lists: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
+            bytes,
+            part: 0..0,
         };
-        self.receive(cx, bytes)?;
+        self.receive(cx)?;
         if self.state != head::COMPLETE {
             return Ok(());
         }

@@ -4,6 +4,7 @@
 use super::accept::{GUID, Sha1, base64};
 use super::head::{self, HeadError, HeadPart};
 use super::texts::{VALUE, group, mark, walk};
+use core::ops::Range;
 
 // The fields. First those whose texts are in `TEXT`, and of these first those in which case does
 // not count.
@@ -73,6 +74,24 @@ pub(super) struct Context<'a, 'p> {
     /// [`ACCEPT`], to be compared with the text, or [`KEY`], to be kept there.
     pub(super) secret: u8,
     pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+    pub(super) bytes: &'a [u8],
+    /// Where in them the part that is being read begins, and where it ends but for white space.
+    pub(super) part: Range<usize>,
+}
+
+impl Context<'_, '_> {
+    /// Hands out a piece of a part.
+    #[inline(never)]
+    fn emit(&mut self, state: u8) {
+        let piece = self.bytes.get(self.part.clone()).unwrap_or_default();
+        (self.on_part)(match state {
+            head::METHOD => HeadPart::Method(piece),
+            head::TARGET => HeadPart::Target(piece),
+            head::NAME => HeadPart::Name(piece),
+            head::VALUE => HeadPart::Value(piece),
+            _ => return,
+        });
+    }
 }
 
 /// The state of a handshake, but for who is who.
@@ -170,14 +189,8 @@ impl Exchange {
     }
 
     /// Takes bytes up to their end, that of the head, or an error.
-    pub(super) fn receive(
-        &mut self,
-        cx: &mut Context<'_, '_>,
-        bytes: &[u8],
-    ) -> Result<(), HeadError> {
-        // Where the part that is being read begins, and where it ends but for white space.
-        let (mut start, mut end) = (0, 0);
-        for (at, &byte) in bytes.iter().enumerate() {
+    pub(super) fn receive(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
+        for (at, &byte) in cx.bytes.iter().enumerate() {
             let before = self.state;
             let Some(left) = self.left.checked_sub(1) else {
                 return Err(HeadError::TooLong);
@@ -188,7 +201,7 @@ impl Exchange {
             match step >> 5 {
                 head::PART => {
                     if byte > b' ' {
-                        end = at + 1;
+                        cx.part.end = at + 1;
                     }
                     self.byte(cx, byte);
                     continue;
@@ -207,7 +220,7 @@ impl Exchange {
                     (cx.on_part)(HeadPart::Status(self.number));
                 }
                 head::END => {
-                    emit(cx, before, bytes.get(start..end));
+                    cx.emit(before);
                     let found = self.end_value(cx);
                     self.field = match before {
                         head::NAME => found,
@@ -223,7 +236,7 @@ impl Exchange {
                 head::ERROR => return Err(head::error_of(self.state)),
                 _ => {}
             }
-            start = at + 1;
+            cx.part.start = at + 1;
             if self.state == head::COMPLETE {
                 if self.number == 101 || self.number / 100 != 1 {
                     return Ok(());
@@ -232,7 +245,8 @@ impl Exchange {
                 self.restart();
             }
         }
-        emit(cx, self.state, bytes.get(start..));
+        cx.part.end = cx.bytes.len();
+        cx.emit(self.state);
         Ok(())
     }
 
@@ -346,17 +360,4 @@ impl Exchange {
 #[allow(clippy::cast_possible_truncation)] // on purpose
 pub(super) const fn bit(field: u8) -> u16 {
     (1u32 << field) as u16
-}
-
-/// Hands out a piece of a part.
-#[inline(never)]
-fn emit(cx: &mut Context<'_, '_>, state: u8, piece: Option<&[u8]>) {
-    let piece = piece.unwrap_or_default();
-    (cx.on_part)(match state {
-        head::METHOD => HeadPart::Method(piece),
-        head::TARGET => HeadPart::Target(piece),
-        head::NAME => HeadPart::Name(piece),
-        head::VALUE => HeadPart::Value(piece),
-        _ => return,
-    });
 }

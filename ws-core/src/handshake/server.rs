@@ -311,8 +311,10 @@ impl ServerHandshake {
                 rules.origins,
             ],
             on_part,
+            bytes,
+            part: 0..0,
         };
-        self.exchange.receive(cx, bytes)?;
+        self.exchange.receive(cx)?;
         if self.exchange.state != head::COMPLETE {
             return Ok(());
         }
