@@ -237,7 +237,7 @@ impl Exchange {
                 _ => {}
             }
             cx.part.start = at + 1;
-            if self.state == head::COMPLETE {
+            if step == head::COMPLETE {
                 if self.number == 101 || self.number / 100 != 1 {
                     return Ok(());
                 }
@@ -254,16 +254,15 @@ impl Exchange {
     #[inline(always)]
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let field = self.field;
+        // White space in front is nothing, and behind it only the end may come.
+        let byte = if byte <= b' ' { 0 } else { byte };
         if byte == b',' && cx.lists >> field & 1 != 0 {
             self.end_element(cx);
         } else if byte == b'?' && field == TARGET {
             self.end_value(cx);
             self.field = QUERY;
-        } else if byte > b' ' {
+        } else if byte != 0 || self.matched > 0 {
             self.match_byte(cx, byte);
-        } else if self.matched > 0 {
-            // White space in front is nothing, and behind it only the end may come.
-            self.match_byte(cx, 0);
         }
     }
 

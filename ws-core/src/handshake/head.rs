@@ -111,7 +111,7 @@ const fn error(error: HeadError) -> u8 {
 
 /// The steps from each state up to [`LINE_START`], for each kind of the next byte from CR on.
 #[rustfmt::skip]
-static STEPS: [u8; 7 * 13] = {
+static STEPS: [u8; 7 * 13 + 3] = {
     const fn part(state: u8) -> u8 { step(PART, state) }
     const fn end(state: u8) -> u8 { step(END, state) }
     const X: u8 = error(HeadError::StartLine);
@@ -135,28 +135,27 @@ static STEPS: [u8; 7 * 13] = {
         X, X, X, X, part(VERSION), part(VERSION), X, // VERSION_START
         FIRST_CR, REASON, REASON, REASON, REASON, REASON, REASON, // REASON
         LAST_CR, FOLD, FOLD, error(HeadError::EmptyName), part(NAME), BAD, BAD, // LINE_START
+        // LF
+        step(END_HEADER, LINE_START), LINE_START, COMPLETE, // CR, FIRST_CR, LAST_CR
     ]
 };
 
 /// What `byte` means behind a state. Not to be called when complete.
 pub(super) fn read(state: u8, byte: u8) -> u8 {
-    let kind = kind(byte) / 2;
-    if byte == b'\n' {
-        return match state {
-            CR => step(END_HEADER, LINE_START),
-            FIRST_CR => LINE_START,
-            LAST_CR => COMPLETE,
-            _ => error(HeadError::BareLf),
-        };
-    }
-    if state >= CR {
-        return error(HeadError::BareCr);
-    }
-    if kind == 0 {
-        return error(HeadError::Control);
-    }
-    let at = usize::from(state) * 7 + usize::from(kind) - 1;
-    STEPS.get(at).copied().unwrap_or(X)
+    let at = if state >= CR {
+        if byte != b'\n' {
+            return error(HeadError::BareCr);
+        }
+        // Their steps stand behind the others.
+        state + 7 * 13 - CR
+    } else {
+        match kind(byte) / 2 {
+            0 if byte == b'\n' => return error(HeadError::BareLf),
+            0 => return error(HeadError::Control),
+            kind => state * 7 + kind - 1,
+        }
+    };
+    STEPS.get(usize::from(at)).copied().unwrap_or(X)
 }
 
 const X: u8 = error(HeadError::StartLine);
