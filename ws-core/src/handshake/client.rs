@@ -185,6 +185,7 @@ impl ClientHandshake {
 
 impl Exchange {
     /// Reads bytes of the response, and judges it when it is complete.
+    #[inline(always)]
     fn response(
         &mut self,
         subprotocols: &[&str],

@@ -81,6 +81,7 @@ impl<'o> Writer<'o> {
     }
 
     /// What was wrong: the last thing that was.
+    #[inline(always)]
     pub(super) const fn fault(&self) -> Option<RequestError> {
         Some(match self.fault {
             0 => RequestError::Host,
@@ -155,6 +156,7 @@ impl<'o> Writer<'o> {
 
     /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
     /// section 4).
+    #[inline(always)]
     pub(super) fn status(&mut self, status: u16) {
         self.text("HTTP/1.1 ");
         self.number(status.into(), DECIMAL);
