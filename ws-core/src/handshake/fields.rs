@@ -254,14 +254,20 @@ impl Exchange {
     #[inline(always)]
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let field = self.field;
-        // White space in front is nothing, and behind it only the end may come.
+        // White space in front is nothing, and behind it only the end may come. Where no candidate
+        // is left none comes back.
         let byte = if byte <= b' ' { 0 } else { byte };
         if byte == b',' && cx.lists >> field & 1 != 0 {
             self.end_element(cx);
         } else if byte == b'?' && field == TARGET {
             self.end_value(cx);
             self.field = QUERY;
-        } else if byte != 0 || self.matched > 0 {
+        } else if if self.matched == 0 {
+            u16::from(byte)
+        } else {
+            self.alive
+        } != 0
+        {
             self.match_byte(cx, byte);
         }
     }
