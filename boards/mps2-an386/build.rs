@@ -15,6 +15,11 @@ const BOARDS: &[(&str, &str, &str)] = &[
         "ORIGIN = 0x20000000, LENGTH = 4M",
     ),
     (
+        "an386-alone",
+        "ORIGIN = 0x00000000, LENGTH = 4M",
+        "ORIGIN = 0x20000000, LENGTH = 4M",
+    ),
+    (
         "an505",
         "ORIGIN = 0x10000000, LENGTH = 4M",
         "ORIGIN = 0x38000000, LENGTH = 4M",
@@ -31,7 +36,8 @@ fn main() {
     let chosen: Vec<_> = BOARDS
         .iter()
         .filter(|(feature, ..)| {
-            std::env::var_os(format!("CARGO_FEATURE_{}", feature.to_uppercase())).is_some()
+            let name = feature.to_uppercase().replace('-', "_");
+            std::env::var_os(format!("CARGO_FEATURE_{name}")).is_some()
         })
         .collect();
     let [(_, flash, ram)] = chosen[..] else {

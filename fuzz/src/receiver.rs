@@ -128,16 +128,14 @@ fn wanted(role: Role, limit: usize, bytes: &[u8], cuts: &Cuts) -> Said {
         }
         rest = behind;
         let mut read = read.to_vec();
-        let result = if receiver.in_payload() {
-            let frame = receiver.frame().expect("the header is complete");
-            receiver
-                .payload(&mut read)
-                .inspect(|(_, end)| said.piece(frame, &read, *end))
-        } else {
-            receiver.header(&read, limit).map(|count| (count, false))
-        };
-        match result {
-            Ok((count, _)) => assert_eq!(count, read.len(), "it wanted too much"),
+        let frame = receiver.frame();
+        match receiver.take(&mut read, limit) {
+            Ok(count) => {
+                assert_eq!(count, read.len(), "it wanted too much");
+                if let Some(frame) = frame {
+                    said.piece(frame, &read, !receiver.in_payload());
+                }
+            }
             Err(error) => said.error = Some(error),
         }
     }

@@ -1,7 +1,7 @@
 //! Close codes and the payload of a Close frame (RFC 6455 sections 5.5.1 and 7.4).
 
 use crate::error::ProtocolError;
-use crate::utf8::Utf8;
+use crate::receiver::Receiver;
 
 /// The longest payload of a control frame in bytes (RFC 6455 section 5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -45,12 +45,17 @@ impl CloseCode {
     /// 1000–1003, 1007–1014 (defined or registered), 3000–3999 (registered) and 4000–4999
     /// (private use); not 1004–1006, 1015, nor what no specification has defined yet.
     pub const fn is_valid_on_wire(self) -> bool {
-        // A bit for each of the codes from 1000 to 1014.
-        const DEFINED: u32 = 0x7F8F;
-        match (self.0 as u32).wrapping_sub(1000) {
-            above @ 0..15 => DEFINED >> above & 1 != 0,
-            above => matches!(above, 2000..4000),
-        }
+        is_valid(self.0 as usize)
+    }
+}
+
+/// [`CloseCode::is_valid_on_wire`]; of a word, which takes fewer instructions.
+pub(crate) const fn is_valid(code: usize) -> bool {
+    // A bit for each of the codes from 1000 to 1014.
+    const DEFINED: u32 = 0x7F8F;
+    match code.wrapping_sub(1000) {
+        above @ 0..15 => DEFINED >> above & 1 != 0,
+        above => matches!(above, 2000..4000),
     }
 }
 
@@ -88,16 +93,7 @@ pub fn parse_close(payload: &[u8]) -> Result<(CloseCode, &str), ProtocolError> {
 /// # Errors
 /// As [`parse_close`].
 pub fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
-    if payload.len() == 1 {
-        return Err(ProtocolError::ClosePayload);
-    }
-    let (mut code, mut reason) = (CODE_EMPTY, Utf8::START);
-    reason.push(take_code(&mut code, payload)?)?;
-    if reason.is_complete() {
-        Ok(())
-    } else {
-        Err(ProtocolError::InvalidUtf8)
-    }
+    Receiver::check_close(payload)
 }
 
 /// Writes a Close payload into `out` and returns the part that holds it.
@@ -131,43 +127,6 @@ pub fn write_close<'a>(
         *slot = byte;
     }
     Ok(out.get(..2 + length).unwrap_or_default())
-}
-
-/// What `take_code` begins with, and the bit that says both bytes are there.
-pub(crate) const CODE_EMPTY: usize = 1;
-const CODE_COMPLETE: usize = 1 << 16;
-
-/// Takes what a piece of a Close payload has of the code, checks it, and gives what stands behind.
-///
-/// `code` lives in the receive machine's message budget, which nothing needs once a Close has
-/// begun. The bytes are shifted in behind a sentinel bit, so that the value alone tells how much
-/// of it is there.
-#[inline]
-pub(crate) fn take_code<'a>(
-    code: &mut usize,
-    mut bytes: &'a [u8],
-) -> Result<&'a [u8], ProtocolError> {
-    while *code < CODE_COMPLETE {
-        let Some((first, rest)) = bytes.split_first() else {
-            return Ok(bytes);
-        };
-        bytes = rest;
-        *code = *code << 8 | usize::from(*first);
-    }
-    match received_code(*code) {
-        Some(code) if !code.is_valid_on_wire() => Err(ProtocolError::CloseCode(code.0)),
-        _ => Ok(bytes),
-    }
-}
-
-/// The code that `take_code` took, once both its bytes are there.
-#[allow(clippy::cast_possible_truncation)] // the sentinel above the 16 bits is meant to fall off
-pub(crate) const fn received_code(code: usize) -> Option<CloseCode> {
-    if code >= CODE_COMPLETE {
-        Some(CloseCode(code as u16))
-    } else {
-        None
-    }
 }
 
 #[cfg(test)]

@@ -37,18 +37,18 @@ pub enum ProtocolError {
     /// A 64-bit length with its most significant bit set (section 5.2).
     #[error("a 64-bit payload length has its top bit set")]
     LengthTopBit,
-    /// A message longer than the limit, or than this machine can count (section 7.4.1, 1009).
-    #[error("a message is longer than the limit")]
-    MessageTooBig,
-    /// Text, or the reason of a Close, that is not UTF-8 (section 8.1).
-    #[error("text is not valid UTF-8")]
-    InvalidUtf8,
     /// A Close payload of one byte (section 5.5.1).
     #[error("the payload of a Close frame is one byte")]
     ClosePayload,
     /// A code that may not stand in a Close frame (section 7.4).
     #[error("close code {0} may not be sent")]
     CloseCode(u16),
+    /// A message longer than the limit, or than this machine can count (section 7.4.1, 1009).
+    #[error("a message is longer than the limit")]
+    MessageTooBig,
+    /// Text, or the reason of a Close, that is not UTF-8 (section 8.1).
+    #[error("text is not valid UTF-8")]
+    InvalidUtf8,
     /// A text message where only binary ones are wanted
     /// ([`Endpoint::refuse_text`](crate::Endpoint::refuse_text); section 7.4.1, 1003).
     #[error("a text message where only binary ones are wanted")]
@@ -58,12 +58,13 @@ pub enum ProtocolError {
 impl ProtocolError {
     /// The code that the Close frame carries which fails the connection (section 7.4.1).
     pub const fn close_code(self) -> CloseCode {
-        match self {
-            Self::InvalidUtf8 => CloseCode::INVALID_DATA,
-            Self::MessageTooBig => CloseCode::TOO_BIG,
-            Self::UnwantedText => CloseCode::UNSUPPORTED,
-            _ => CloseCode::PROTOCOL_ERROR,
-        }
+        let above = match self {
+            Self::MessageTooBig => 7,
+            Self::InvalidUtf8 => 5,
+            Self::UnwantedText => 1,
+            _ => 0u8,
+        };
+        CloseCode(CloseCode::PROTOCOL_ERROR.0 + above as u16)
     }
 }
 

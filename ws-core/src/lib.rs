@@ -142,9 +142,9 @@ mod opcode;
 mod receiver;
 #[cfg(test)]
 mod testing;
+mod text;
 mod transmitter;
 pub mod url;
-mod utf8;
 
 pub use close::{
     CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, check_close, parse_close, write_close,

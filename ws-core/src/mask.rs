@@ -1,5 +1,7 @@
 //! Masking (RFC 6455 section 5.3), a machine word at a time.
 
+use core::mem::take;
+
 /// A mask key whose next byte to use is the lowest: it rotates as payload goes by, so no separate
 /// position has to be kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +19,9 @@ impl Key {
         Self(u32::from_le_bytes(bytes))
     }
 
-    /// The bytes for the wire, valid while nothing has been masked.
-    pub(crate) const fn to_wire(self) -> [u8; 4] {
-        self.0.to_le_bytes()
+    /// The bytes for the wire, the lowest first; valid while nothing has been masked.
+    pub(crate) const fn word(self) -> u32 {
+        self.0
     }
 
     /// Shifts the next byte of a key in that arrives byte by byte.
@@ -47,34 +49,36 @@ impl Key {
         byte
     }
 
-    /// Masks or unmasks in place; the key moves on. Not inlined, nor is [`copy`](Self::copy): beside
-    /// these loops their callers run out of registers.
+    /// Masks or unmasks in place; returns the key for what follows. Not inlined, nor is
+    /// [`copy`](Self::copy): beside these loops their callers run out of registers.
     #[inline(never)]
-    pub(crate) fn apply(&mut self, bytes: &mut [u8]) {
-        let mut next = *self;
-        let key = self.chunk();
-        let (chunks, tail) = bytes.as_chunks_mut::<CHUNK>();
-        for chunk in chunks {
-            *chunk = (u64::from_ne_bytes(*chunk) ^ key).to_ne_bytes();
+    pub(crate) fn apply(mut self, mut bytes: &mut [u8]) -> Self {
+        while bytes.len() >= CHUNK
+            && let Some((chunk, rest)) = take(&mut bytes).split_first_chunk_mut::<CHUNK>()
+        {
+            *chunk = (u64::from_ne_bytes(*chunk) ^ self.chunk()).to_ne_bytes();
+            bytes = rest;
         }
-        for byte in tail {
-            *byte ^= next.next_byte();
+        for byte in bytes {
+            *byte ^= self.next_byte();
         }
-        *self = next;
+        self
     }
 
     /// Copies as much of `from` as fits into `to`, masked; returns how much that was.
     #[inline(never)]
     pub(crate) fn copy(mut self, from: &[u8], to: &mut [u8]) -> usize {
         let length = from.len().min(to.len());
-        let key = self.chunk();
-        let (Some(from), Some(to)) = (from.get(..length), to.get_mut(..length)) else {
-            return 0;
-        };
-        let (from_chunks, from) = from.as_chunks::<CHUNK>();
-        let (to_chunks, to) = to.as_chunks_mut::<CHUNK>();
-        for (from, to) in from_chunks.iter().zip(to_chunks) {
-            *to = (u64::from_ne_bytes(*from) ^ key).to_ne_bytes();
+        let (mut from, mut to) = (
+            from.get(..length).unwrap_or_default(),
+            to.get_mut(..length).unwrap_or_default(),
+        );
+        while from.len() >= CHUNK
+            && let Some((to_chunk, to_rest)) = take(&mut to).split_first_chunk_mut::<CHUNK>()
+            && let Some((from_chunk, from_rest)) = from.split_first_chunk::<CHUNK>()
+        {
+            *to_chunk = (u64::from_ne_bytes(*from_chunk) ^ self.chunk()).to_ne_bytes();
+            (from, to) = (from_rest, to_rest);
         }
         for (from, to) in from.iter().zip(to) {
             *to = from ^ self.next_byte();
@@ -104,8 +108,8 @@ mod tests {
                     reference(key, phase, &mut expected[start..start + length]);
 
                     let mut masked = source.clone();
-                    let mut state = Key::from_wire(key).advanced(phase);
-                    state.apply(&mut masked[start..start + length]);
+                    let state = Key::from_wire(key).advanced(phase);
+                    let state = state.apply(&mut masked[start..start + length]);
                     assert_eq!(masked, expected);
                     assert_eq!(state, Key::from_wire(key).advanced(phase + length));
 
@@ -125,6 +129,6 @@ mod tests {
         for byte in [1, 2, 3, 4] {
             key = key.shifted_in(byte);
         }
-        assert_eq!(key.to_wire(), [1, 2, 3, 4]);
+        assert_eq!(key, Key::from_wire([1, 2, 3, 4]));
     }
 }

@@ -44,7 +44,7 @@ impl Opcode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Masks every frame it sends; refuses masked frames.
-    Client,
+    Client = 1,
     /// Masks nothing; refuses frames that are not masked.
-    Server,
+    Server = 0,
 }

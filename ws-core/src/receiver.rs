@@ -1,35 +1,37 @@
 //! The receive machine: told wire bytes, it says what they are (RFC 6455 sections 5, 7 and 8.1).
 
-use crate::close::{CODE_EMPTY, CloseCode, received_code, take_code};
+use crate::close::{CloseCode, is_valid};
 use crate::error::ProtocolError;
 use crate::mask::Key;
 use crate::opcode::{Opcode, Role};
-use crate::utf8::Utf8;
+use crate::text::Text;
 
 /// Decodes frames from wire bytes cut anywhere; stores no payload.
 ///
-/// It stands either in a header or in a payload ([`in_payload`](Self::in_payload)):
-/// [`header`](Self::header) takes the bytes of the one, [`payload`](Self::payload) those of the
-/// other, and [`want`](Self::want) tells how many bytes may be read from a socket without reading
-/// past it. [`decode`](Self::decode) does both for bytes that lie in one buffer.
+/// It stands either in a header or in a payload ([`in_payload`](Self::in_payload)).
+/// [`take`](Self::take) takes the bytes of the one or the other, and [`want`](Self::want) tells how
+/// many bytes may be read from a socket without reading past it. [`decode`](Self::decode) takes both
+/// from bytes that lie in one buffer.
 ///
-/// Everything RFC 6455 demands of a receiver is checked here, as early as the bytes allow: reserved
-/// bits, opcodes, the direction of masking, the shortest form of lengths, the size and the FIN of
-/// control frames, the order of fragments, UTF-8, the payload of Close, the limit on messages.
+/// Everything RFC 6455 demands of a receiver is checked here, and text as early as the bytes allow:
+/// reserved bits, opcodes, the direction of masking, the shortest form of lengths, the size and the
+/// FIN of control frames, the order of fragments, UTF-8, the payload of Close, the limit on messages.
 /// After an error, and after a Close frame, whatever follows is taken and discarded
 /// (section 1.4, 7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receiver {
-    /// Payload bytes of the frame still to come; while the header arrives, its length so far.
+    /// Payload bytes of the frame still to come; while a longer form of their number arrives, the
+    /// least that may come in it.
     remaining: usize,
+    /// In a header the last four bytes that came, so that it ends up as the key.
     key: Key,
     /// Bytes that the message may still have; once a Close has begun, its code.
     budget: usize,
     /// Of the frame; a continuation has that of its message.
     opcode: Opcode,
-    /// Where in the header the next byte belongs, see [`FIRST`]; 0 in a payload.
-    due: u8,
-    utf8: Utf8,
+    /// Where the next byte belongs, see [`FIRST`].
+    at: u8,
+    text: Text,
     /// The first byte of the last data frame, with the opcode of its message; `SERVER` too.
     message: u8,
 }
@@ -56,25 +58,34 @@ pub struct Decoded<'a> {
     pub end: bool,
 }
 
-/// Values of `due`, which counts the header down as if it had all it can have: two bytes, eight of
-/// length, four of the mask key. What a frame does not have is skipped.
-const FIRST: u8 = 15;
-const SECOND: u8 = 14;
+/// Values of `at`: a place in a header that has all it can have, two bytes, eight of length, four of
+/// the mask key. What a frame does not have is skipped.
+const FIRST: u8 = 0;
+const SECOND: u8 = 1;
+const LENGTH_64: u8 = 2;
+const UPPER_HALF: u8 = LENGTH_64 + 4;
+const LENGTH_16: u8 = LENGTH_64 + 6;
+/// The length is there and not yet looked at.
+const LENGTH: u8 = LENGTH_64 + 8;
+const KEY: u8 = LENGTH + 1;
+const PAYLOAD: u8 = KEY + 4;
 /// After an error or a Close.
-const ENDED: u8 = 13;
-const LENGTH_64_DUE: u8 = KEY_DUE + 8;
-const LENGTH_16_DUE: u8 = KEY_DUE + 2;
-const KEY_DUE: u8 = 4;
+const ENDED: u8 = PAYLOAD + 1;
 
-const FIN: u32 = 0x80;
 const RSV: u32 = 0x70;
 const OPCODE: u32 = 0x0F;
 const CONTROL: u32 = 0x08;
 const MASKED: u32 = 0x80;
-const LENGTH_16: u32 = 126;
+/// A length of this and above stands in a longer form.
+const LONG: u32 = 126;
 
-/// In `message`, where no first byte has a bit that is reserved: one below the mask bit.
-const SERVER: u32 = 0x40;
+/// In `message`, where the first byte stands without its lowest bit: a bit at the top of a byte takes
+/// more instructions to test.
+const FIN: u32 = 0x80 >> 1;
+/// Two below `MASKED`, and reserved on the wire.
+const CLIENT: u32 = 0x20;
+/// What is left of the opcodes of messages, 1 and 2.
+const BINARY: u32 = 2 >> 1;
 
 impl Receiver {
     /// A receiver at the first frame of a connection.
@@ -84,35 +95,34 @@ impl Receiver {
             key: Key::NONE,
             budget: 0,
             opcode: Opcode::Continuation,
-            due: FIRST,
-            utf8: Utf8::START,
-            message: match role {
-                Role::Client => low_byte(FIN),
-                Role::Server => low_byte(FIN | SERVER),
-            },
+            at: FIRST,
+            text: Text::START,
+            message: low_byte(FIN | (role as u32) << 5),
         }
     }
 
     /// Does a payload come next, perhaps an empty one? Otherwise header bytes do.
     pub const fn in_payload(&self) -> bool {
-        self.due == 0
+        self.at == PAYLOAD
     }
 
     /// Between two frames?
     pub const fn at_boundary(&self) -> bool {
-        self.due == FIRST || self.has_ended()
+        self.at == FIRST || self.has_ended()
     }
 
     /// How many bytes may be read next without reading past what the frame in hand is sure to
     /// have: a part of the header, or the rest of the payload. 0 only in a payload that is
     /// complete, which [`payload`](Self::payload) called with nothing acknowledges.
     pub const fn want(&self) -> usize {
-        match self.due {
-            0 => self.remaining,
+        let at = self.at;
+        match at {
+            PAYLOAD => self.remaining,
             FIRST | ENDED => 2,
             SECOND => 1,
-            due if self.is_server() => due as usize,
-            due => (due - KEY_DUE) as usize,
+            KEY.. => (PAYLOAD - at) as usize,
+            _ if self.is_server() => (PAYLOAD - 1 - at) as usize,
+            _ => (LENGTH - at) as usize,
         }
     }
 
@@ -121,11 +131,9 @@ impl Receiver {
         if !self.in_payload() {
             return None;
         }
-        // The bit of control opcodes is put where data frames have FIN.
-        let fin = self.message as u32 | (self.opcode as u32) << 4;
         Some(Frame {
             opcode: self.opcode,
-            fin: fin & FIN != 0,
+            fin: self.fin(),
         })
     }
 
@@ -136,249 +144,218 @@ impl Receiver {
 
     /// Was a Close frame received, or the connection failed? What follows is discarded.
     pub const fn has_ended(&self) -> bool {
-        self.due == ENDED
+        self.at == ENDED
     }
 
     /// The code of the Close frame that was received, [`CloseCode::NO_STATUS`] where it had none.
     /// Meaningful once a Close frame has been taken whole.
     pub const fn close_code(&self) -> CloseCode {
-        match received_code(self.budget) {
-            Some(code) => code,
-            None => CloseCode::NO_STATUS,
+        match self.received_code() {
+            0 => CloseCode::NO_STATUS,
+            code => CloseCode(code),
         }
     }
 
-    /// Takes header bytes, and not one byte of what comes behind the header; returns how many.
-    /// `limit` is the longest message to accept, in bytes. In a payload it takes nothing.
+    /// The code of a Close, 0 where it had none.
+    #[allow(clippy::cast_possible_truncation)] // two bytes were shifted in
+    const fn received_code(&self) -> u16 {
+        self.budget as u16
+    }
+
+    /// Takes what lies at the front of `bytes` and says how many bytes that was: in a header its
+    /// rest, and not one byte of what comes behind it; in a payload its rest, which is unmasked in
+    /// place. The frame has been taken whole where this was a payload and is none any more.
+    ///
+    /// `limit` is the longest message to accept, in bytes. Where [`want`](Self::want) is 0, call it
+    /// with nothing.
     ///
     /// # Errors
-    /// Whatever the header does wrong, at the byte that shows it.
-    pub fn header(&mut self, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
-        let mut rest = bytes;
-        match self.take_header(&mut rest, limit) {
-            Ok(()) => Ok(bytes.len() - rest.len()),
-            Err(error) => {
-                self.due = ENDED;
-                Err(error)
+    /// Whatever the peer does wrong. Then what was to be taken is not to be used.
+    pub fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
+        let error = if self.in_payload() {
+            match self.take_payload(bytes) {
+                Ok(payload) => return Ok(payload.len()),
+                Err(error) => error,
             }
-        }
+        } else {
+            let mut rest = &*bytes;
+            match self.take_header(&mut rest, limit) {
+                Ok(()) => return Ok(bytes.len() - rest.len()),
+                Err(error) => error,
+            }
+        };
+        self.at = ENDED;
+        Err(error)
     }
 
     /// Straight through what most headers are, two bytes and a key that lie there whole; the rest byte
-    /// by byte in [`third`](Self::third).
+    /// by byte in [`shift_in`](Self::shift_in).
     #[inline(always)]
     fn take_header(&mut self, rest: &mut &[u8], limit: usize) -> Result<(), ProtocolError> {
-        let key_next = 'length: {
-            if self.due >= SECOND {
-                if self.due == FIRST {
+        loop {
+            'length: {
+                if self.at <= SECOND {
+                    if self.at == FIRST {
+                        let Some(byte) = next(rest) else {
+                            return Ok(());
+                        };
+                        self.first(byte, limit)?;
+                    }
                     let Some(byte) = next(rest) else {
+                        self.at = SECOND;
                         return Ok(());
                     };
-                    self.first(byte, limit)?;
+                    // Of the two bits one has to be set.
+                    if (byte ^ u32::from(self.message) << 2) & MASKED == 0 {
+                        return Err(if self.is_server() {
+                            ProtocolError::UnmaskedByClient
+                        } else {
+                            ProtocolError::MaskedByServer
+                        });
+                    }
+                    let length = byte & !MASKED;
+                    self.remaining = length as usize;
+                    if length < LONG {
+                        break 'length;
+                    }
+                    if self.opcode.is_control() {
+                        return Err(ProtocolError::ControlTooLong);
+                    }
+                    self.at = LENGTH_16;
+                    if length > LONG {
+                        self.remaining = 1 << 16;
+                        self.at = LENGTH_64;
+                    }
                 }
-                let Some(byte) = next(rest) else {
-                    self.due = SECOND;
-                    return Ok(());
-                };
-                if self.second(byte)? {
-                    break 'length true;
+                while let Some(byte) = next(rest) {
+                    self.shift_in(byte)?;
+                    if self.at == LENGTH {
+                        break 'length;
+                    }
+                    if self.at == PAYLOAD {
+                        return Ok(());
+                    }
                 }
+                return Ok(());
             }
-            while self.due > KEY_DUE {
-                let Some(byte) = next(rest) else {
-                    return Ok(());
-                };
-                self.third(byte)?;
-                if self.due == KEY_DUE {
-                    self.spend()?;
-                    break 'length true;
+            if !self.opcode.is_control() {
+                // Does the message stay within the limit (section 10.4)?
+                if self.budget < self.remaining {
+                    return Err(ProtocolError::MessageTooBig);
                 }
+                self.budget -= self.remaining;
             }
-            self.due == KEY_DUE
-        };
-        if key_next {
             if !self.is_server() {
-                self.due = 0;
+                self.at = PAYLOAD;
                 return Ok(());
             }
             if let Some((key, behind)) = rest.split_first_chunk() {
                 self.key = Key::from_wire(*key);
-                self.due = 0;
+                self.at = PAYLOAD;
                 *rest = behind;
                 return Ok(());
             }
-            self.due = KEY_DUE;
+            self.at = KEY;
         }
-        while self.due != 0 {
-            let Some(byte) = next(rest) else {
-                break;
-            };
-            self.third(byte)?;
-        }
-        Ok(())
     }
 
     /// FIN, the reserved bits and the opcode.
     #[inline(always)]
     fn first(&mut self, byte: u32, limit: usize) -> Result<(), ProtocolError> {
-        // Three of each kind are not reserved.
-        if byte & (RSV | OPCODE & !CONTROL) > 2 {
-            return Err(match byte & RSV {
-                0 => ProtocolError::ReservedOpcode((byte & OPCODE) as u16),
-                _ => ProtocolError::ReservedBits,
-            });
+        if byte & RSV != 0 {
+            return Err(ProtocolError::ReservedBits);
         }
-        if byte & CONTROL != 0 {
-            if byte & FIN == 0 {
-                return Err(ProtocolError::ControlFragmented);
-            }
-            self.opcode = match byte & OPCODE {
-                0x8 => Opcode::Close,
-                0x9 => Opcode::Ping,
-                _ => Opcode::Pong,
-            };
-            if self.opcode == Opcode::Close {
-                self.utf8 = Utf8::START;
-                self.budget = CODE_EMPTY;
+        let opcode = low_byte(byte & OPCODE);
+        let Some(mut opcode) = Opcode::from_wire(opcode) else {
+            return Err(ProtocolError::ReservedOpcode(opcode.into()));
+        };
+        if byte & (FIN << 1 | CONTROL) == CONTROL {
+            return Err(ProtocolError::ControlFragmented);
+        }
+        if opcode.is_control() {
+            if opcode == Opcode::Close {
+                self.text = Text::CODE;
+                self.budget = 0;
             }
         } else {
             let mut message = u32::from(self.message);
-            if byte & OPCODE == 0 {
+            if opcode == Opcode::Continuation {
                 if message & FIN != 0 {
                     return Err(ProtocolError::UnexpectedContinuation);
                 }
-                message |= byte;
+                opcode = match message & BINARY {
+                    0 => Opcode::Text,
+                    _ => Opcode::Binary,
+                };
             } else {
                 if message & FIN == 0 {
                     return Err(ProtocolError::ExpectedContinuation);
                 }
-                message = message & SERVER | byte;
+                message &= CLIENT;
                 self.budget = limit;
             }
-            self.message = low_byte(message);
-            self.opcode = match message & 1 {
-                0 => Opcode::Binary,
-                _ => Opcode::Text,
-            };
+            self.message = low_byte(message | byte >> 1);
         }
+        self.opcode = opcode;
         Ok(())
-    }
-
-    /// The mask bit and the 7-bit length; is the length complete?
-    #[inline(always)]
-    fn second(&mut self, byte: u32) -> Result<bool, ProtocolError> {
-        if (byte ^ u32::from(self.message) << 1) & MASKED != 0 {
-            return Err(if self.is_server() {
-                ProtocolError::UnmaskedByClient
-            } else {
-                ProtocolError::MaskedByServer
-            });
-        }
-        let length = byte & !MASKED;
-        self.remaining = length as usize;
-        if self.opcode.is_control() {
-            if length >= LENGTH_16 {
-                return Err(ProtocolError::ControlTooLong);
-            }
-            if length == 1 && self.opcode == Opcode::Close {
-                return Err(ProtocolError::ClosePayload);
-            }
-        } else if length < LENGTH_16 {
-            self.spend()?;
-        } else {
-            self.remaining = 0;
-            self.due = if length == LENGTH_16 {
-                LENGTH_16_DUE
-            } else {
-                LENGTH_64_DUE
-            };
-            return Ok(false);
-        }
-        Ok(true)
     }
 
     /// A byte of the extended length, or of the key; whatever it is where all is discarded. Not
-    /// inlined: in a loop with the rest it would be twice as long.
+    /// inlined: its caller would run out of registers.
     #[inline(never)]
-    fn third(&mut self, byte: u32) -> Result<(), ProtocolError> {
-        let due = self.due;
-        if due == ENDED {
+    fn shift_in(&mut self, byte: u32) -> Result<(), ProtocolError> {
+        if self.at == ENDED {
             return Ok(());
         }
-        self.due = due - 1;
-        if due <= KEY_DUE {
-            self.key = self.key.shifted_in(low_byte(byte));
-            return Ok(());
-        }
-        if due == LENGTH_64_DUE && byte & 0x80 != 0 {
-            return Err(ProtocolError::LengthTopBit);
-        }
-        if self.remaining > usize::MAX >> 8 {
-            return Err(ProtocolError::MessageTooBig);
-        }
-        self.remaining = self.remaining << 8 | byte as usize;
-        const SIXTH_OF_EIGHT: u8 = LENGTH_16_DUE + 1;
-        const LAST: u8 = KEY_DUE + 1;
-        let shortest = match due {
-            // Zero up to here would have fitted 16 bits.
-            SIXTH_OF_EIGHT => 1,
-            // Less would have fitted seven bits.
-            LAST => LENGTH_16 as usize,
-            _ => 0,
-        };
-        if self.remaining < shortest {
-            return Err(ProtocolError::LengthNotMinimal);
+        self.at += 1;
+        self.key = self.key.shifted_in(low_byte(byte));
+        let word = self.key.word().swap_bytes();
+        match self.at {
+            UPPER_HALF => {
+                if word >> 31 != 0 {
+                    return Err(ProtocolError::LengthTopBit);
+                }
+                // Nothing but 0 where `usize` has 32 bits.
+                let upper = usize::try_from(u64::from(word) << 32);
+                self.remaining |= upper.map_err(|_| ProtocolError::MessageTooBig)?;
+            }
+            LENGTH => {
+                #[allow(clippy::cast_possible_truncation)] // the lower half is meant
+                let least = self.remaining as u32 as usize;
+                let mut length = (self.remaining - least) + word as usize;
+                if least == LONG as usize {
+                    // In front of the two bytes stands what came before them.
+                    length &= 0xFFFF;
+                }
+                if length < least {
+                    return Err(ProtocolError::LengthNotMinimal);
+                }
+                self.remaining = length;
+                // A client receives no key.
+                self.key = Key::NONE;
+            }
+            _ => {}
         }
         Ok(())
     }
 
-    /// The length of a data frame is known: does its message stay within the limit (section 10.4)?
-    #[inline(always)]
-    fn spend(&mut self) -> Result<(), ProtocolError> {
-        let left = self.budget.checked_sub(self.remaining);
-        self.budget = left.ok_or(ProtocolError::MessageTooBig)?;
-        Ok(())
-    }
-
-    /// Takes payload bytes: unmasks them in place and checks them. Returns how many belong to the
-    /// frame and whether it ends with them. Call it with nothing where
-    /// [`want`](Self::want) is 0. Outside of a payload it takes nothing.
-    ///
-    /// # Errors
-    /// Text that cannot become UTF-8, a bad Close payload.
-    pub fn payload(&mut self, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
-        if !self.in_payload() {
-            return Ok((0, false));
-        }
-        let bytes = self.take_payload(bytes)?;
-        Ok((bytes.len(), self.remaining == 0))
-    }
-
-    /// [`payload`](Self::payload), from one buffer into another: takes what fits.
+    /// [`take`](Self::take) for payload, from one buffer into another: as much as fits. Outside of a
+    /// payload it takes nothing.
     ///
     /// # Errors
     /// As there.
-    pub fn payload_into(
-        &mut self,
-        from: &[u8],
-        to: &mut [u8],
-    ) -> Result<(usize, bool), ProtocolError> {
+    pub fn payload_into(&mut self, from: &[u8], to: &mut [u8]) -> Result<usize, ProtocolError> {
         if !self.in_payload() {
-            return Ok((0, false));
+            return Ok(0);
         }
-        let key = if self.is_server() {
-            self.key
-        } else {
-            Key::NONE
-        };
         let from = from.get(..self.remaining).unwrap_or(from);
-        let count = key.copy(from, to);
-        self.key = key.advanced(count);
+        let count = self.key.copy(from, to);
+        self.key = self.key.advanced(count);
         self.remaining -= count;
         match self.check_payload(to.get(..count).unwrap_or_default()) {
-            Ok(()) => Ok((count, self.remaining == 0)),
+            Ok(()) => Ok(count),
             Err(error) => {
-                self.due = ENDED;
+                self.at = ENDED;
                 Err(error)
             }
         }
@@ -389,45 +366,61 @@ impl Receiver {
     fn take_payload<'a>(&mut self, bytes: &'a mut [u8]) -> Result<&'a mut [u8], ProtocolError> {
         let count = bytes.len().min(self.remaining);
         let bytes = bytes.get_mut(..count).unwrap_or_default();
-        if self.is_server() && !bytes.is_empty() {
-            self.key.apply(bytes);
-        }
         self.remaining -= count;
-        match self.check_payload(bytes) {
-            Ok(()) => Ok(bytes),
-            Err(error) => {
-                self.due = ENDED;
-                Err(error)
-            }
+        if !bytes.is_empty() && self.key != Key::NONE {
+            self.key = self.key.apply(bytes);
         }
+        self.check_payload(bytes)?;
+        Ok(bytes)
     }
 
     /// Unmasked payload, and what its end means.
     #[inline(always)]
     fn check_payload(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
-        let opcode = self.opcode;
-        let close = opcode == Opcode::Close;
-        if close || opcode == Opcode::Text {
+        if matches!(self.opcode, Opcode::Text | Opcode::Close) {
             self.check_text(bytes)?;
         }
         if self.remaining == 0 {
-            // Text goes on in the next frame of its message, and only there. Behind Binary and
-            // between messages there is none to complete.
-            if !self.utf8.is_complete() && (close || !self.in_message()) {
-                return Err(ProtocolError::InvalidUtf8);
-            }
-            self.due = if close { ENDED } else { FIRST };
+            self.at = if self.opcode == Opcode::Close {
+                ENDED
+            } else {
+                FIRST
+            };
         }
         Ok(())
     }
 
     /// Text, or the code and the reason of a Close. Not inlined: binary payload needs none of it.
     #[inline(never)]
-    fn check_text(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
-        if self.opcode == Opcode::Close {
-            bytes = take_code(&mut self.budget, bytes)?;
+    fn check_text(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        if !self.text.push(bytes, &mut self.budget) {
+            return Err(ProtocolError::InvalidUtf8);
         }
-        self.utf8.push(bytes)
+        if self.remaining == 0 && self.fin() {
+            if !self.text.is_complete() {
+                return Err(ProtocolError::InvalidUtf8);
+            }
+            if self.opcode == Opcode::Close {
+                match self.text {
+                    Text::CODE => {}
+                    Text::START if is_valid(self.budget) => {}
+                    Text::START => return Err(ProtocolError::CloseCode(self.received_code())),
+                    _ => return Err(ProtocolError::ClosePayload),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A receiver that has taken the header of a Close with a payload, and all of that but what
+    /// [`check_text`](Self::check_text) is given.
+    pub(crate) fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
+        Self {
+            opcode: Opcode::Close,
+            text: Text::CODE,
+            ..Self::new(Role::Client)
+        }
+        .check_text(payload)
     }
 
     /// Takes what lies at the front of `bytes`: the rest of a header, and behind it payload up to
@@ -441,11 +434,25 @@ impl Receiver {
         bytes: &'a mut [u8],
         limit: usize,
     ) -> Result<Decoded<'a>, ProtocolError> {
-        let header = if self.in_payload() {
-            0
-        } else {
-            self.header(bytes, limit)?
-        };
+        let taken = self.take_both(bytes, limit);
+        if taken.is_err() {
+            self.at = ENDED;
+        }
+        taken
+    }
+
+    #[inline(always)]
+    fn take_both<'a>(
+        &mut self,
+        bytes: &'a mut [u8],
+        limit: usize,
+    ) -> Result<Decoded<'a>, ProtocolError> {
+        let mut header = 0;
+        if !self.in_payload() {
+            let mut rest = &*bytes;
+            self.take_header(&mut rest, limit)?;
+            header = bytes.len() - rest.len();
+        }
         let Some(frame) = self.frame() else {
             return Ok(Decoded {
                 consumed: header,
@@ -465,16 +472,17 @@ impl Receiver {
 
     /// From here on whatever comes is discarded.
     pub(crate) const fn end(&mut self) {
-        self.due = ENDED;
+        self.at = ENDED;
+    }
+
+    /// Is the frame the last of its message?
+    const fn fin(&self) -> bool {
+        // The bit of control opcodes is put where data frames have FIN.
+        (self.message as u32 | (self.opcode as u32) << 3) & FIN != 0
     }
 
     const fn is_server(&self) -> bool {
-        self.message as u32 & SERVER != 0
-    }
-
-    /// Does a message go on behind the last data frame?
-    const fn in_message(&self) -> bool {
-        self.message as u32 & FIN == 0
+        self.message as u32 & CLIENT == 0
     }
 }
 

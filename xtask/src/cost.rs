@@ -82,7 +82,7 @@ fn measure(command: &str, bless: bool, require: bool) -> Result<Option<String>> 
         run.arg("--require");
     }
     // Those that have a baseline.
-    if bless && matches!(task, "size" | "insn") {
+    if bless && (matches!(task, "size" | "insn") || task.starts_with("qemu ")) {
         run.arg("--bless");
     }
     let out = run

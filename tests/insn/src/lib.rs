@@ -2,6 +2,7 @@
 #![no_std]
 
 pub mod cases;
+mod paint;
 mod semihosting;
 
 use core::arch::{asm, naked_asm};
@@ -80,13 +81,29 @@ fn elapsed(work: impl FnOnce()) -> u32 {
     now().wrapping_sub(began)
 }
 
-/// Prints how many instructions `work` takes, without those that counting takes.
-pub fn count(group: &str, case: &str, work: impl FnOnce()) {
+/// Instructions of `work`, and bytes of stack.
+#[inline(always)]
+fn measured(work: impl FnOnce()) -> (u32, u32) {
+    let bottom = paint::paint();
     let taken = elapsed(work);
-    let counting = elapsed(|| {});
+    match paint::used(bottom) {
+        Some(used) => (taken, used as u32),
+        None => fail("more stack was used than was painted"),
+    }
+}
+
+/// Prints how many instructions `work` takes, and how much stack, without what measuring takes.
+#[inline(never)]
+pub fn count(group: &str, case: &str, work: impl FnOnce()) {
+    let (taken, stack) = measured(work);
+    let (counting, least) = measured(|| {});
     let mut digits = [0; 10];
     let number = decimal(taken - counting, &mut digits);
     for text in [group, " ", case, " ", number, "\n"] {
+        print(text);
+    }
+    let number = decimal(stack.saturating_sub(least), &mut digits);
+    for text in ["stack ", group, "/", case, " ", number, "\n"] {
         print(text);
     }
 }

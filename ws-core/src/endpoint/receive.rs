@@ -118,11 +118,12 @@ impl Endpoint {
     #[inline(never)]
     fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
         let rx = &mut self.connection.rx;
-        if rx.in_payload() {
-            let taken = rx.payload(bytes);
+        let in_payload = rx.in_payload();
+        let taken = rx.take(bytes, self.limit);
+        if in_payload {
             return self.payload_taken(taken, bytes, fate, reserve);
         }
-        match rx.header(bytes, self.limit) {
+        match taken {
             Ok(count) => {
                 self.check_type();
                 count
@@ -146,13 +147,14 @@ impl Endpoint {
     /// The receive machine took payload, or found it wrong: then there is a failure to report.
     fn payload_taken(
         &mut self,
-        taken: Result<(usize, bool), ProtocolError>,
+        taken: Result<usize, ProtocolError>,
         bytes: &[u8],
         fate: Fate,
         reserve: &mut [u8],
     ) -> usize {
         match taken {
-            Ok((count, end)) => {
+            Ok(count) => {
+                let end = !self.connection.rx.in_payload();
                 let taken = bytes.get(..count).unwrap_or_default();
                 match fate {
                     Fate::Keep => self.keep(taken, reserve, end),
@@ -187,7 +189,7 @@ impl Endpoint {
         };
         let read = lent.read.get(self.start..self.end).unwrap_or_default();
         let taken = self.connection.rx.payload_into(read, out);
-        if let Ok((count, _)) = taken {
+        if let Ok(count) = taken {
             self.start += count;
         }
         self.delivered(lent, frame, out, taken)
@@ -276,7 +278,7 @@ impl Endpoint {
         let Some(frame) = self.connection.rx.frame() else {
             return Ok(None);
         };
-        let taken = self.connection.rx.payload(bytes);
+        let taken = self.connection.rx.take(bytes, self.limit);
         self.delivered(lent, frame, bytes, taken)
     }
 
@@ -286,7 +288,7 @@ impl Endpoint {
         lent: &mut Lent<'_>,
         frame: Frame,
         bytes: &[u8],
-        taken: Result<(usize, bool), ProtocolError>,
+        taken: Result<usize, ProtocolError>,
     ) -> Result<Option<Piece>, ProtocolError> {
         let fate = if self.keeps(frame, lent) {
             Fate::Keep

@@ -40,16 +40,18 @@ pub(super) fn of(case: Case<'_>) -> Option<u64> {
     budget.map(|budget| budget.at_most)
 }
 
-/// By how much each is beaten or missed. An error if one was not counted.
+/// A Markdown table: by how much each is beaten or missed. An error if one was not counted.
 pub(super) fn report(counts: &Counts) -> Result<String> {
-    let mut text = String::from("Budgets:\n");
+    let mut text = String::from(
+        "| budget, instructions | at most | measured | |\n| --- | --: | --: | --- |\n",
+    );
     for Budget { case, at_most } in BUDGETS {
         let name = format!("{} {} at opt-level {}", case.group, case.case, case.level);
         let count = counts
             .of(OURS, *case)
             .ok_or_else(|| format!("{name} was not counted"))?;
         let verdict = baseline::verdict(*at_most, count);
-        text += &format!("- {name}: {count} of {at_most}, {verdict}\n");
+        text += &format!("| {name} | {at_most} | {count} | {verdict} |\n");
     }
     Ok(text)
 }
@@ -66,8 +68,9 @@ mod tests {
             counts.take(level, OURS, text).unwrap();
         }
         let text = report(&counts).unwrap();
-        assert!(text.contains("decode 0 at opt-level s: 110 of 110, beaten by 0"));
-        assert!(text.contains("decode 125 at opt-level s: 1000 of 420, MISSED by 580 (138.1 %)"));
+        assert!(text.contains("| decode 0 at opt-level s | 110 | 110 | beaten by 0 (0.0 %) |"));
+        let missed = "| decode 125 at opt-level s | 420 | 1000 | MISSED by 580 (138.1 %) |";
+        assert!(text.contains(missed), "{text}");
         assert!(report(&Counts::default()).is_err());
     }
 }

@@ -24,12 +24,16 @@ const FIRMWARES: &[(&str, &str)] = &[
     ("handshake", OURS),
     ("embedded-websocket", "embedded-websocket"),
     ("edge-ws", "edge-ws"),
+    ("edge-http", "edge-ws"),
     ("ws-framer", "ws-framer"),
     ("websocket-sans-io", "websocket-sans-io"),
 ];
 
 /// The library that is not a peer.
 pub(super) const OURS: &str = "ws-core";
+
+/// The group of what is bytes and not instructions.
+pub(super) const STACK: &str = "stack";
 
 /// What was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,14 +63,26 @@ impl Counts {
         ours.map(|([level, _, group, case], count)| (Case { level, group, case }, *count))
     }
 
-    /// Takes one firmware's lines, `group case count`; anything else is a mistake.
+    /// Takes one firmware's lines, `group case count` and `stack group/case bytes`; anything else is a
+    /// mistake. Of a group's stack the most is kept.
     pub(super) fn take(&mut self, level: &str, library: &str, text: &str) -> Result {
         for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
             let [group, case, count] = words[..] else {
                 return Err(format!("`{line}` is no count"));
             };
-            let count = count.parse().map_err(|_| format!("`{line}` is no count"))?;
+            let count: u64 = count.parse().map_err(|_| format!("`{line}` is no count"))?;
+            if group == STACK {
+                let of = match case.split_once('/') {
+                    Some(("handshake", side)) => side,
+                    Some((group, _)) => group,
+                    None => return Err(format!("`{line}` is no count")),
+                };
+                let key = [level, library, STACK, of].map(str::to_owned);
+                let most = self.0.entry(key).or_insert(0);
+                *most = count.max(*most);
+                continue;
+            }
             let key = [level, library, group, case].map(str::to_owned);
             if self.0.insert(key, count).is_some() {
                 return Err(format!("`{line}` was counted before"));
@@ -221,7 +237,23 @@ mod tests {
         assert_eq!(counts.of(OURS, case), Some(120));
         assert_eq!(counts.of("edge-ws", case), None);
         assert_eq!(counts.ours().count(), 2);
-        for text in ["decode 0 1", "FAILED: decode", "decode 7 x", "decode"] {
+        let stack = "stack text/a 8\nstack text/b 16\nstack text/c 4\nstack handshake/client 9";
+        counts.take("s", OURS, stack).unwrap();
+        let stack = |case| Case {
+            level: "s",
+            group: STACK,
+            case,
+        };
+        assert_eq!(counts.of(OURS, stack("text")), Some(16));
+        assert_eq!(counts.of(OURS, stack("client")), Some(9));
+        for text in [
+            "stack text 1",
+            "stack text/a x",
+            "decode 0 1",
+            "FAILED: decode",
+            "decode 7 x",
+            "decode",
+        ] {
             assert!(counts.take("s", OURS, text).is_err(), "{text}");
         }
     }

@@ -1,5 +1,5 @@
-//! How many instructions the libraries take: counted by firmwares that run in QEMU, where a timer
-//! ticks once an instruction. The figures are the same to the digit in every run.
+//! How many instructions the libraries take, and how much stack: counted by firmwares that run in QEMU,
+//! where a timer ticks once an instruction. The figures are the same to the digit in every run.
 
 mod budgets;
 mod firmware;
@@ -17,7 +17,7 @@ pub(crate) const OPTIONS: &str = "[--require] [--bless]";
 const BASELINE: Baseline = Baseline {
     task: "insn",
     file: "tests/insn/baseline.txt",
-    about: "opt-level, group, case, instructions",
+    about: "opt-level, group, case, instructions; opt-level, stack, calls, bytes",
 };
 
 /// Values of `opt-level` that firmwares are built with.
@@ -43,7 +43,8 @@ pub(crate) fn run(args: &[String]) -> Result {
     for level in LEVELS {
         print!("\n{}", table::markdown(&counts, level));
     }
-    print!("\n{}", budgets::report(&counts)?);
+    print!("\n{}", table::stack(&counts, &LEVELS));
+    print!("\n{}\n", budgets::report(&counts)?);
     let ours = counts.ours();
     let named = ours.map(|(Case { level, group, case }, count)| {
         let name = format!("{level} {group} {case}");

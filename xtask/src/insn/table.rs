@@ -1,7 +1,7 @@
 //! The tables for people.
 
 use super::budgets;
-use super::firmware::{Case, Counts, OURS};
+use super::firmware::{Case, Counts, OURS, STACK};
 
 const LIBRARIES: [&str; 5] = [
     OURS,
@@ -65,6 +65,45 @@ pub(super) fn markdown(counts: &Counts, level: &str) -> String {
     text
 }
 
+/// Calls whose stack is measured, and what they are.
+const STACKS: &[(&str, &str)] = &[
+    ("decode", "decode a masked frame"),
+    ("encode", "encode a masked frame"),
+    ("text", "decode text"),
+    ("endpoint", "`Endpoint`: receive"),
+    ("client", "handshake of a client"),
+    ("server", "handshake of a server"),
+];
+
+/// The most stack that calls of a kind took, of all levels.
+pub(super) fn stack(counts: &Counts, levels: &[&str]) -> String {
+    let mut text = format!(
+        "| stack of a call, bytes, `opt-level` {} |",
+        levels.join(" / ")
+    );
+    for library in LIBRARIES {
+        text += &format!(" {library} |");
+    }
+    text += &format!("\n| --- |{}\n", " --: |".repeat(LIBRARIES.len()));
+    for &(case, what) in STACKS {
+        text += &format!("| {what} |");
+        for library in LIBRARIES {
+            let of = |level: &&str| {
+                let (level, group) = (*level, STACK);
+                counts.of(library, Case { level, group, case })
+            };
+            let bytes: Vec<String> = levels
+                .iter()
+                .filter_map(of)
+                .map(|it| it.to_string())
+                .collect();
+            text += &format!(" {} |", bytes.join(" / "));
+        }
+        text += "\n";
+    }
+    text
+}
+
 /// What a frame takes more as text than as binary, a byte. Nothing where it is not checked.
 fn per_byte(counts: &Counts, level: &str, library: &str, case: &str) -> Option<String> {
     let of = |case| {
@@ -102,5 +141,16 @@ mod tests {
             "{text}"
         );
         assert_eq!(text.lines().count(), 2 + ROWS.len() + TEXTS.len());
+        counts
+            .take("s", OURS, "stack handshake/client 480")
+            .unwrap();
+        counts
+            .take("3", OURS, "stack handshake/client 440")
+            .unwrap();
+        let text = stack(&counts, &["s", "3"]);
+        assert!(
+            text.contains("| handshake of a client | 480 / 440 |  |"),
+            "{text}"
+        );
     }
 }

@@ -2,7 +2,9 @@
 
 use super::board::Bin;
 use super::firmware::Footprint;
-use crate::baseline::verdict;
+use crate::Result;
+use crate::baseline::{Baseline, Figures, verdict};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// What one firmware did.
@@ -45,8 +47,10 @@ pub(super) fn runs(runs: &[Ran]) -> String {
     text
 }
 
-/// A Markdown table: the most stack that calls of each kind took, in bytes.
-pub(super) fn stack(runs: &[Ran]) -> String {
+/// A Markdown table: the most stack that calls of each kind took, in bytes. None where nothing measured
+/// it.
+pub(super) fn stack(runs: &[Ran]) -> Option<String> {
+    let mut measured = false;
     let mut text = String::from("| stack, bytes |");
     for call in CALLS {
         text += &format!(" {call} |");
@@ -57,17 +61,18 @@ pub(super) fn stack(runs: &[Ran]) -> String {
         if cells.iter().all(Option::is_none) {
             continue;
         }
+        measured = true;
         text += &format!("| {} {} |", run.board, run.bin);
         for cell in cells {
             text += &format!(" {} |", cell.unwrap_or("–"));
         }
         text += "\n";
     }
-    text
+    measured.then_some(text)
 }
 
 /// What calls may take of stack, over a TCP stack in memory, in bytes.
-const BUDGETS: [(&str, u64); 3] = [("connect", 400), ("send", 200), ("recv", 200)];
+pub(crate) const BUDGETS: [(&str, u64); 3] = [("connect", 400), ("send", 200), ("recv", 200)];
 
 /// A Markdown table: how the firmware `stack` stands to the budgets. None where it did not run.
 pub(super) fn budgets(runs: &[Ran]) -> Option<String> {
@@ -80,6 +85,85 @@ pub(super) fn budgets(runs: &[Ran]) -> Option<String> {
     }
     Some(format!(
         "| stack budget, bytes | at most | measured | |\n| --- | --: | --: | --- |\n{rows}"
+    ))
+}
+
+/// The firmware whose figures are agreed to.
+pub(super) const BASELINES: [(Bin, Baseline); 2] = [
+    (
+        Bin::Stack,
+        Baseline {
+            task: "qemu --bin stack",
+            file: "boards/mps2-an386/baseline/stack.txt",
+            about: "board, call, bytes of stack",
+        },
+    ),
+    (
+        Bin::Critical,
+        Baseline {
+            task: "qemu --bin critical",
+            file: "boards/mps2-an386/baseline/critical.txt",
+            about: "board, call, message in bytes, stack, instructions of the longest section",
+        },
+    ),
+];
+
+/// What one of these firmwares measured.
+pub(super) fn agreed(bin: Bin, ran: &Ran) -> Result<Figures> {
+    let mut figures = Figures::new();
+    let said = |line: &str| format!("{} said `{line}`, which has no figure", bin.name());
+    let start = format!("{} ", bin.name());
+    for line in ran.said.iter().filter_map(|line| line.strip_prefix(&start)) {
+        let (name, figure) = match bin {
+            // How many sections there are is no figure.
+            Bin::Critical => match line.rsplit_once(' ').filter(|_| !line.starts_with("empty")) {
+                Some((section, _)) => section.rsplit_once(' '),
+                None => continue,
+            },
+            _ => line.rsplit_once(' '),
+        }
+        .ok_or_else(|| said(line))?;
+        let figure = figure.parse().map_err(|_| said(line))?;
+        figures.insert(format!("{} {name}", ran.board), figure);
+    }
+    if figures.is_empty() {
+        return Err(format!("{} measured nothing", bin.name()));
+    }
+    Ok(figures)
+}
+
+/// Says that no longer message and no longer wait makes a critical section longer than the shortest of
+/// both, which is measured first. An error if one does.
+pub(super) fn does_not_grow(said: &[String]) -> Result<String> {
+    let mut first: BTreeMap<&str, (u64, &str)> = BTreeMap::new();
+    let mut more = 0;
+    for line in said
+        .iter()
+        .filter_map(|line| line.strip_prefix("critical "))
+    {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [call, _, _, longest, _] = words[..] else {
+            continue;
+        };
+        let took = longest.parse();
+        let took = took.map_err(|_| format!("`{line}` has no number of instructions"))?;
+        match first.get(call) {
+            None => {
+                first.insert(call, (took, line));
+            }
+            Some((least, shortest)) if took > *least => {
+                return Err(format!(
+                    "a critical section grows: {line} (before: {shortest})"
+                ));
+            }
+            Some(_) => more += 1,
+        }
+    }
+    if more < first.len() || first.is_empty() {
+        return Err("nothing was measured that critical sections could grow with".to_owned());
+    }
+    Ok(format!(
+        "No longer message and no longer wait makes one longer: {more} compared."
     ))
 }
 
@@ -130,13 +214,81 @@ mod tests {
     }
 
     #[test]
+    fn figures_are_agreed_by_name() {
+        let stack = ran(&["stack send 12", "stack all 99", "stack: ok"]);
+        let figures = agreed(Bin::Stack, &stack).unwrap();
+        let expected = [("b all".to_owned(), 99), ("b send".to_owned(), 12)];
+        assert_eq!(figures, Figures::from(expected));
+        let critical = ran(&[
+            "critical empty 3",
+            "critical send 1024 slow 40 7",
+            "critical: ok",
+        ]);
+        let figures = agreed(Bin::Critical, &critical).unwrap();
+        let expected = [("b send 1024 slow".to_owned(), 40)];
+        assert_eq!(figures, Figures::from(expected));
+        assert!(agreed(Bin::Stack, &ran(&["stack send x"])).is_err());
+        assert!(agreed(Bin::Stack, &critical).is_err());
+    }
+
+    #[test]
+    fn more_stack_and_longer_sections_fail() {
+        let [(_, stack), (_, critical)] = BASELINES;
+        let fails = |bin, baseline: &Baseline, agreed: &str, said: &str| {
+            let figures = agreed_figures(bin, said);
+            baseline.passes(agreed, &figures).is_err()
+        };
+        let agreed = "rustc 1.95.0\nb send 448\n";
+        assert!(!fails(Bin::Stack, &stack, agreed, "stack send 456"));
+        assert!(fails(Bin::Stack, &stack, agreed, "stack send 464"));
+        let agreed = "rustc 1.95.0\nb send 1024 slow 242\n";
+        assert!(!fails(
+            Bin::Critical,
+            &critical,
+            agreed,
+            "critical send 1024 slow 242 27"
+        ));
+        assert!(fails(
+            Bin::Critical,
+            &critical,
+            agreed,
+            "critical send 1024 slow 247 26"
+        ));
+    }
+
+    fn agreed_figures(bin: Bin, said: &str) -> Figures {
+        agreed(bin, &ran(&[said])).unwrap()
+    }
+
+    #[test]
+    fn a_section_that_grows_is_an_error() {
+        let said = |longest: [u64; 4]| {
+            let [send, recv, long, slower] = longest;
+            [
+                "critical empty 3".to_owned(),
+                format!("critical send 1024 slow {send} 7"),
+                format!("critical recv 1024 slow {recv} 7"),
+                format!("critical send 65536 slow {long} 70"),
+                format!("critical recv 1024 slower {slower} 99"),
+            ]
+        };
+        assert!(does_not_grow(&said([40, 50, 40, 49])).is_ok());
+        assert!(does_not_grow(&said([40, 50, 41, 50])).is_err());
+        assert!(does_not_grow(&said([40, 50, 40, 51])).is_err());
+        // Nothing to compare with.
+        assert!(does_not_grow(&said([40, 50, 40, 50])[..3]).is_err());
+        assert!(does_not_grow(&[]).is_err());
+    }
+
+    #[test]
     fn what_was_said_gets_into_the_tables() {
         let runs = [
             ran(&["stack send 12", "stack all 99", "f: ok"]),
             ran(&["critical empty 3", "critical send 1024 slow 40 7", "f: ok"]),
         ];
         assert!(super::runs(&runs).ends_with("| b | c | f | pass | 10 | 2 | 1.5 |\n"));
-        let stack = stack(&runs);
+        assert_eq!(super::stack(&runs[1..]), None);
+        let stack = stack(&runs).unwrap();
         assert!(
             stack.ends_with("| b f | – | – | 12 | – | – | 99 |\n"),
             "{stack}"

@@ -1,9 +1,10 @@
 //! Building firmware, and what it takes of a chip.
 
-use super::board::{Bin, Board, FOLDER};
+use super::board::{AN386, Bin, Board, FOLDER};
 use crate::size::elf;
 use crate::{Result, shell, targets};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// What a board's firmware was built into.
 pub(super) struct Built(PathBuf);
@@ -31,6 +32,32 @@ impl Built {
     }
 }
 
+/// Builds the firmware `stack` alone, with some of its features and at an `opt-level`.
+pub(super) fn build_stack(features: &str, level: &str) -> Result<Built> {
+    let target = shell::target_folder()
+        .join("boards-stack")
+        .join(format!("{features}-{level}"));
+    let features = format!("{}-alone,{features}", AN386.name);
+    let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
+    command
+        .args(["--bin", Bin::Stack.name(), "--target", AN386.target])
+        .args(["--no-default-features", "--features", &features])
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
+    run(&mut command, &target)?;
+    Ok(Built(target.join(AN386.target).join("release")))
+}
+
+/// Builds the package of the boards.
+fn run(command: &mut Command, target: &Path) -> Result {
+    command
+        .current_dir(shell::root().join(FOLDER))
+        .env("CARGO_TARGET_DIR", target)
+        // Instead of whatever the environment has: the figures must not depend on it.
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_ENCODED_RUSTFLAGS", "-Dwarnings");
+    shell::capture(command).map(|_| ())
+}
+
 /// Builds all firmware of a board. The inner `Err` says why that can't be done on this machine.
 pub(super) fn build(board: &Board) -> Result<std::result::Result<Built, String>> {
     if targets::installed(&[board.target])?.is_empty() {
@@ -44,13 +71,7 @@ pub(super) fn build(board: &Board) -> Result<std::result::Result<Built, String>>
     // have a firmware of the same name.
     let target = shell::target_folder().join("boards");
     let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
-    command
-        .args(["--target", board.target, "--features", board.name])
-        .current_dir(shell::root().join(FOLDER))
-        .env("CARGO_TARGET_DIR", &target)
-        // Instead of whatever the environment has: the figures must not depend on it.
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Dwarnings");
-    shell::capture(&mut command)?;
+    command.args(["--target", board.target, "--features", board.name]);
+    run(&mut command, &target)?;
     Ok(Ok(Built(target.join(board.target).join("release"))))
 }

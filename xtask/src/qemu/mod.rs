@@ -10,6 +10,7 @@ mod peers;
 pub(crate) mod served;
 
 use crate::Result;
+use crate::baseline::Figures;
 use crate::interop::venv;
 use crate::report::{Table, Verdict, skipped};
 use board::{BOARDS, Bin, Board};
@@ -19,10 +20,11 @@ use machine::{Machine, free_port};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+pub(crate) use figures::BUDGETS;
 pub(crate) use install::ready;
 
 /// For the help text.
-pub(crate) const OPTIONS: &str = "[--board BOARD] [--bin FIRMWARE] [--require]";
+pub(crate) const OPTIONS: &str = "[--board BOARD] [--bin FIRMWARE] [--require] [--bless]";
 
 /// What one firmware may take; it takes a second or two.
 const WITHIN: Duration = Duration::from_secs(40);
@@ -32,6 +34,7 @@ struct Options {
     board: Option<String>,
     bin: Option<String>,
     require: bool,
+    bless: bool,
 }
 
 /// `cargo xtask qemu`.
@@ -63,12 +66,56 @@ pub(crate) fn run(args: &[String]) -> Result {
             runs.push(ran);
         }
     }
-    print!("\n{}\n{}\n", figures::runs(&runs), figures::stack(&runs));
-    let more = [figures::budgets(&runs), figures::critical(&runs)];
+    println!("\n{}", figures::runs(&runs));
+    let more = [
+        figures::stack(&runs),
+        figures::budgets(&runs),
+        figures::critical(&runs),
+    ];
     for table in more.into_iter().flatten() {
         println!("{table}");
     }
-    table.finish(options.require)
+    table.finish(options.require)?;
+    settle(&runs, &options)
+}
+
+/// Compares what is agreed to, on the boards that measure it unasked, or agrees to it.
+fn settle(runs: &[Ran], options: &Options) -> Result {
+    let mut settled = false;
+    for (bin, baseline) in figures::BASELINES {
+        let unasked = |ran: &&Ran| {
+            let mut boards = BOARDS.iter().filter(|board| board.bins.contains(&bin));
+            ran.bin == bin.name() && boards.any(|board| board.name == ran.board)
+        };
+        // What was skipped has said nothing.
+        let ran = runs.iter().filter(|ran| !ran.said.is_empty());
+        for ran in ran.filter(unasked) {
+            let figures = figures::agreed(bin, ran)?;
+            baseline.settle(&figures, options.bless, options.require)?;
+            settled = true;
+        }
+    }
+    if options.bless && !settled {
+        return Err("--bless: nothing was measured that is agreed to".to_owned());
+    }
+    Ok(())
+}
+
+/// How much stack the calls take with some features and at an `opt-level`: what the firmware `stack` says.
+pub(crate) fn stack(features: &str, level: &str) -> Result<Figures> {
+    let built = firmware::build_stack(features, level)?;
+    let mut said = Vec::new();
+    alone(&board::AN386, &built, Bin::Stack, &mut said)?;
+    let ran = Ran {
+        said,
+        ..not_run(&board::AN386, Bin::Stack)
+    };
+    let figures = figures::agreed(Bin::Stack, &ran)?.into_iter();
+    let start = format!("{} ", ran.board);
+    let call = |name: String| name.strip_prefix(&start).map(str::to_owned);
+    Ok(figures
+        .filter_map(|(name, bytes)| Some((call(name)?, bytes)))
+        .collect())
 }
 
 fn name(board: &Board, bin: Bin) -> String {
@@ -103,7 +150,10 @@ fn play(board: &'static Board, built: &Built, bin: Bin, python: &Path) -> Result
         (Bin::Mqtt, Some(tools)) => mqtt::play(board, built, &tools, &mut said),
         (Bin::Client | Bin::Async, _) => client(board, built, bin, python, &mut said),
         (Bin::Server, _) => server(board, built, python, &mut said),
-        (Bin::Stack | Bin::Critical | Bin::Mqtt, _) => alone(board, built, bin, &mut said),
+        (Bin::Critical, _) => alone(board, built, bin, &mut said)
+            .and_then(|()| figures::does_not_grow(&said))
+            .map(|checked| println!("{checked}")),
+        (Bin::Stack | Bin::Mqtt, _) => alone(board, built, bin, &mut said),
     };
     let took = started.elapsed();
     let footprint = built.footprint(bin);
@@ -173,6 +223,7 @@ fn parse(args: &[String]) -> Result<Options> {
             "--board" => options.board = Some(value()?.clone()),
             "--bin" => options.bin = Some(value()?.clone()),
             "--require" => options.require = true,
+            "--bless" => options.bless = true,
             _ => return Err(format!("no option `{arg}`; there is {OPTIONS}")),
         }
     }
@@ -224,7 +275,7 @@ mod tests {
         let options = Options {
             board: board.map(str::to_owned),
             bin: bin.map(str::to_owned),
-            require: false,
+            ..Options::default()
         };
         let chosen = chosen(&options)?.into_iter();
         Ok(chosen

@@ -3,8 +3,8 @@
 use super::peers::{PEERS, Peer};
 use super::probes::{Build, Sizes};
 use super::symbols;
-use crate::Result;
 use crate::baseline::verdict;
+use crate::{Result, qemu};
 
 /// The smaller of these counts.
 const COMPACT: [Build; 2] = [Build::new("compact", "s"), Build::new("compact", "z")];
@@ -85,7 +85,12 @@ pub(super) fn table(sizes: &Sizes) -> Result<String> {
         .map(|peer| sizes.size(peer.context))
         .collect::<Result<_>>()?;
     let context = sizes.size("connection")?;
-    Ok(text + &row("RAM of a connection", CONTEXT, context, &peers))
+    text += &row("RAM of a connection", CONTEXT, context, &peers);
+    for (call, at_most) in qemu::BUDGETS {
+        let [s, z] = COMPACT.map(|build| sizes.stack(call, build));
+        text += &row(&format!("stack of {call}"), at_most, s?.min(z?), &[]);
+    }
+    Ok(text)
 }
 
 /// A Markdown table: where the bytes are of what misses its budget, in the build that counts.

@@ -1,5 +1,5 @@
 //! What the libraries cost, and their peers: flash and RAM, measured on firmwares that are linked but
-//! never run.
+//! never run, and stack, measured on one that runs in QEMU.
 //!
 //! Own flash is code and constants above those of an empty firmware, without `memcpy` and its kin,
 //! which come with the compiler and which most firmwares have anyway.
@@ -13,7 +13,7 @@ mod tables;
 
 use crate::baseline::{Baseline, Figures};
 use crate::report::skipped;
-use crate::{Result, only_flags};
+use crate::{Result, only_flags, qemu};
 use probes::{Sizes, TARGET};
 
 /// For the help text.
@@ -23,7 +23,8 @@ pub(crate) const OPTIONS: &str = "[--require] [--bless]";
 const BASELINE: Baseline = Baseline {
     task: "size",
     file: "tests/probes/baseline.txt",
-    about: "features, opt-level, probe, own bytes of flash; type, bytes of RAM",
+    about: "features, opt-level, probe, own bytes of flash; type, bytes of RAM; features, opt-level, call, \
+            bytes of stack",
 };
 
 /// `cargo xtask size`.
@@ -34,11 +35,17 @@ pub(crate) fn run(args: &[String]) -> Result {
         let what = format!("the target is missing; run: rustup target add {TARGET}");
         return skipped(&what, has("--require"));
     }
+    // Stack is painted, and so has to be run.
+    if let Err(why) = qemu::ready() {
+        return skipped(&why, has("--require"));
+    }
     let sizes = probes::measure()?;
     println!("{TARGET}, fat LTO, one codegen unit, panic=abort\n");
     println!("{}", tables::flash(&sizes)?);
+    println!("{}", tables::all_flash(&sizes)?);
     println!("{}", tables::peers(&sizes)?);
     println!("{}", tables::types(&sizes)?);
+    println!("{}", tables::stack(&sizes)?);
     println!("{}", budgets::table(&sizes)?);
     println!("{}", budgets::missed(&sizes)?);
     BASELINE.settle(&figures(&sizes)?, has("--bless"), has("--require"))
@@ -55,6 +62,12 @@ fn figures(sizes: &Sizes) -> Result<Figures> {
     }
     for (symbol, _) in tables::TYPES {
         figures.insert(format!("RAM {symbol}"), sizes.size(symbol)?);
+    }
+    for ((call, build), bytes) in &sizes.stack {
+        figures.insert(
+            format!("stack {} {} {call}", build.features, build.level),
+            *bytes,
+        );
     }
     Ok(figures)
 }

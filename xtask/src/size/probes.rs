@@ -1,7 +1,7 @@
 //! The firmwares that are measured, and how they are built.
 
 use super::elf;
-use crate::{Result, shell, targets};
+use crate::{Result, qemu, shell, targets};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
@@ -39,7 +39,6 @@ pub(crate) const PROBES: Package = Package {
         Probe::new("table-accept", "the table as a server"),
         Probe::new("table-pages", "the table as a server with pages"),
     ],
-    has_sizes: true,
 };
 
 /// Those over smoltcp and async streams.
@@ -60,7 +59,6 @@ const STACKS: Package = Package {
         Probe::new("mqtt-stack", "`MqttStack` as a blocking MQTT client's TCP"),
         Probe::new("mqtt-stream", "`MqttStream` for an async MQTT client"),
     ],
-    has_sizes: false,
 };
 
 /// Those of other libraries.
@@ -69,7 +67,6 @@ const PEERS: Package = Package {
     prefix: "peers",
     builds: &[Build::new("", "s"), Build::new("", "z")],
     probes: super::peers::PROBES,
-    has_sizes: true,
 };
 
 /// A package of probes.
@@ -81,8 +78,6 @@ pub(crate) struct Package {
     pub(super) builds: &'static [Build],
     /// The probes that are measured.
     probes: &'static [Probe],
-    /// Are the symbols of its probe `sizes` sizes of types?
-    has_sizes: bool,
 }
 
 /// A firmware.
@@ -119,6 +114,8 @@ pub(super) struct Sizes {
     pub(super) flash: BTreeMap<(&'static str, Build), Measured>,
     /// Sizes of types, by their symbol.
     pub(super) types: BTreeMap<String, u64>,
+    /// The most stack that calls of the table took, by the call and the build.
+    pub(super) stack: BTreeMap<(String, Build), u64>,
 }
 
 impl Sizes {
@@ -131,6 +128,12 @@ impl Sizes {
     pub(super) fn of(&self, probe: &'static str, build: Build) -> Result<&Measured> {
         let measured = self.flash.get(&(probe, build));
         measured.ok_or_else(|| format!("{probe} was not measured"))
+    }
+
+    /// What one call takes of stack.
+    pub(super) fn stack(&self, call: &str, build: Build) -> Result<u64> {
+        let bytes = self.stack.get(&(call.to_owned(), build)).copied();
+        bytes.ok_or_else(|| format!("the stack of {call} was not measured"))
     }
 
     /// What one type takes.
@@ -147,6 +150,13 @@ pub(super) fn measure() -> Result<Sizes> {
         for build in package.builds {
             package.measure(*build, &mut sizes)?;
         }
+    }
+    for build in BUILDS {
+        let calls = qemu::stack(build.features, build.level)?.into_iter();
+        // What the whole program takes is its own matter.
+        let calls = calls.filter(|(call, _)| call != "all");
+        let calls = calls.map(|(call, bytes)| ((call, *build), bytes));
+        sizes.stack.extend(calls);
     }
     Ok(sizes)
 }
@@ -230,9 +240,13 @@ impl Package {
                 return Err(format!("there are two probes `{}`", probe.name));
             }
         }
-        if self.has_sizes {
-            // The same in each build.
-            sizes.types.extend(elf::sizes(&built.join("sizes"))?);
+        for (symbol, size) in elf::sizes(&built.join("sizes"))? {
+            let before = sizes.types.insert(symbol.clone(), size);
+            if before.is_some_and(|before| before != size) {
+                return Err(format!(
+                    "`{symbol}` has {before:?} bytes, and {size} in {build:?}"
+                ));
+            }
         }
         Ok(())
     }

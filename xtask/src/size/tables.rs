@@ -1,7 +1,7 @@
 //! The tables for people.
 
 use super::peers::{PEERS, Peer};
-use super::probes::{Build, PROBES, Sizes, ours};
+use super::probes::{Build, Measured, PROBES, Sizes, ours};
 use crate::Result;
 
 /// Sizes of types: the symbol in the probe, and what it is.
@@ -27,6 +27,27 @@ pub(super) const TYPES: &[(&str, &str)] = &[
         "a slot of the table, all of this in it, with a TCP socket of 4 bytes",
     ),
     ("table", "the table without its slots"),
+    (
+        "async_websocket",
+        "a WebSocket of the async calls, on a stream of 0 bytes",
+    ),
+    ("async_connect", "the future of its connect"),
+    ("async_send", "of its send"),
+    ("async_receive", "of its receive"),
+    ("async_disconnect", "of its disconnect"),
+    (
+        "mqtt_stream",
+        "an `MqttStream`, the WebSocket in it, on a stream of 0 bytes",
+    ),
+    (
+        "mqtt_place",
+        "a connection of an `MqttStack`, with a TCP socket of 4 bytes",
+    ),
+    ("mqtt_stack", "an `MqttStack` without connections"),
+    (
+        "smoltcp_socket",
+        "a TCP socket's place in the adapter for smoltcp",
+    ),
 ];
 
 /// This library among its peers.
@@ -40,27 +61,60 @@ const OURS: Peer = Peer {
 
 /// A row for each probe, a column for each build.
 pub(super) fn flash(sizes: &Sizes) -> Result<String> {
-    let builds = PROBES.builds;
-    let mut text = String::from("| own flash, bytes |");
-    for build in builds {
-        text += &format!(" `{}`, {} |", build.features, build.level);
-    }
-    text += &format!("\n| --- |{}\n", " --: |".repeat(builds.len()));
-    for (probe, builds) in ours() {
-        text += &format!("| {} |", probe.what);
-        for build in builds {
-            text += &format!(" {} |", sizes.own(probe.name, *build)?);
-        }
-        text += "\n";
-    }
+    let mut text = head("own flash, bytes");
+    text += &flash_of(sizes, |measured| measured.own)?;
     text += "| not counted: `memcpy` and its kin, at most |";
-    for build in builds {
+    for build in PROBES.builds {
         let flash = sizes.flash.iter();
         let of_build = flash.filter(|((_, other), _)| other == build);
         let runtime = of_build.map(|(_, measured)| measured.runtime).max();
         text += &format!(" {} |", runtime.unwrap_or(0));
     }
     Ok(text + "\n")
+}
+
+/// The same with what comes with the compiler, as far as each uses it.
+pub(super) fn all_flash(sizes: &Sizes) -> Result<String> {
+    let all = flash_of(sizes, |measured| measured.own + measured.runtime)?;
+    Ok(head("all flash, bytes") + &all)
+}
+
+fn flash_of(sizes: &Sizes, of: fn(&Measured) -> u64) -> Result<String> {
+    let mut text = String::new();
+    for (probe, builds) in ours() {
+        text += &format!("| {} |", probe.what);
+        for build in builds {
+            text += &format!(" {} |", of(sizes.of(probe.name, *build)?));
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
+
+/// The calls whose stack is measured, in order.
+const CALLS: [&str; 5] = ["connect", "accept", "send", "recv", "disconnect"];
+
+/// A row for each call, a column for each build.
+pub(super) fn stack(sizes: &Sizes) -> Result<String> {
+    let mut text = head("worst stack of a call, bytes");
+    for call in CALLS {
+        text += &format!("| {call} |");
+        for build in PROBES.builds {
+            text += &format!(" {} |", sizes.stack(call, *build)?);
+        }
+        text += "\n";
+    }
+    Ok(text)
+}
+
+/// The first lines of a table with a column for each build.
+fn head(what: &str) -> String {
+    let builds = PROBES.builds;
+    let mut text = format!("| {what} |");
+    for build in builds {
+        text += &format!(" `{}`, {} |", build.features, build.level);
+    }
+    text + &format!("\n| --- |{}\n", " --: |".repeat(builds.len()))
 }
 
 /// A row for each library: `s` / `z`.
@@ -97,7 +151,6 @@ pub(super) fn types(sizes: &Sizes) -> Result<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::probes::Measured;
     use super::*;
 
     #[test]
@@ -119,11 +172,14 @@ mod tests {
             .filter(|line| line.ends_with("| 1234 | 1234 |"));
         assert_eq!(rows.count(), ours().count());
         assert!(text.ends_with("at most | 7 | 7 | 7 | 7 |\n"), "{text}");
+        let all = all_flash(&sizes).unwrap();
+        assert!(all.ends_with("| 1241 | 1241 | 1241 | 1241 |\n"), "{all}");
     }
 
     #[test]
     fn what_was_not_measured_is_no_table() {
         let sizes = Sizes::default();
+        assert!(all_flash(&sizes).is_err() && stack(&sizes).is_err());
         assert!(flash(&sizes).is_err() && peers(&sizes).is_err() && types(&sizes).is_err());
     }
 }

@@ -6,27 +6,21 @@ use core::hint::black_box;
 
 use ws_core::{Connection, Opcode, Role};
 use ws_insn::cases::{
-    ASCII, HEADER, KEY, LENGTHS, LIMIT, LONGEST, PAYLOAD, THREE, is_masked, masked,
+    ASCII, HEADER, KEY, LENGTHS, LIMIT, LONGEST, PAYLOAD, THREE, Words, is_masked, masked,
 };
 use ws_insn::{check, count, know, know_bytes, unknown, unknown_mut};
 
 ws_insn::firmware!({
-    let mut buffer = [0; LONGEST + HEADER];
+    let buffer: &mut [u8] = &mut Words([0; LONGEST + HEADER]).0;
     for (length, name) in LENGTHS {
-        decode(
-            "decode",
-            name,
-            Opcode::Binary,
-            &PAYLOAD[..length],
-            &mut buffer,
-        );
+        decode("decode", name, Opcode::Binary, &PAYLOAD[..length], buffer);
     }
     for (length, name) in LENGTHS {
-        encode(name, &PAYLOAD[..length], &mut buffer);
+        encode(name, &PAYLOAD[..length], buffer);
     }
-    decode("text", "ascii", Opcode::Text, &ASCII, &mut buffer);
-    decode("text", "three", Opcode::Text, &THREE, &mut buffer);
-    decode("text", "binary", Opcode::Binary, &THREE, &mut buffer);
+    decode("text", "ascii", Opcode::Text, &ASCII, buffer);
+    decode("text", "three", Opcode::Text, &THREE, buffer);
+    decode("text", "binary", Opcode::Binary, &THREE, buffer);
 });
 
 /// A masked frame that lies whole in the driver's buffer.

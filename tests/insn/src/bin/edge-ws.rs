@@ -5,14 +5,14 @@
 use core::hint::black_box;
 
 use edge_ws::{FrameHeader, FrameType};
-use ws_insn::cases::{HEADER, KEY, LENGTHS, LONGEST, PAYLOAD, is_masked, masked};
+use ws_insn::cases::{HEADER, KEY, LENGTHS, LONGEST, PAYLOAD, Words, is_masked, masked};
 use ws_insn::{check, count, know, know_bytes, unknown, unknown_mut};
 
 ws_insn::firmware!({
-    let mut buffer = [0; LONGEST + HEADER];
+    let buffer: &mut [u8] = &mut Words([0; LONGEST + HEADER]).0;
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
-        let length = masked(2, payload, &mut buffer);
+        let length = masked(2, payload, buffer);
         let bytes = unknown_mut(&mut buffer[..length]);
         count("decode", name, || {
             if let Ok((header, at)) = FrameHeader::deserialize(bytes) {
@@ -29,7 +29,7 @@ ws_insn::firmware!({
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
         let mut written = 0;
-        let (payload, scratch) = (unknown(payload), unknown_mut(&mut buffer));
+        let (payload, scratch) = (unknown(payload), unknown_mut(buffer));
         count("encode", name, || {
             let header = FrameHeader {
                 frame_type: FrameType::Binary(false),

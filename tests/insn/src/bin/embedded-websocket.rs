@@ -11,7 +11,7 @@ use embedded_websocket::{
 use rand_core::{Error, RngCore};
 use ws_insn::cases::{
     ACCEPT, ASCII, HEADER, HOST, KEY, LENGTHS, LONGEST, NONCE, PAYLOAD, REQUEST, RESPONSE, TARGET,
-    THREE, is_masked, masked,
+    THREE, Words, is_masked, masked,
 };
 use ws_insn::{check, count, know, unknown, unknown_mut};
 
@@ -56,15 +56,15 @@ static LONG: [u8; LONGEST + HEADER] = {
 };
 
 ws_insn::firmware!({
-    let mut buffer = [0; LONGEST + HEADER];
+    let buffer: &mut [u8] = &mut Words([0; LONGEST + HEADER]).0;
     let mut frame = [0; 1024 + HEADER];
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
         if length == LONGEST {
-            decode("decode", name, &LONG, payload, &mut buffer);
+            decode("decode", name, &LONG, payload, buffer);
         } else {
             let written = masked(2, payload, &mut frame);
-            decode("decode", name, &frame[..written], payload, &mut buffer);
+            decode("decode", name, &frame[..written], payload, buffer);
         }
     }
     for (length, name) in LENGTHS {
@@ -72,7 +72,7 @@ ws_insn::firmware!({
         let client = &mut black_box(WebSocketClient::new_client(Fixed));
         client.state = WebSocketState::Open;
         let mut written = 0;
-        let (payload, to) = (unknown(payload), unknown_mut(&mut buffer));
+        let (payload, to) = (unknown(payload), unknown_mut(buffer));
         count("encode", name, || {
             let sent = client.write(WebSocketSendMessageType::Binary, true, payload, to);
             written = sent.unwrap_or_default();
@@ -81,12 +81,12 @@ ws_insn::firmware!({
     }
     for (text, name) in [(&ASCII, "ascii"), (&THREE, "three")] {
         let written = masked(1, text, &mut frame);
-        decode("text", name, &frame[..written], text, &mut buffer);
+        decode("text", name, &frame[..written], text, buffer);
     }
     let written = masked(2, &THREE, &mut frame);
-    decode("text", "binary", &frame[..written], &THREE, &mut buffer);
-    client(&mut buffer);
-    server(&mut buffer);
+    decode("text", "binary", &frame[..written], &THREE, buffer);
+    client(buffer);
+    server(buffer);
 });
 
 fn decode(group: &str, case: &str, frame: &[u8], payload: &[u8], to: &mut [u8]) {

@@ -7,14 +7,14 @@ use core::hint::black_box;
 use websocket_sans_io::{
     FrameInfo, Opcode, WebsocketFrameDecoder, WebsocketFrameEncoder, WebsocketFrameEvent,
 };
-use ws_insn::cases::{HEADER, KEY, LENGTHS, LONGEST, PAYLOAD, is_masked, masked};
+use ws_insn::cases::{HEADER, KEY, LENGTHS, LONGEST, PAYLOAD, Words, is_masked, masked};
 use ws_insn::{check, count, know, know_bytes, unknown, unknown_mut};
 
 ws_insn::firmware!({
-    let mut buffer = [0; LONGEST + HEADER];
+    let buffer: &mut [u8] = &mut Words([0; LONGEST + HEADER]).0;
     for (length, name) in LENGTHS {
         let payload = &PAYLOAD[..length];
-        let length = masked(2, payload, &mut buffer);
+        let length = masked(2, payload, buffer);
         let decoder = &mut black_box(WebsocketFrameDecoder::new());
         let mut ended = false;
         let bytes = unknown_mut(&mut buffer[..length]);
@@ -42,7 +42,7 @@ ws_insn::firmware!({
         let payload = &PAYLOAD[..length];
         let encoder = &mut black_box(WebsocketFrameEncoder::new());
         let mut written = 0;
-        let (payload, scratch) = (unknown(payload), unknown_mut(&mut buffer));
+        let (payload, scratch) = (unknown(payload), unknown_mut(buffer));
         count("encode", name, || {
             let header = encoder.start_frame(&FrameInfo {
                 opcode: Opcode::Binary,

@@ -7,16 +7,12 @@ use ws_core::{
 ws_probes::entries! {
     /// A connection of a role that is known only when it runs.
     fn new(role: Role) -> Connection { Connection::new(role) }
-    /// Takes a header apart.
-    fn header(rx: &mut Receiver, bytes: &[u8], limit: usize) -> Result<usize, ProtocolError> {
-        rx.header(bytes, limit)
+    /// Takes a header apart; unmasks and checks payload.
+    fn take(rx: &mut Receiver, bytes: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
+        rx.take(bytes, limit)
     }
     /// What the header said.
     fn frame(rx: &Receiver) -> Option<Frame> { rx.frame() }
-    /// Unmasks and checks payload.
-    fn payload(rx: &mut Receiver, bytes: &mut [u8]) -> Result<(usize, bool), ProtocolError> {
-        rx.payload(bytes)
-    }
     /// What a Close says that fails the connection.
     fn close_code(error: ProtocolError) -> CloseCode { error.close_code() }
     /// Opens a frame.

@@ -1,35 +1,43 @@
-//! UTF-8 checked as it streams by (RFC 6455 section 8.1, RFC 3629), failing at the first byte that
-//! cannot become valid.
-
-use crate::error::ProtocolError;
+//! The payload of text and of Close, checked as it streams by (RFC 6455 sections 5.5.1 and 8.1,
+//! RFC 3629), failing at the first byte that cannot become valid.
 
 /// Where in a character the stream stands: 0 between two, else a first byte. Of a character of
 /// three or four bytes it is its own before the second, which says more than the others (RFC 3629
 /// section 4: no overlong forms, no surrogates, nothing above U+10FFFF); before the others it is
-/// that of any character with as many bytes to come.
+/// that of any character with as many bytes to come. In the code of a Close it is how many bytes of
+/// it are to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Utf8(u8);
+pub(crate) struct Text(u8);
 
-/// ASCII is looked at in chunks of this length: two words where words have 32 bits.
+/// ASCII is looked at in chunks of this length.
 const CHUNK: usize = size_of::<u64>();
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; CHUNK]);
 
-impl Utf8 {
+fn is_ascii(chunk: &[u8; CHUNK]) -> bool {
+    u64::from_ne_bytes(*chunk) & HIGH_BITS == 0
+}
+
+impl Text {
     /// Between two characters.
     pub(crate) const START: Self = Self(0);
 
+    /// Before the code of a Close. It may have none.
+    pub(crate) const CODE: Self = Self(2);
+
     /// Is the text so far whole, with no character cut short?
     pub(crate) const fn is_complete(self) -> bool {
-        self.0 == 0
+        self.0 <= Self::CODE.0
     }
 
-    /// Takes the next bytes of the text, in pieces of any size.
-    pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), ProtocolError> {
+    /// Takes the next bytes, in pieces of any size, and shifts the code of a Close into `code`; false
+    /// at a byte that cannot become valid.
+    #[inline(always)]
+    pub(crate) fn push(&mut self, mut bytes: &[u8], code: &mut usize) -> bool {
         let mut state = u32::from(self.0);
         while let Some((&byte, rest)) = bytes.split_first() {
             bytes = rest;
             let byte = u32::from(byte);
-            if state != 0 {
+            if state > 2 {
                 let bits = byte ^ 0x80;
                 let front = state << 6 | bits;
                 state = match state {
@@ -38,22 +46,23 @@ impl Utf8 {
                     ..0xF0 if !matches!(front >> 5 & 31, 0 | 27) => 0xC2,
                     // Of its 21 bits the upper five: more than 16 bits, up to U+10FFFF.
                     0xF0.. if matches!(front >> 4 & 31, 1..=16) => 0xE1,
-                    _ => return Err(ProtocolError::InvalidUtf8),
+                    _ => return false,
                 };
                 if bits >= 0x40 {
-                    return Err(ProtocolError::InvalidUtf8);
+                    return false;
                 }
+            } else if state != 0 {
+                *code = *code << 8 | byte as usize;
+                state -= 1;
             } else if byte >= 0x80 {
                 if !matches!(byte, 0xC2..=0xF4) {
-                    return Err(ProtocolError::InvalidUtf8);
+                    return false;
                 }
                 state = byte;
             } else {
                 // ASCII seldom comes alone.
-                while let Some((chunk, rest)) = bytes.split_first_chunk::<CHUNK>()
-                    && u64::from_ne_bytes(*chunk) & HIGH_BITS == 0
-                {
-                    bytes = rest;
+                while bytes.first_chunk().is_some_and(is_ascii) {
+                    bytes = bytes.get(CHUNK..).unwrap_or_default();
                 }
             }
         }
@@ -61,19 +70,22 @@ impl Utf8 {
         {
             self.0 = state as u8;
         }
-        Ok(())
+        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ProtocolError;
     use proptest::prelude::*;
 
     fn check(pieces: &[&[u8]]) -> Result<bool, ProtocolError> {
-        let mut state = Utf8::START;
+        let mut state = Text::START;
         for piece in pieces {
-            state.push(piece)?;
+            if !state.push(piece, &mut 0) {
+                return Err(ProtocolError::InvalidUtf8);
+            }
         }
         Ok(state.is_complete())
     }
@@ -109,10 +121,10 @@ mod tests {
     #[test]
     fn rfc6455_8_1_fails_at_the_first_byte_that_cannot_become_valid() {
         // The example of the Autobahn case 6.4: valid Greek, then a code point above U+10FFFF.
-        let mut state = Utf8::START;
-        state.push("κόσμε".as_bytes()).unwrap();
-        assert_eq!(state.push(&[0xF4]), Ok(()));
-        assert_eq!(state.push(&[0x90]), Err(ProtocolError::InvalidUtf8));
+        let mut state = Text::START;
+        assert!(state.push("κόσμε".as_bytes(), &mut 0));
+        assert!(state.push(&[0xF4], &mut 0));
+        assert!(!state.push(&[0x90], &mut 0));
     }
 
     proptest! {
