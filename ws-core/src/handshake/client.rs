@@ -185,7 +185,6 @@ impl ClientHandshake {
 
 impl Exchange {
     /// Reads bytes of the response, and judges it when it is complete.
-    #[inline(always)]
     fn response(
         &mut self,
         subprotocols: &[&str],
