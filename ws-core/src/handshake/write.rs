@@ -109,7 +109,10 @@ impl<'o> Writer<'o> {
         match text.split_at_checked(self.skip) {
             Some((_, rest)) => {
                 self.skip = 0;
-                for (byte, place) in rest.iter().zip(&mut self.room) {
+                for byte in rest {
+                    let Some(place) = self.room.next() else {
+                        break;
+                    };
                     *place = *byte;
                 }
             }
