@@ -108,10 +108,12 @@ impl ClientHandshake {
     /// to the bytes of the response, interim responses included.
     #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut exchange = Exchange::new(head::REPLY, FIRST, limit);
-        let (key, _) = exchange.text.split_at_mut(24);
+        let mut text = [0; 28];
+        let (key, _) = text.split_at_mut(24);
         base64(nonce, key);
-        Self { exchange }
+        Self {
+            exchange: Exchange::new(head::REPLY, FIRST, limit, text),
+        }
     }
 
     /// Writes what comes next of the request to `out`, as much as there is room for, and says how

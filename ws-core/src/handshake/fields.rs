@@ -125,7 +125,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The first line begins with `state` and the field; at most `left` bytes may come.
-    pub(super) const fn new(state: u8, field: u8, left: u16) -> Self {
+    pub(super) const fn new(state: u8, field: u8, left: u16, text: [u8; 28]) -> Self {
         Self {
             state,
             field,
@@ -136,7 +136,7 @@ impl Exchange {
             notes: [0; 4],
             left,
             number: 0,
-            text: [0; 28],
+            text,
             position: 0,
         }
     }

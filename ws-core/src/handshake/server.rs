@@ -249,7 +249,7 @@ impl ServerHandshake {
     /// A handshake with a limit to the bytes of the request.
     pub const fn new(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(head::METHOD_START, METHOD, limit),
+            exchange: Exchange::new(head::METHOD_START, METHOD, limit, [0; 28]),
         }
     }
 

@@ -169,10 +169,12 @@ impl<'o> Writer<'o> {
     /// Names of subprotocols, if there are any.
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
         let mut place = PROTOCOL;
-        for name in names {
+        let mut rest = names.iter();
+        while let Some(name) = rest.next() {
             self.put(place, name.as_bytes());
-            let same = names.iter().filter(|other| *other == name).count();
-            self.check(same == 1, RequestError::RepeatedSubprotocol);
+            for other in rest.clone() {
+                self.check(other != name, RequestError::RepeatedSubprotocol);
+            }
             place = ANOTHER;
         }
     }
