@@ -6,7 +6,7 @@ use super::fields::{
     ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, PROTOCOL, SEEN,
     TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::request::Request;
 
 /// Where `position` is when the request has to be regenerated no more.
@@ -106,12 +106,25 @@ pub enum ClientError {
 impl ClientHandshake {
     /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
     /// to the bytes of the response, interim responses included.
-    #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut exchange = Exchange::new(State::StatusVersion, FIRST, limit);
-        let (key, _) = exchange.text.split_at_mut(24);
+        let mut handshake = Self::without_key(limit);
+        handshake.set_nonce(nonce);
+        handshake
+    }
+
+    /// [`new`](Self::new), but for [`set_nonce`](Self::set_nonce), which is still to come: for who
+    /// makes it where it stays.
+    #[inline]
+    pub const fn without_key(limit: u16) -> Self {
+        Self {
+            exchange: Exchange::new(head::REPLY, FIRST, limit, [0; 28]),
+        }
+    }
+
+    /// The nonce, before anything else is done.
+    pub fn set_nonce(&mut self, nonce: &[u8; 16]) {
+        let (key, _) = self.exchange.text.split_at_mut(24);
         base64(nonce, key);
-        Self { exchange }
     }
 
     /// Writes what comes next of the request to `out`, as much as there is room for, and says how
@@ -171,7 +184,7 @@ impl ClientHandshake {
         }
         let before = exchange.left;
         exchange.response(request.subprotocols, bytes, on_part)?;
-        let upgraded = (exchange.state == State::Complete).then_some(Upgraded {
+        let upgraded = (exchange.state == head::COMPLETE).then_some(Upgraded {
             subprotocol: exchange.subprotocol(),
         });
         Ok((usize::from(before - exchange.left), upgraded))
@@ -196,9 +209,11 @@ impl Exchange {
             lists: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
+            bytes,
+            part: 0..0,
         };
-        self.receive(cx, bytes)?;
-        if self.state != State::Complete {
+        self.receive(cx)?;
+        if self.state != head::COMPLETE {
             return Ok(());
         }
         match self.number {
