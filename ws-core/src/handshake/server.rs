@@ -377,7 +377,7 @@ impl ServerHandshake {
             subprotocol: exchange.chosen,
             upgrade,
             notes: exchange.notes[HITS] as u8 & (1 << CLOSE | 1 << HEAD)
-                | u8::from(exchange.noted(SEEN, ORIGIN)) * HAS_ORIGIN,
+                | u8::from(exchange.noted(SEEN, ORIGIN)),
         })
     }
 
