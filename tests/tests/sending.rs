@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use ws_socket::{CloseCode, FrameError, HandleError, Opcode, SendError, StreamOptions, Timeout};
 use ws_tests::frames::{frame, frames, plain};
 use ws_tests::script::{Line, ScriptStack};
-use ws_tests::table::{Scripted, client, server, table};
+use ws_tests::table::{Scripted, client, receive_all, server, table};
 
 /// The wire takes `window` bytes, then nothing, then the rest: at every byte of a frame, in both
 /// roles, copying and in place.
@@ -382,4 +382,35 @@ fn the_socket_face_does_not_go_on_with_a_control_frame() {
     assert_eq!(close, Ok(1));
     let sent = plain(&stack.line(socket, Line::sent));
     assert_eq!(sent, [(true, 8, b"\x03\xE8".to_vec())]);
+}
+
+/// Frames are written from what is free of the lent buffer: what stands there unread stays as it is, and
+/// a Pong goes out between.
+#[test]
+fn what_is_read_and_not_received_stays() {
+    for unread in [0, 1, 700, 4000, 5900, 6000, 9000, 9900] {
+        let stack = ScriptStack::new();
+        let mut table: Scripted<1> = table(&stack, 10_125);
+        let (ws, socket) = client(&mut table);
+        let waiting: Vec<u8> = (0..unread).map(|at| at as u8).collect();
+        let bytes = [
+            frame(true, 2, false, b"first"),
+            frame(true, 2, false, &waiting),
+            frame(true, 9, false, b"ping"),
+            frame(true, 1, false, b"last"),
+        ]
+        .concat();
+        stack.line(socket, |line| line.feed(&bytes, usize::MAX));
+        let mut buffer = vec![0; 10_000];
+        let first = table.recv_msg(ws, &mut buffer, 5).unwrap();
+        assert_eq!(&buffer[..first.length], b"first");
+        let payload = [0xAB; 7000];
+        let sent = table.send_msg(ws, &payload, Opcode::Binary, true, true, 5);
+        assert_eq!(sent, Ok(payload.len()));
+        let (messages, _) = receive_all(&mut table, ws, 10_000);
+        let expected = [(Opcode::Binary, waiting), (Opcode::Text, b"last".to_vec())];
+        assert_eq!(messages, expected, "unread {unread}");
+        let frames = [(true, 2, payload.to_vec()), (true, 10, b"ping".to_vec())];
+        assert_eq!(plain(&stack.line(socket, Line::sent)), frames);
+    }
 }

@@ -68,6 +68,12 @@ pub struct Received {
 }
 
 impl Received {
+    pub(crate) const NOTHING: Self = Self {
+        length: 0,
+        flags: Flags(0),
+        remaining: 0,
+    };
+
     /// Is the message complete with this piece?
     pub const fn is_complete(&self) -> bool {
         self.flags.contains(Flags::FINAL) && self.remaining == 0
@@ -91,18 +97,15 @@ impl Received {
 
 impl From<Piece> for Received {
     fn from(piece: Piece) -> Self {
-        let kind = match piece.opcode {
-            Opcode::Continuation => Flags(0),
-            Opcode::Text => Flags::TEXT,
-            Opcode::Binary => Flags::BINARY,
-            Opcode::Close => Flags::CLOSE,
-            Opcode::Ping => Flags::PING,
-            Opcode::Pong => Flags::PONG,
+        // Each flag is the bit of its opcode; those of control frames stand five lower.
+        let bit = match piece.opcode as u32 {
+            data @ ..8 => data,
+            control => control - 5,
         };
-        let fin = if piece.fin { Flags::FINAL } else { Flags(0) };
+        let fin = Flags(piece.fin.into());
         Self {
             length: piece.length,
-            flags: kind | fin,
+            flags: Flags(1 << bit & !1) | fin,
             remaining: piece.remaining,
         }
     }

@@ -7,7 +7,7 @@ use embedded_nal::TcpClientStack;
 
 use crate::error::HandleError;
 use crate::session::Entry;
-use crate::slots::{Direction, SlotStore, Slots, Unavailable, Vacated};
+use crate::slots::{Direction, SlotStore, Slots, Unavailable};
 use crate::{Platform, Table, WebSocketId};
 
 /// `N` slots that several tasks share, for a `static`: each [`attach`](Self::attach)es its own
@@ -78,6 +78,8 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
 impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> {
     type Socket = T;
 
+    const SHARED: bool = true;
+
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         self.lock(|slots| slots.take_free(with_buffer)).flatten()
     }
@@ -95,8 +97,12 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         result
     }
 
-    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {
-        match self.lock(|slots| slots.vacate(id)) {
+    fn vacate<R>(
+        &mut self,
+        id: WebSocketId,
+        last: impl FnOnce(&mut Entry<'buf, T>) -> R,
+    ) -> Result<R, Unavailable> {
+        match self.lock(|slots| slots.vacate(id, last)) {
             None | Some(Err(HandleError::Busy)) => Err(Unavailable::CheckedOut),
             Some(vacated) => vacated.map_err(Unavailable::Handle),
         }

@@ -4,7 +4,7 @@ use embedded_nal::nb;
 
 use crate::WebSocketId;
 use crate::error::HandleError;
-use crate::session::{Closing, Entry};
+use crate::session::Entry;
 
 /// A direction of a connection: one task may be in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,10 @@ pub trait SlotStore<'buf> {
     type Socket;
 
     #[doc(hidden)]
+    /// May a slot be checked out by somebody else?
+    const SHARED: bool;
+
+    #[doc(hidden)]
     /// Takes a free slot, preferably with a lent buffer or preferably without.
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId>;
 
@@ -58,8 +62,13 @@ pub trait SlotStore<'buf> {
     ) -> Result<R, Unavailable>;
 
     #[doc(hidden)]
-    /// Empties a slot and gives it back: its id is stale from here on. All at once, so that nobody has the slot in between.
-    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<Self::Socket>, Unavailable>;
+    /// Works on a slot for the last time, to [empty](Entry::vacate) it, and gives it back: its id is
+    /// stale from here on. All at once, so that nobody has the slot in between.
+    fn vacate<R>(
+        &mut self,
+        id: WebSocketId,
+        last: impl FnOnce(&mut Entry<'buf, Self::Socket>) -> R,
+    ) -> Result<R, Unavailable>;
 
     #[doc(hidden)]
     /// Claims a direction for the length of a call.
@@ -72,15 +81,6 @@ pub trait SlotStore<'buf> {
     #[doc(hidden)]
     /// The id in slot `index` if it is taken; an error beyond the last slot.
     fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError>;
-}
-
-/// What was in a slot.
-#[derive(Debug)]
-pub struct Vacated<T> {
-    /// Its socket, if it had one.
-    pub(crate) socket: Option<T>,
-    /// How far its closing handshake had come.
-    pub(crate) closing: Closing,
 }
 
 /// One slot.
@@ -139,6 +139,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
+    #[cfg(any(feature = "critical-section", feature = "async"))]
     fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
         self.find(id).ok_or(Self::error(id))
     }
@@ -210,14 +211,24 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
     }
 
-    pub(crate) fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, HandleError> {
-        let slot = self.get(id)?;
-        let entry = slot.entry.as_mut().ok_or(HandleError::Busy)?;
-        let closing = entry.closing();
-        let socket = entry.vacate();
-        slot.taken = false;
-        slot.generation = slot.generation.wrapping_add(1);
-        Ok(Vacated { socket, closing })
+    #[cfg(any(feature = "critical-section", feature = "async"))]
+    pub(crate) fn vacate<R>(
+        &mut self,
+        id: WebSocketId,
+        last: impl FnOnce(&mut Entry<'buf, T>) -> R,
+    ) -> Result<R, HandleError> {
+        let entry = self.get(id)?.entry.as_mut().ok_or(HandleError::Busy)?;
+        let result = last(entry);
+        self.free(id);
+        Ok(result)
+    }
+
+    /// The slot of an id that stands for one: it may be taken anew.
+    fn free(&mut self, id: WebSocketId) {
+        if let Some(slot) = self.0.get_mut(id.slot()) {
+            slot.taken = false;
+            slot.generation = slot.generation.wrapping_add(1);
+        }
     }
 
     #[cfg(feature = "critical-section")]
@@ -266,6 +277,8 @@ impl<'buf, T, const N: usize> LocalSlots<'buf, T, N> {
 impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
     type Socket = T;
 
+    const SHARED: bool = false;
+
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         self.0.take_free(with_buffer)
     }
@@ -282,8 +295,14 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         }
     }
 
-    fn vacate(&mut self, id: WebSocketId) -> Result<Vacated<T>, Unavailable> {
-        self.0.vacate(id).map_err(Unavailable::Handle)
+    fn vacate<R>(
+        &mut self,
+        id: WebSocketId,
+        last: impl FnOnce(&mut Entry<'buf, T>) -> R,
+    ) -> Result<R, Unavailable> {
+        let result = self.with(id, last)?;
+        self.0.free(id);
+        Ok(result)
     }
 
     // The table is borrowed for the whole call: nobody else can be in it. What is wrong with the id

@@ -23,6 +23,7 @@ pub enum ReadInto {
 
 impl<'a> Lent<'a> {
     /// A buffer of any length: beyond 125 bytes, its last 125 are the reserve for a Ping's payload.
+    #[inline(always)]
     pub fn new(buffer: &'a mut [u8]) -> Self {
         let at = Self::read_capacity(buffer.len());
         match buffer.split_at_mut_checked(at) {
@@ -38,6 +39,11 @@ impl<'a> Lent<'a> {
 
     /// The two parts: what is read into, and the reserve.
     pub const fn into_parts(self) -> (&'a mut [u8], &'a mut [u8]) {
+        (self.read, self.reserve)
+    }
+
+    /// The two parts, to work on.
+    pub const fn parts(&mut self) -> (&mut [u8], &mut [u8]) {
         (self.read, self.reserve)
     }
 

@@ -10,6 +10,8 @@ pub use lent::{Lent, ReadInto};
 
 use core::ops::Range;
 
+use receive::Fate;
+
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::ProtocolError;
@@ -56,19 +58,21 @@ pub struct Endpoint {
     limit: usize,
     /// Not reported yet.
     failure: Option<ProtocolError>,
-    /// The code of the Close frame that is due.
-    close_code: u16,
+    /// The code of the Close frame that is due, as it stands there.
+    close_code: [u8; 2],
     /// Bytes of Ping payload that are kept for the Pong: in the reserve, or in `relayed`.
     kept: u8,
-    relayed: u8,
+    relayed: [u8; 1],
     flags: u16,
+    /// The open frame is a control frame of ours, not the user's.
+    control: Option<Opcode>,
+    /// What becomes of the payload in hand, as [`advance`](Self::advance) found it.
+    fate: Fate,
 }
 
 /// A Ping was received whole, its Pong is due.
 const PONG_DUE: u16 = 0x01;
 const CLOSE_DUE: u16 = 0x02;
-/// The open frame is a control frame of ours, not the user's.
-const CONTROL_OPEN: u16 = 0x04;
 /// The open Pong is fed by the Ping that is being received.
 const RELAYING: u16 = 0x08;
 const EOF: u16 = 0x10;
@@ -77,9 +81,7 @@ const REPORT_PONGS: u16 = 0x40;
 const FAILED: u16 = 0x80;
 /// A Ping of ours is due.
 const PING_DUE: u16 = 0x100;
-/// The open control frame is that Ping.
-const PINGING: u16 = 0x200;
-const REFUSE_TEXT: u16 = 0x400;
+const REFUSE_TEXT: u16 = 0x200;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,10 +138,12 @@ impl Endpoint {
             end,
             limit,
             failure: None,
-            close_code: 0,
+            close_code: [0; 2],
             kept: 0,
-            relayed: 0,
+            relayed: [0],
             flags: 0,
+            control: None,
+            fate: receive::DISCARD,
         }
     }
 
@@ -188,7 +192,7 @@ impl Endpoint {
 
     /// Is a frame of the user's partly sent?
     pub const fn frame_open(&self) -> bool {
-        self.connection.tx.is_open() && !self.is(CONTROL_OPEN)
+        self.connection.tx.is_open() && self.control.is_none()
     }
 
     /// Is there nothing more to receive: the peer closed, was lost, or broke the protocol?
@@ -208,8 +212,7 @@ impl Endpoint {
 
     /// Has our Close begun, or is it due?
     const fn closing(&self) -> bool {
-        let tx = &self.connection.tx;
-        self.is(CLOSE_DUE) || tx.is_closed() || matches!(tx.opcode(), Some(Opcode::Close))
+        self.is(CLOSE_DUE) || self.connection.tx.is_close()
     }
 
     const fn is(&self, flag: u16) -> bool {

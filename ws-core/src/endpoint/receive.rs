@@ -1,23 +1,29 @@
 //! The receiving half: what is read becomes pieces of messages, control frames are dealt with.
 
 use super::{
-    CLOSE_DUE, CONTROL_OPEN, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece,
-    REFUSE_TEXT, RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
+    CLOSE_DUE, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece, REFUSE_TEXT,
+    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
 };
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
-use crate::receiver::Frame;
 
-/// What becomes of a frame's payload.
-#[derive(Clone, Copy, PartialEq)]
-enum Fate {
-    /// To the user.
-    Deliver,
-    /// Into the reserve, for a Pong.
-    Keep,
-    /// Straight into the Pong, a byte at a time.
-    Relay,
-    Discard,
+/// What becomes of a frame's payload: bits, since a Ping may be for the user and for the Pong. With
+/// none of them it is discarded, as a header is, which is taken in the same way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Fate(u8);
+
+/// To the user.
+const DELIVER: Fate = Fate(1);
+/// Into the reserve, for a Pong.
+const KEEP: Fate = Fate(2);
+/// Straight into the Pong, a byte at a time.
+const RELAY: Fate = Fate(4);
+pub(super) const DISCARD: Fate = Fate(0);
+
+impl Fate {
+    const fn is(self, bit: Self) -> bool {
+        self.0 & bit.0 != 0
+    }
 }
 
 impl Endpoint {
@@ -35,7 +41,7 @@ impl Endpoint {
         write_blocked: bool,
     ) -> Next {
         loop {
-            if self.control_ready() && !write_blocked {
+            if !write_blocked && self.control_ready() {
                 return Next::Write;
             }
             if self.failure.is_some() {
@@ -44,86 +50,83 @@ impl Endpoint {
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let rx = &self.connection.rx;
-            let frame = rx.frame();
-            let fate = match frame {
-                Some(frame) => self.fate(frame, face, lent.has_reserve()),
-                // A header is taken in the same way as payload that nobody gets.
-                None => Fate::Discard,
-            };
-            let available = self.start < self.end || rx.want() == 0;
-            // The Pong that is half out still needs the reserve.
-            if self.is(CONTROL_OPEN) && frame.is_some_and(|frame| self.keeps(frame, lent)) {
+            let fate = self.fate_of(face, lent.has_reserve());
+            self.fate = fate;
+            if fate.is(KEEP) && self.control.is_some() {
+                // The Pong that is half out still needs the reserve.
                 return Next::Blocked;
             }
-            match fate {
-                Fate::Deliver if available || room == 0 => return Next::Ready,
-                Fate::Relay if !self.relay_ready() => {
-                    return if write_blocked || !self.control_ready() {
-                        Next::Blocked
-                    } else {
-                        Next::Write
-                    };
+            let mut end = self.end;
+            if fate.is(RELAY) {
+                if !self.connection.tx.is_open() {
+                    self.set(RELAYING, true);
                 }
-                _ if !available => {
-                    return if self.is(EOF) {
-                        Next::Ended
-                    } else {
-                        Next::Read
-                    };
+                let due = self.control_ready();
+                if due && !write_blocked {
+                    return Next::Write;
                 }
-                fate => {
-                    let end = match fate {
-                        Fate::Relay => self.end.min(self.start + 1),
-                        _ => self.end,
-                    };
-                    let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
-                    self.start += self.digest(bytes, fate, lent.reserve);
+                if due || !self.is(RELAYING) {
+                    return Next::Blocked;
                 }
+                end = end.min(self.start + 1);
             }
+            let available = self.start < self.end || self.connection.rx.is_complete();
+            if fate.is(DELIVER) && (available || room == 0) {
+                return Next::Ready;
+            }
+            if !available {
+                return if self.is(EOF) {
+                    Next::Ended
+                } else {
+                    Next::Read
+                };
+            }
+            let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
+            self.start += self.digest(bytes, lent.reserve);
         }
     }
 
-    fn fate(&self, frame: Frame, face: Face, has_reserve: bool) -> Fate {
+    #[inline(always)]
+    fn fate_of(&self, face: Face, has_reserve: bool) -> Fate {
+        let Some(frame) = self.connection.rx.frame() else {
+            return DISCARD;
+        };
         let messages = face == Face::Messages;
         match frame.opcode {
-            Opcode::Ping if self.is(RELAYING) => Fate::Relay,
-            Opcode::Ping if messages && (self.is(REPORT_PINGS) || !has_reserve) => Fate::Deliver,
-            // Nothing is sent behind a Close.
-            Opcode::Ping if self.closing() => Fate::Discard,
-            // An empty payload needs no place to keep it.
-            Opcode::Ping if has_reserve || self.connection.rx.remaining() == 0 => Fate::Keep,
-            Opcode::Ping => Fate::Relay,
-            Opcode::Pong if messages && self.is(REPORT_PONGS) => Fate::Deliver,
-            Opcode::Pong => Fate::Discard,
-            Opcode::Close if !messages => Fate::Discard,
-            _ => Fate::Deliver,
+            Opcode::Ping => {
+                let delivered = messages && (self.is(REPORT_PINGS) || !has_reserve);
+                let shown = if delivered { DELIVER } else { DISCARD };
+                if self.is(RELAYING) {
+                    RELAY
+                } else if self.closing() {
+                    // Nothing is sent behind a Close.
+                    shown
+                } else if has_reserve {
+                    Fate(KEEP.0 | shown.0)
+                } else if delivered {
+                    DELIVER
+                } else if self.connection.rx.remaining() == 0 {
+                    // An empty payload needs no place to keep it.
+                    KEEP
+                } else {
+                    RELAY
+                }
+            }
+            Opcode::Pong if messages && self.is(REPORT_PONGS) => DELIVER,
+            Opcode::Pong => DISCARD,
+            Opcode::Close if !messages => DISCARD,
+            _ => DELIVER,
         }
-    }
-
-    /// Is this a Ping whose payload goes into the reserve, delivered or not?
-    fn keeps(&self, frame: Frame, lent: &Lent<'_>) -> bool {
-        frame.opcode == Opcode::Ping && lent.has_reserve() && !self.closing()
-    }
-
-    /// Can the next byte of a Ping go into its Pong? Asks for the Pong to be opened where it can be.
-    fn relay_ready(&mut self) -> bool {
-        if !self.is(RELAYING) && !self.connection.tx.is_open() {
-            self.set(RELAYING, true);
-        }
-        self.is(RELAYING) && !self.control_ready()
     }
 
     /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
     #[inline(never)]
-    fn digest(&mut self, bytes: &mut [u8], fate: Fate, reserve: &mut [u8]) -> usize {
+    fn digest(&mut self, bytes: &mut [u8], reserve: &mut [u8]) -> usize {
         let rx = &mut self.connection.rx;
-        let in_payload = rx.in_payload();
-        let taken = rx.take(bytes, self.limit);
-        if in_payload {
-            return self.payload_taken(taken, bytes, fate, reserve);
+        if rx.in_payload() {
+            return self.payload(None, bytes, reserve).unwrap_or(0);
         }
-        match taken {
+        match rx.header(bytes, self.limit) {
             Ok(count) => {
                 self.check_type();
                 count
@@ -144,31 +147,37 @@ impl Endpoint {
         }
     }
 
-    /// The receive machine took payload, or found it wrong: then there is a failure to report.
-    fn payload_taken(
+    /// Takes payload, out of `from` or where it stands, and says how many bytes; `None` where it is
+    /// wrong, and that is to be reported.
+    #[inline(never)]
+    fn payload(
         &mut self,
-        taken: Result<usize, ProtocolError>,
-        bytes: &[u8],
-        fate: Fate,
+        from: Option<&[u8]>,
+        bytes: &mut [u8],
         reserve: &mut [u8],
-    ) -> usize {
-        match taken {
-            Ok(count) => {
-                let end = !self.connection.rx.in_payload();
-                let taken = bytes.get(..count).unwrap_or_default();
-                match fate {
-                    Fate::Keep => self.keep(taken, reserve, end),
-                    Fate::Relay => self.relay(taken.first().copied()),
-                    Fate::Deliver | Fate::Discard => {}
-                }
-                self.frame_taken(end);
-                count
-            }
+    ) -> Option<usize> {
+        let bytes = match self.connection.rx.payload(from, bytes) {
+            Ok(bytes) => &*bytes,
             Err(error) => {
                 self.fail(error);
-                0
+                return None;
             }
+        };
+        if self.fate.is(KEEP) {
+            let end = !self.connection.rx.in_payload();
+            self.keep(bytes, reserve, end);
         }
+        if self.fate.is(RELAY)
+            && let Some(&byte) = bytes.first()
+        {
+            self.relayed = [byte];
+            self.kept = 1;
+        }
+        if self.connection.rx.has_ended() {
+            // A Close is answered, with its own code (section 5.5.1).
+            self.close_with(self.connection.rx.close_code().0);
+        }
+        Some(bytes.len())
     }
 
     /// Hands out what [`advance`](Self::advance) found ready: up to `out.len()` bytes of one
@@ -181,18 +190,54 @@ impl Endpoint {
         lent: &mut Lent<'_>,
         out: &mut [u8],
     ) -> Result<Option<Piece>, ProtocolError> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
+        let length = self.take_bytes(lent, out, None);
+        self.outcome(length)
+    }
+
+    /// [`take`](Self::take), or [`received`](Self::received) of `direct` bytes that were read straight
+    /// into `out`, for a driver that takes an outcome apart by itself: the length alone, with
+    /// [`piece`](Self::piece) for the rest; `None` where nothing was ready or where there is a
+    /// [`failure`](Self::failure).
+    pub fn take_bytes(
+        &mut self,
+        lent: &mut Lent<'_>,
+        out: &mut [u8],
+        direct: Option<usize>,
+    ) -> Option<usize> {
+        if self.failure.is_some() || !self.connection.rx.in_payload() || !self.fate.is(DELIVER) {
+            return None;
         }
-        let Some(frame) = self.connection.rx.frame() else {
-            return Ok(None);
-        };
+        if let Some(count) = direct {
+            let bytes = out.get_mut(..count).unwrap_or_default();
+            return self.payload(None, bytes, lent.reserve);
+        }
         let read = lent.read.get(self.start..self.end).unwrap_or_default();
-        let taken = self.connection.rx.payload_into(read, out);
-        if let Ok(count) = taken {
-            self.start += count;
+        let length = self.payload(Some(read), out, lent.reserve)?;
+        self.start += length;
+        Some(length)
+    }
+
+    /// The piece of `length` bytes that was handed out just now.
+    pub const fn piece(&self, length: usize) -> Piece {
+        let frame = self.connection.rx.last_frame();
+        Piece {
+            length,
+            opcode: frame.opcode,
+            fin: frame.fin,
+            remaining: self.connection.rx.remaining(),
         }
-        self.delivered(lent, frame, out, taken)
+    }
+
+    /// What the peer did wrong, once.
+    pub const fn failure(&mut self) -> Option<ProtocolError> {
+        self.failure.take()
+    }
+
+    fn outcome(&mut self, length: Option<usize>) -> Result<Option<Piece>, ProtocolError> {
+        match self.failure() {
+            Some(error) => Err(error),
+            None => Ok(length.map(|length| self.piece(length))),
+        }
     }
 
     /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
@@ -223,24 +268,31 @@ impl Endpoint {
         scratch: &mut [u8],
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
-        match self.read_into(lent, face, user.len()) {
-            ReadInto::Lent => {
-                self.start = 0;
-                self.end = count.min(lent.read.len());
-                Ok(None)
-            }
-            ReadInto::User(_) => self.deliver(lent, user.get_mut(..count).unwrap_or_default()),
-            // Without a lent buffer: header bytes, or payload that is not for the user.
-            ReadInto::Scratch(_) => {
-                let bytes = scratch.get_mut(..count).unwrap_or_default();
-                let fate = match self.connection.rx.frame() {
-                    Some(frame) => self.fate(frame, face, false),
-                    None => Fate::Discard,
-                };
-                self.digest(bytes, fate, &mut []);
-                Ok(None)
-            }
+        let into = self.read_into(lent, face, user.len());
+        if let ReadInto::User(_) = into {
+            let length = self.take_bytes(lent, user, Some(count));
+            return self.outcome(length);
         }
+        self.stored(into, lent, scratch, count);
+        Ok(None)
+    }
+
+    /// `count` bytes were read [`into`](Self::read_into) the lent buffer or the scratch.
+    pub fn stored(&mut self, into: ReadInto, lent: &Lent<'_>, scratch: &mut [u8], count: usize) {
+        if let ReadInto::Lent = into {
+            self.start = 0;
+            self.end = count.min(lent.read.len());
+        } else {
+            // Without a lent buffer: header bytes, or payload that is not for the user.
+            self.digest(scratch.get_mut(..count).unwrap_or_default(), &mut []);
+        }
+    }
+
+    /// The part of what is [read](Lent::parts) into that holds nothing, until the next read: for
+    /// what is to be sent.
+    pub fn unused<'b>(&self, read: &'b mut [u8]) -> &'b mut [u8] {
+        let end = if self.start == self.end { 0 } else { self.end };
+        read.get_mut(end..).unwrap_or_default()
     }
 
     /// The stream has ended: no more will be read. What was read before is still handed out.
@@ -250,90 +302,34 @@ impl Endpoint {
 
     /// Which buffer [`read_buffer`](Self::read_buffer) is, where that of the user has `room` bytes:
     /// for a driver that has the parts of the lent buffer in different places.
-    pub fn read_into(&self, lent: &Lent<'_>, face: Face, room: usize) -> ReadInto {
+    pub fn read_into(&self, lent: &Lent<'_>, _face: Face, room: usize) -> ReadInto {
         let capacity = lent.read.len();
         let rx = &self.connection.rx;
-        let Some(frame) = rx.frame() else {
-            return if capacity == 0 {
-                ReadInto::Scratch(rx.want())
-            } else {
-                ReadInto::Lent
-            };
-        };
         let count = room.min(rx.remaining());
-        match self.fate(frame, face, lent.has_reserve()) {
-            Fate::Deliver if count >= capacity => ReadInto::User(count),
-            _ if capacity > 0 => ReadInto::Lent,
-            Fate::Relay => ReadInto::Scratch(1),
-            _ => ReadInto::Scratch(rx.want()),
-        }
-    }
-
-    /// Payload in the user's buffer, still masked.
-    fn deliver(
-        &mut self,
-        lent: &mut Lent<'_>,
-        bytes: &mut [u8],
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let Some(frame) = self.connection.rx.frame() else {
-            return Ok(None);
-        };
-        let taken = self.connection.rx.take(bytes, self.limit);
-        self.delivered(lent, frame, bytes, taken)
-    }
-
-    /// What there is of a frame's payload in the user's buffer.
-    fn delivered(
-        &mut self,
-        lent: &mut Lent<'_>,
-        frame: Frame,
-        bytes: &[u8],
-        taken: Result<usize, ProtocolError>,
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let fate = if self.keeps(frame, lent) {
-            Fate::Keep
+        if self.fate.is(DELIVER) && count >= capacity {
+            ReadInto::User(count)
+        } else if capacity > 0 {
+            ReadInto::Lent
+        } else if self.fate.is(RELAY) {
+            ReadInto::Scratch(1)
         } else {
-            Fate::Deliver
-        };
-        let length = self.payload_taken(taken, bytes, fate, lent.reserve);
-        match self.failure.take() {
-            Some(error) => Err(error),
-            None => Ok(Some(Piece {
-                length,
-                opcode: frame.opcode,
-                fin: frame.fin,
-                remaining: self.connection.rx.remaining(),
-            })),
+            ReadInto::Scratch(rx.want())
         }
     }
 
     /// Payload of a Ping, the last of it where `end`. A Ping that is complete but not answered yet
     /// gives way to it (RFC 6455 section 5.5.3: only the most recent has to be answered).
+    #[allow(clippy::cast_possible_truncation)] // a Ping has at most 125 bytes
     fn keep(&mut self, bytes: &[u8], reserve: &mut [u8], end: bool) {
         if self.is(PONG_DUE) {
             self.kept = 0;
         }
-        let free = reserve.iter_mut().skip(self.kept.into());
-        for (slot, &byte) in free.zip(bytes) {
-            *slot = byte;
-            self.kept += 1;
+        let kept = usize::from(self.kept);
+        if let Some(free) = reserve.get_mut(kept..kept + bytes.len()) {
+            free.copy_from_slice(bytes);
+            self.kept += bytes.len() as u8;
         }
         self.set(PONG_DUE, end);
-    }
-
-    const fn relay(&mut self, byte: Option<u8>) {
-        if let Some(byte) = byte {
-            self.relayed = byte;
-            self.kept = 1;
-        }
-    }
-
-    /// A frame has been taken whole where `end`: a Close is answered, with its own code
-    /// (section 5.5.1).
-    const fn frame_taken(&mut self, end: bool) {
-        if end && self.connection.rx.has_ended() {
-            self.close_with(self.connection.rx.close_code().0);
-        }
     }
 
     /// Fails the connection (section 7.1.7).
@@ -348,8 +344,8 @@ impl Endpoint {
     pub(super) const fn close_with(&mut self, code: u16) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);
-            self.close_code = code;
-            if !self.is(CONTROL_OPEN) {
+            self.close_code = code.to_be_bytes();
+            if self.control.is_none() {
                 self.set(PONG_DUE | PING_DUE, false);
             }
         }

@@ -1,6 +1,6 @@
 //! The sending half: the user's frames, and the control frames that are due.
 
-use super::{CLOSE_DUE, CONTROL_OPEN, Endpoint, Lent, PING_DUE, PINGING, PONG_DUE, RELAYING};
+use super::{CLOSE_DUE, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
 use crate::error::FrameError;
 use crate::opcode::Opcode;
@@ -10,10 +10,11 @@ impl Endpoint {
     /// open: nothing gets into the middle of a frame (RFC 6455 section 5.4).
     pub const fn control_ready(&self) -> bool {
         let tx = &self.connection.tx;
-        if self.is(CONTROL_OPEN) {
+        if self.control.is_some() {
             !self.is(RELAYING) || tx.header_due() > 0 || self.kept > 0
         } else {
-            !tx.is_open() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
+            // Nothing is sent behind a Close.
+            !tx.is_open() && !tx.is_close() && self.is(PONG_DUE | CLOSE_DUE | RELAYING | PING_DUE)
         }
     }
 
@@ -26,51 +27,53 @@ impl Endpoint {
         key: impl FnOnce() -> [u8; 4],
         out: &mut [u8],
     ) -> usize {
-        if !self.control_ready() || !self.is(CONTROL_OPEN) && !self.begin_control(key) {
+        if !self.begin_control(key) {
             return 0;
         }
-        let tx = &self.connection.tx;
-        let code = self.close_code.to_be_bytes();
-        let relayed = [self.relayed];
-        let payload = if tx.opcode() == Some(Opcode::Close) {
-            &code[..]
-        } else if self.is(RELAYING) {
-            relayed.get(..usize::from(self.kept)).unwrap_or_default()
-        } else {
-            let kept = lent.reserve.get(..self.kept.into());
-            kept.unwrap_or_default()
-        };
-        // Of what is there, what is not on the wire yet.
-        let rest = payload
-            .get(payload.len().saturating_sub(tx.remaining())..)
-            .unwrap_or_default();
-        tx.fill(rest, out)
+        self.connection.tx.fill(self.control_rest(lent), out)
     }
 
-    fn begin_control(&mut self, key: impl FnOnce() -> [u8; 4]) -> bool {
-        let (opcode, length) = if self.is(RELAYING) {
-            (Opcode::Pong, self.connection.rx.remaining())
-        } else if self.is(CLOSE_DUE) {
-            (
-                Opcode::Close,
-                if self.close_code == CloseCode::NO_STATUS.0 {
-                    0
-                } else {
-                    2
-                },
-            )
-        } else if self.is(PONG_DUE) {
-            (Opcode::Pong, usize::from(self.kept))
-        } else {
-            (Opcode::Ping, 0)
-        };
-        let begun = self.begin_frame(opcode, true, length, key).is_ok();
-        self.set(CONTROL_OPEN, begun);
-        self.set(PINGING, begun && opcode == Opcode::Ping);
-        if !begun {
-            self.control_done();
+    /// Begins the control frame that is due, or goes on with the one that is open; false where
+    /// nothing can be written now. `key` is asked for when a frame begins (not on a server). What is
+    /// to be written is [`bytes`](Self::bytes) of [`control_rest`](Self::control_rest).
+    pub fn begin_control(&mut self, key: impl FnOnce() -> [u8; 4]) -> bool {
+        if !self.control_ready() {
+            return false;
         }
-        begun
+        if self.control.is_none() {
+            let (opcode, length) = if self.is(RELAYING) {
+                (Opcode::Pong, self.connection.rx.remaining())
+            } else if self.is(CLOSE_DUE) {
+                let silent = self.close_code == CloseCode::NO_STATUS.0.to_be_bytes();
+                (Opcode::Close, if silent { 0 } else { 2 })
+            } else if self.is(PONG_DUE) {
+                (Opcode::Pong, usize::from(self.kept))
+            } else {
+                (Opcode::Ping, 0)
+            };
+            self.control = Some(opcode);
+            // It is ready, and not too long.
+            let _ = self.begin_frame(opcode, true, length, key);
+        }
+        true
+    }
+
+    /// What is not on the wire yet of the payload of the open control frame.
+    pub fn control_rest<'a>(&'a self, lent: &'a Lent<'_>) -> &'a [u8] {
+        let payload = match self.control {
+            Some(Opcode::Close) => &self.close_code,
+            Some(Opcode::Pong) => {
+                let kept = if self.is(RELAYING) {
+                    &self.relayed
+                } else {
+                    &*lent.reserve
+                };
+                kept.get(..self.kept.into()).unwrap_or_default()
+            }
+            _ => &[],
+        };
+        let sent = payload.len().saturating_sub(self.connection.tx.remaining());
+        payload.get(sent..).unwrap_or_default()
     }
 
     fn begin_frame(
@@ -80,45 +83,47 @@ impl Endpoint {
         length: usize,
         key: impl FnOnce() -> [u8; 4],
     ) -> Result<(), FrameError> {
-        let key = if self.connection.tx.masks() {
-            key()
-        } else {
-            [0; 4]
-        };
-        self.connection.tx.begin(opcode, fin, length, key)
+        let tx = &mut self.connection.tx;
+        let key = if tx.masks() { key() } else { [0; 4] };
+        tx.begin(opcode, fin, length, key)
     }
 
     /// The wire took `count` bytes of what [`control`](Self::control) wrote, perhaps none.
     pub fn control_sent(&mut self, count: usize) {
-        if count == 0 && self.is(CONTROL_OPEN) && self.connection.tx.rollback() {
+        self.written(count);
+    }
+
+    /// The wire took `count` bytes of the open frame, perhaps none: of the user's, or of a control
+    /// frame. Returns how many were payload of the user's.
+    pub fn written(&mut self, count: usize) -> usize {
+        let tx = &mut self.connection.tx;
+        if count == 0 && self.control.is_some() && tx.rollback() {
             // Still due, but a later Ping may take its place.
-            self.set(CONTROL_OPEN | PINGING, false);
-            return;
+            self.control = None;
+            return 0;
         }
-        let payload = self.connection.tx.sent(count);
+        let payload = tx.sent(count);
+        let Some(opcode) = self.control else {
+            return payload;
+        };
         if self.is(RELAYING) && payload > 0 {
             self.kept = 0;
         }
-        if !self.connection.tx.is_open() {
-            self.control_done();
+        if self.connection.tx.is_open() {
+            return 0;
         }
-    }
-
-    const fn control_done(&mut self) {
-        // It leaves alone what has come of a Ping meanwhile.
-        if self.is(PINGING) {
-            self.set(CONTROL_OPEN | PINGING | PING_DUE, false);
-            return;
-        }
-        // A Close may have become due while a Pong was going out.
-        let due = if self.connection.tx.is_closed() {
-            0
-        } else {
-            self.flags & (CLOSE_DUE | PING_DUE)
+        self.control = None;
+        // What became due meanwhile stays so, if it may come behind this frame.
+        let done = match opcode {
+            Opcode::Ping => PING_DUE,
+            Opcode::Close => CLOSE_DUE | PING_DUE | PONG_DUE,
+            _ => {
+                self.kept = 0;
+                PONG_DUE | RELAYING
+            }
         };
-        self.flags =
-            self.flags & !(PONG_DUE | CLOSE_DUE | PING_DUE | CONTROL_OPEN | RELAYING) | due;
-        self.kept = 0;
+        self.set(done, false);
+        0
     }
 
     /// Asks for a Ping without payload, to see whether the peer is there (RFC 6455 section 5.5.2).
@@ -178,6 +183,19 @@ impl Endpoint {
             self.connection.tx.sent(count)
         } else {
             0
+        }
+    }
+
+    /// What goes to the wire next of the open frame, the user's or a control frame: `rest` as it
+    /// stands where that is how it goes, or else header and payload, masked, in `scratch`. To be
+    /// reported with [`written`](Self::written).
+    pub fn bytes<'s>(&self, rest: &'s [u8], scratch: &'s mut [u8]) -> &'s [u8] {
+        let tx = &self.connection.tx;
+        if tx.is_plain() {
+            rest.get(..tx.remaining()).unwrap_or(rest)
+        } else {
+            let count = tx.fill(rest, scratch);
+            scratch.get(..count).unwrap_or_default()
         }
     }
 

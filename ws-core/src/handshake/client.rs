@@ -106,14 +106,25 @@ pub enum ClientError {
 impl ClientHandshake {
     /// A handshake with a nonce that has to be random (RFC 6455 section 4.1, item 7), and a limit
     /// to the bytes of the response, interim responses included.
-    #[inline]
     pub fn new(nonce: &[u8; 16], limit: u16) -> Self {
-        let mut text = [0; 28];
-        let (key, _) = text.split_at_mut(24);
-        base64(nonce, key);
+        let mut handshake = Self::without_key(limit);
+        handshake.set_nonce(nonce);
+        handshake
+    }
+
+    /// [`new`](Self::new), but for [`set_nonce`](Self::set_nonce), which is still to come: for who
+    /// makes it where it stays.
+    #[inline]
+    pub const fn without_key(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(head::REPLY, FIRST, limit, text),
+            exchange: Exchange::new(head::REPLY, FIRST, limit, [0; 28]),
         }
+    }
+
+    /// The nonce, before anything else is done.
+    pub fn set_nonce(&mut self, nonce: &[u8; 16]) {
+        let (key, _) = self.exchange.text.split_at_mut(24);
+        base64(nonce, key);
     }
 
     /// Writes what comes next of the request to `out`, as much as there is room for, and says how

@@ -1,6 +1,7 @@
 //! Many WebSockets in one task's hands: the table.
 
 use core::net::SocketAddr;
+use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
@@ -16,7 +17,7 @@ use crate::error::{
     AcceptError, ConnectError, DisconnectError, HandleError, ReceiveError, RegisterError, SendError,
 };
 use crate::message::Received;
-use crate::session::{Outgoing, Payload, State};
+use crate::session::{Entry, Outgoing, Payload, State};
 use crate::slots::Slots;
 use crate::table::Disconnected;
 use crate::{Config, Handler, Timeout, WebSocketId};
@@ -82,7 +83,7 @@ pub(super) struct Taken<'t, 'buf, T, const N: usize> {
 impl<T, const N: usize> Drop for Taken<'_, '_, T, N> {
     fn drop(&mut self) {
         if !self.stays {
-            let _ = self.slots.vacate(self.ws);
+            let _ = self.slots.vacate(self.ws, Entry::vacate);
         }
     }
 }
@@ -126,7 +127,12 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             one_key: false,
         };
         link.begin_client(stream);
-        let upgraded = within(&clock, timeout.into(), link.client(request, on_response)).await;
+        let upgraded = within(
+            &clock,
+            timeout.into(),
+            pin!(link.client(request, on_response)),
+        )
+        .await;
         upgraded.ok_or(ConnectError::Timeout)??;
         taken.stays = true;
         Ok(taken.ws)
@@ -152,7 +158,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             self.connect(stream, request, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -178,7 +184,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             self.connect(stream, &request, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -210,7 +216,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             };
             let clock = self.platform.clock();
             let timeout = Timeout::Millis(self.config.answer_timeout);
-            let refused = within(&clock, timeout, refusal).await;
+            let refused = within(&clock, timeout, pin!(refusal)).await;
             refused.unwrap_or(Ok(())).map_err(AcceptError::Stack)?;
             return Ok(None);
         };
@@ -255,7 +261,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             return Err((RegisterError::Buffered, stream));
         };
         room.copy_from_slice(behind);
-        entry.state = State::Failed { socket: stream };
+        entry.begin(stream, State::Failed);
         entry.opened(role, &config, 0..behind.len(), None);
         *alive = Alive::opened(now);
         taken.stays = true;
@@ -268,8 +274,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<T, RegisterError> {
-        let stream = self.slots.vacate(ws)?;
-        Ok(stream.socket.ok_or(HandleError::Stale)?)
+        let stream = self.slots.vacate(ws, Entry::vacate)?;
+        Ok(stream.ok_or(HandleError::Stale)?)
     }
 
     /// Receives a piece of a message: see [`Table::recv_msg`](crate::Table::recv_msg).
@@ -409,8 +415,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<(Disconnected, T), DisconnectError> {
         let mut link = self.link(ws)?;
         let closed = link.disconnect(code, reason, false, timeout.into()).await?;
-        let stream = self.slots.vacate(ws)?;
-        Ok((closed, stream.socket.ok_or(HandleError::Stale)?))
+        let stream = self.slots.vacate(ws, Entry::vacate)?;
+        Ok((closed, stream.ok_or(HandleError::Stale)?))
     }
 
     /// Frees the slot and drops the stream at once, without a Close.
@@ -418,7 +424,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn abort(&mut self, ws: WebSocketId) -> Result<(), HandleError> {
-        self.slots.vacate(ws)?;
+        self.slots.vacate(ws, Entry::vacate)?;
         Ok(())
     }
 
@@ -428,10 +434,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        Ok(match self.slots.entry(ws)?.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        })
+        Ok(self.slots.entry(ws)?.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.

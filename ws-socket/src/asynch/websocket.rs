@@ -1,6 +1,7 @@
 //! One WebSocket on one stream, in one task's hands.
 
 use core::net::SocketAddr;
+use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
@@ -78,7 +79,12 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         ws.link().begin_client(stream);
         let clock = ws.platform.clock();
         let mut link = ws.link();
-        let upgraded = within(&clock, timeout.into(), link.client(request, on_response)).await;
+        let upgraded = within(
+            &clock,
+            timeout.into(),
+            pin!(link.client(request, on_response)),
+        )
+        .await;
         upgraded.ok_or(ConnectError::Timeout)??;
         Ok(ws)
     }
@@ -105,7 +111,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             Self::connect(stream, request, buffer, platform, config, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -134,7 +140,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             Self::connect(stream, &request, buffer, platform, config, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -178,7 +184,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         config: Config,
     ) -> Self {
         let mut ws = Self::new(buffer, platform, config);
-        ws.entry.state = State::Failed { socket: stream };
+        ws.entry.begin(stream, State::Failed);
         ws.entry.opened(role, &ws.config, 0..buffered, None);
         ws.alive = Alive::opened(ws.platform.clock().now_ms());
         ws
@@ -407,10 +413,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// The subprotocol agreed on, as its index in the list that was offered (client) or supported
     /// (server).
     pub fn subprotocol(&self) -> Option<usize> {
-        match self.entry.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        }
+        self.entry.subprotocol()
     }
 
     /// The code of the peer's Close, once it has been received.

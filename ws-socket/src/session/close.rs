@@ -1,11 +1,10 @@
 //! The closing handshake (RFC 6455 sections 5.5.1, 7.1).
 
-use embedded_nal::{TcpClientStack, nb};
+use embedded_nal::TcpClientStack;
 use ws_core::{CloseCode, Face};
 
-use super::{Context, Entry, State};
+use super::{Context, Entry, State, Stop, Tcp};
 use crate::Platform;
-use crate::error::HandleError;
 
 /// How much a step drops at most, in pieces, before it lets others run: a peer that sends without
 /// end does not hold it beyond its deadline.
@@ -23,23 +22,13 @@ pub(crate) struct Closing {
 impl<T> Entry<'_, T> {
     /// Has a Close with `code` sent as soon as may be, unless one was.
     pub(crate) const fn begin_close(&mut self, code: CloseCode) {
-        if let State::Open { endpoint, .. } = &mut self.state {
+        if let Some(endpoint) = self.endpoint_mut() {
             endpoint.close(code);
         }
     }
 
-    /// Sends the control frames that are due, as far as they go out at once.
-    pub(crate) fn flush_due<S, P>(&mut self, context: &mut Context<S, P>)
-    where
-        S: TcpClientStack<TcpSocket = T>,
-        P: Platform<S>,
-    {
-        if let Some(mut open) = self.open() {
-            let _ = context.flush(&mut open);
-        }
-    }
-
     /// How far the closing handshake has come.
+    #[inline(never)]
     pub(crate) fn closing(&self) -> Closing {
         let code = self.endpoint().and_then(|endpoint| endpoint.peer_close());
         let sent = self
@@ -52,13 +41,9 @@ impl<T> Entry<'_, T> {
     }
 
     /// Goes on with the closing handshake: sends what is due, drops the data that still comes.
-    /// `Ok` once nothing is left to wait for. A client with `until_eof` waits for the server to
+    /// True once nothing is left to wait for. A client with `until_eof` waits for the server to
     /// close TCP, which is the server's to do first (section 7.1.1).
-    pub(crate) fn close<S, P>(
-        &mut self,
-        context: &mut Context<S, P>,
-        until_eof: bool,
-    ) -> nb::Result<(), HandleError>
+    pub(crate) fn close<S, P>(&mut self, context: &mut Context<S, P>, until_eof: bool) -> bool
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
@@ -67,35 +52,34 @@ impl<T> Entry<'_, T> {
         for _ in 0..MAX_DROPPED {
             match self.receive(context, Face::Stream, &mut dropped) {
                 Ok(_) => continue,
-                Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
-                Err(nb::Error::Other(_)) => {}
+                Err(Stop::Blocked) => return false,
+                Err(_) => {}
             }
             // Nothing more will be received.
-            let Some(mut open) = self.open() else {
-                return Ok(());
+            let Some(Tcp {
+                socket,
+                state: State::Open { endpoint, .. },
+            }) = &mut self.tcp
+            else {
+                return true;
             };
-            if open.endpoint.peer_close().is_none() {
+            if endpoint.peer_close().is_none() {
                 // Where the peer broke the protocol, the Close that says so has to go out, and the
                 // wire may be full; on a wire that is gone it cannot.
-                let failed = open.endpoint.has_failed();
-                return match context.flush(&mut open) {
-                    Err(nb::Error::WouldBlock) if failed => Err(nb::Error::WouldBlock),
-                    _ => Ok(()),
-                };
+                return !endpoint.has_failed() || self.flush(context) != Some(Stop::Blocked);
             }
-            if !open.endpoint.close_sent() {
-                return Err(nb::Error::WouldBlock);
+            if !endpoint.close_sent() {
+                return false;
             }
-            if !until_eof || !open.endpoint.connection().tx.masks() || open.endpoint.is_eof() {
-                return Ok(());
+            if !until_eof || !endpoint.connection().tx.masks() || endpoint.is_eof() {
+                return true;
             }
-            match context.read(open.socket, &mut dropped) {
+            match context.read(socket, &mut dropped) {
                 Ok(1..) => {}
-                Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
-                Ok(0) | Err(nb::Error::Other(_)) => return Ok(()),
+                stopped => return stopped != Err(Stop::Blocked),
             }
         }
         context.unfinished = true;
-        Err(nb::Error::WouldBlock)
+        false
     }
 }

@@ -5,7 +5,7 @@ use ws_core::handshake::{Asked, Body, HeadPart, Page, Response, ServerHandshake,
 use ws_core::{Role, SCRATCH};
 
 use super::upgrade::head_buffer;
-use super::{Entry, State};
+use super::{Entry, State, Tcp};
 use crate::fmt::debug;
 use crate::handler::Handler;
 use crate::timeout::Deadline;
@@ -46,24 +46,24 @@ pub(crate) struct Exchange<'a, H> {
 impl<T> Entry<'_, T> {
     /// A TCP connection was accepted: its first request may begin.
     pub(crate) fn begin_server(&mut self, socket: T, config: &Config, now: u32) {
-        self.state = State::Server {
-            socket,
+        let state = State::Server {
             handshake: ServerHandshake::new(config.max_handshake),
             since: now,
             buffered: (0, 0),
             stage: Stage::Reading { kept: false },
         };
+        self.begin(socket, state);
     }
 
     /// Is nothing going on: the answer before is out, and nothing of another request has come?
     pub(crate) fn is_idle(&self, config: &Config) -> bool {
-        match &self.state {
-            State::Server {
+        match self.state() {
+            Some(State::Server {
                 handshake,
                 buffered: (start, end),
                 stage: Stage::Reading { kept: true },
                 ..
-            } => start == end && handshake.limit_left() == config.max_handshake,
+            }) => start == end && handshake.limit_left() == config.max_handshake,
             _ => false,
         }
     }
@@ -77,13 +77,16 @@ impl<T> Entry<'_, T> {
         ws: WebSocketId,
         handler: &'a mut H,
     ) -> Option<(&'a mut T, Exchange<'a, H>, u32)> {
-        let State::Server {
+        let Some(Tcp {
             socket,
-            handshake,
-            since,
-            buffered,
-            stage,
-        } = &mut self.state
+            state:
+                State::Server {
+                    handshake,
+                    since,
+                    buffered,
+                    stage,
+                },
+        }) = &mut self.tcp
         else {
             return None;
         };
@@ -117,12 +120,16 @@ impl<T> Entry<'_, T> {
         ws: WebSocketId,
         handler: &mut impl Handler<'r>,
     ) {
-        if let State::Server {
-            handshake,
-            since,
-            stage,
+        if let Some(Tcp {
+            state:
+                State::Server {
+                    handshake,
+                    since,
+                    stage,
+                    ..
+                },
             ..
-        } = &mut self.state
+        }) = &mut self.tcp
         {
             handler.end(ws);
             *handshake = ServerHandshake::new(config.max_handshake);
@@ -134,7 +141,7 @@ impl<T> Entry<'_, T> {
 
     /// The answer was the upgrade.
     pub(crate) fn upgraded(&mut self, config: &Config, subprotocol: Option<u8>) {
-        if let State::Server { buffered, .. } = self.state {
+        if let Some(&State::Server { buffered, .. }) = self.state() {
             let frames = buffered.0.into()..buffered.1.into();
             self.opened(Role::Server, config, frames, subprotocol);
         }

@@ -29,25 +29,29 @@ use crate::{Config, Platform, ZeroRead};
 pub struct Entry<'buf, T> {
     /// Stays with the slot.
     pub(crate) lent: &'buf mut [u8],
-    pub(crate) state: State<T>,
+    /// `None` where nothing is; or taken, with the connection still to come.
+    pub(crate) tcp: Option<Tcp<T>>,
+}
+
+/// A TCP socket and what goes over it.
+#[derive(Debug)]
+pub(crate) struct Tcp<T> {
+    pub(crate) socket: T,
+    pub(crate) state: State,
 }
 
 #[derive(Debug)]
-pub(crate) enum State<T> {
-    /// Nothing; or taken, with the connection still to come.
-    Vacant,
-    /// A TCP socket of the socket face, before `connect` or while it dials; `since` when it began.
-    Dialing { socket: T, since: Option<u32> },
+pub(crate) enum State {
+    /// Nothing yet: the socket face, before `connect` or while it dials; `since` when it began.
+    Dialing { since: Option<u32> },
     /// A client's handshake.
     Client {
-        socket: T,
         handshake: ClientHandshake,
         since: u32,
     },
     /// A server's handshake, or a request for a page: `since` when the stage began, `buffered` what
     /// of the lent buffer is behind the request that is being answered.
     Server {
-        socket: T,
         handshake: ServerHandshake,
         since: u32,
         buffered: (u16, u16),
@@ -55,36 +59,33 @@ pub(crate) enum State<T> {
     },
     /// Frames.
     Open {
-        socket: T,
         endpoint: Endpoint,
         subprotocol: Option<u8>,
     },
-    /// A `connect` of the socket face failed; `close` is still due.
-    Failed { socket: T },
+    /// Nothing more: a `connect` of the socket face failed; `close` is still due.
+    Failed,
 }
 
 // A request or a page under way takes little more than an open connection.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<State<u32>>() <= 76);
+const _: () = assert!(size_of::<Option<Tcp<u32>>>() <= 76);
 
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
         Self {
             lent: &mut [],
-            state: State::Vacant,
+            tcp: None,
         }
     }
 
-    /// The way back to [`State::Vacant`]: the socket, if there was one. The lent buffer stays.
+    /// A TCP socket comes in, in this state.
+    pub(crate) fn begin(&mut self, socket: T, state: State) -> &mut State {
+        &mut self.tcp.insert(Tcp { socket, state }).state
+    }
+
+    /// And goes again, if there was one. The lent buffer stays.
     pub(crate) fn vacate(&mut self) -> Option<T> {
-        match core::mem::replace(&mut self.state, State::Vacant) {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
-        }
+        Some(self.tcp.take()?.socket)
     }
 
     /// Takes a buffer in place of the one that is there.
@@ -96,13 +97,19 @@ impl<'buf, T> Entry<'buf, T> {
 
     /// The TCP socket.
     pub(crate) fn socket(&self) -> Option<&T> {
-        match &self.state {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
+        Some(&self.tcp.as_ref()?.socket)
+    }
+
+    /// What goes over it.
+    pub(crate) fn state(&self) -> Option<&State> {
+        Some(&self.tcp.as_ref()?.state)
+    }
+
+    /// The subprotocol agreed on.
+    pub(crate) fn subprotocol(&self) -> Option<usize> {
+        match self.state()? {
+            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
+            _ => None,
         }
     }
 
@@ -115,29 +122,36 @@ impl<'buf, T> Entry<'buf, T> {
     /// The TCP socket, to read and write.
     #[cfg(feature = "async")]
     pub(crate) const fn socket_mut(&mut self) -> Option<&mut T> {
-        match &mut self.state {
-            State::Vacant => None,
-            State::Dialing { socket, .. }
-            | State::Client { socket, .. }
-            | State::Server { socket, .. }
-            | State::Failed { socket }
-            | State::Open { socket, .. } => Some(socket),
+        match &mut self.tcp {
+            Some(tcp) => Some(&mut tcp.socket),
+            None => None,
         }
     }
 
     /// The open connection.
     pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
-        match &self.state {
+        match self.state()? {
             State::Open { endpoint, .. } => Some(endpoint),
             _ => None,
         }
     }
 
+    pub(crate) const fn endpoint_mut(&mut self) -> Option<&mut Endpoint> {
+        match &mut self.tcp {
+            Some(Tcp {
+                state: State::Open { endpoint, .. },
+                ..
+            }) => Some(endpoint),
+            _ => None,
+        }
+    }
+
     pub(crate) fn open(&mut self) -> Option<Open<'_, T>> {
-        match &mut self.state {
-            State::Open {
-                socket, endpoint, ..
-            } => Some(Open {
+        match &mut self.tcp {
+            Some(Tcp {
+                socket,
+                state: State::Open { endpoint, .. },
+            }) => Some(Open {
                 socket,
                 endpoint,
                 lent: Lent::new(self.lent),
@@ -156,12 +170,28 @@ pub(crate) struct Open<'a, T> {
 
 /// What a step works with beside its slot.
 #[derive(Debug)]
-pub(crate) struct Context<S, P> {
+pub(crate) struct Context<S: TcpClientStack, P> {
     pub(crate) stack: S,
     pub(crate) platform: P,
     pub(crate) config: Config,
     /// Set by a step that lets others run although it could have gone on: no reason to wait.
     pub(crate) unfinished: bool,
+    /// Of the read or write that failed last, until somebody says it.
+    pub(crate) error: Option<S::Error>,
+}
+
+/// Why a step does not go on. What there is to say of it stays where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)] // As wide as a count: a `Result` of the two is returned in two registers.
+pub(crate) enum Stop {
+    /// For now.
+    Blocked,
+    /// The stack failed: [`Context::error`].
+    Failed,
+    /// There is no open connection.
+    NotConnected,
+    /// Nothing more will come: the endpoint knows why.
+    Ended,
 }
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
@@ -192,24 +222,34 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     }
 
     /// Reads what is there: 0 where the stream has ended.
-    fn read(
-        &mut self,
-        socket: &mut S::TcpSocket,
-        buffer: &mut [u8],
-    ) -> nb::Result<usize, S::Error> {
-        match self.stack.receive(socket, buffer) {
+    #[inline(never)]
+    fn read(&mut self, socket: &mut S::TcpSocket, buffer: &mut [u8]) -> Result<usize, Stop> {
+        let read = match self.stack.receive(socket, buffer) {
             Ok(0) if self.config.zero_read == ZeroRead::WouldBlock => Err(nb::Error::WouldBlock),
             Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(0),
             result => result,
-        }
+        };
+        self.stopped(read)
     }
 
     /// Writes at least one byte, or would block; there is at least one.
-    fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> nb::Result<usize, S::Error> {
-        match self.stack.send(socket, bytes) {
+    #[inline(never)]
+    fn write(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> Result<usize, Stop> {
+        let written = match self.stack.send(socket, bytes) {
             Ok(0) => Err(nb::Error::WouldBlock),
             result => result,
-        }
+        };
+        self.stopped(written)
+    }
+
+    fn stopped(&mut self, result: nb::Result<usize, S::Error>) -> Result<usize, Stop> {
+        result.map_err(|error| match error {
+            nb::Error::WouldBlock => Stop::Blocked,
+            nb::Error::Other(error) => {
+                self.error = Some(error);
+                Stop::Failed
+            }
+        })
     }
 
     /// A fresh mask key.
@@ -217,20 +257,6 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         let mut key = [0; 4];
         self.platform.fill_random(&mut key);
         key
-    }
-
-    /// Writes the control frames that are due; `WouldBlock` where the wire does not take all.
-    #[inline(never)]
-    fn flush(&mut self, open: &mut Open<'_, S::TcpSocket>) -> nb::Result<(), S::Error> {
-        let endpoint = &mut *open.endpoint;
-        let mut scratch = [0; CONTROL_SCRATCH];
-        while endpoint.control_ready() {
-            let count = endpoint.control(&open.lent, || self.key(), &mut scratch);
-            let written = self.write(open.socket, scratch.get(..count).unwrap_or_default());
-            endpoint.control_sent(*written.as_ref().unwrap_or(&0));
-            written?;
-        }
-        Ok(())
     }
 }
 
@@ -247,8 +273,13 @@ impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
 }
 
 /// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
+#[cfg(feature = "async")]
 pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
 
-/// Frames and handshakes are written from a scratch buffer on the stack: a segment's worth on a
-/// host, little on a microcontroller.
+/// Frames and answers are written from a scratch buffer: a segment's worth on a host, little on a
+/// microcontroller.
 pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };
+
+/// The same on the stack of a blocking call, for what of a client goes out masked: small frames
+/// still go out whole. Where more of the lent buffer is free, frames are written from there.
+pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };

@@ -1,36 +1,102 @@
 //! Receiving: one piece, or the end.
 
-use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Face, Next, Piece, SCRATCH};
+use embedded_nal::TcpClientStack;
+use ws_core::{Face, Next, ReadInto, SCRATCH};
 
-use super::{Context, Entry, Open};
+use super::{Context, Entry, Open, Stop};
 use crate::Platform;
 use crate::error::ReceiveError;
 use crate::fmt::debug;
+use crate::message::Received;
 
 /// How often a step reads at most before it lets others run: a peer that floods with what is not
 /// for the user cannot hold it.
 const MAX_READS: usize = 64;
 
+/// How many frames without payload the stream face skips before it lets others run.
+const MAX_EMPTY: usize = 64;
+
 impl<T> Entry<'_, T> {
-    /// Receives a piece of a frame. Control frames are dealt with on the way.
+    /// Receives a piece of a frame, and says its length. Control frames are dealt with on the way.
+    #[inline(never)]
     pub(crate) fn receive<S, P>(
         &mut self,
         context: &mut Context<S, P>,
         face: Face,
         out: &mut [u8],
-    ) -> nb::Result<Piece, ReceiveError<S::Error>>
+    ) -> Result<usize, Stop>
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some(mut open) = self.open() else {
-            return Err(nb::Error::Other(ReceiveError::NotConnected));
+        let received = self.pump(context, face, out, true);
+        if received != Err(Stop::Failed) {
+            // What became due with it goes out now; what does not, with the next call. A wire that
+            // fails shows in the next read.
+            let _ = self.flush(context);
+        }
+        received
+    }
+
+    /// [`receive`](Self::receive) for a user, of whichever face; `None` where it would block.
+    pub(crate) fn receive_on<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        face: Face,
+        out: &mut [u8],
+    ) -> Option<Result<Received, ReceiveError<S::Error>>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let stream = face == Face::Stream;
+        if stream && out.is_empty() {
+            return Some(Ok(Received::NOTHING));
+        }
+        for _ in 0..MAX_EMPTY {
+            let received = self.receive(context, face, out);
+            if !stream || received != Ok(0) {
+                return self.outcome(context, received);
+            }
+        }
+        context.unfinished = true;
+        None
+    }
+
+    /// What a receive comes to; `None` where it would block.
+    fn outcome<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        received: Result<usize, Stop>,
+    ) -> Option<Result<Received, ReceiveError<S::Error>>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        if received == Err(Stop::Blocked) {
+            return None;
+        }
+        if received == Err(Stop::Failed)
+            && let Some(error) = context.error.take()
+        {
+            return Some(Err(ReceiveError::Stack(error)));
+        }
+        let Some(endpoint) = self.endpoint_mut() else {
+            return Some(Err(ReceiveError::NotConnected));
         };
-        let received = context.pump(&mut open, face, out, true);
-        // What became due with it goes out now; what does not, with the next call.
-        let _ = context.flush(&mut open);
-        received?.ok_or(nb::Error::WouldBlock)
+        if let Ok(length) = received {
+            return Some(Ok(endpoint.piece(length).into()));
+        }
+        Some(Err(match endpoint.failure() {
+            Some(error) => {
+                debug!(
+                    "the peer broke the protocol: closing with {}",
+                    error.close_code().0
+                );
+                ReceiveError::Protocol(error)
+            }
+            None => ReceiveError::ended(endpoint),
+        }))
     }
 
     /// Would [`receive`](Self::receive) return something now? Without a lent buffer a payload that
@@ -40,82 +106,77 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some(mut open) = self.open() else {
-            return true;
-        };
-        !matches!(
-            context.pump(&mut open, face, &mut [], false),
-            Err(nb::Error::WouldBlock)
-        )
+        self.pump(context, face, &mut [], false) != Err(Stop::Blocked)
     }
-}
 
-impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
-    /// Reads until there is a piece, and takes it, or leaves it where it is (`None`).
-    fn pump(
+    /// Reads until there is a piece, and takes it, or leaves it where it is.
+    fn pump<S, P>(
         &mut self,
-        open: &mut Open<'_, S::TcpSocket>,
+        context: &mut Context<S, P>,
         face: Face,
         out: &mut [u8],
         take: bool,
-    ) -> nb::Result<Option<Piece>, ReceiveError<S::Error>> {
+    ) -> Result<usize, Stop>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
         let room = if take { out.len() } else { 1 };
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
         let mut reads = 0;
-        let piece = loop {
-            let Open {
+        loop {
+            let Some(Open {
                 endpoint,
-                lent,
+                mut lent,
                 socket,
-            } = &mut *open;
-            match endpoint.advance(lent, face, room, blocked) {
+            }) = self.open()
+            else {
+                return Err(Stop::NotConnected);
+            };
+            let mut direct = None;
+            match endpoint.advance(&mut lent, face, room, blocked) {
                 Next::Ready => {}
                 // A wire that fails shows in the next read, behind what can still be received.
                 Next::Write => {
-                    blocked = self.flush(open).is_err();
+                    blocked = self.flush(context).is_some();
                     continue;
                 }
-                Next::Blocked => return Err(nb::Error::WouldBlock),
-                Next::Ended => {
-                    return Err(nb::Error::Other(ReceiveError::ended(endpoint)));
-                }
+                Next::Blocked => return Err(Stop::Blocked),
+                Next::Ended => return Err(Stop::Ended),
                 Next::Read if reads == MAX_READS => {
-                    self.unfinished = true;
-                    return Err(nb::Error::WouldBlock);
+                    context.unfinished = true;
+                    return Err(Stop::Blocked);
                 }
                 Next::Read => {
                     reads += 1;
-                    let buffer = endpoint.read_buffer(lent, face, out, &mut scratch);
+                    let into = endpoint.read_into(&lent, face, out.len());
+                    let (read, _) = lent.parts();
+                    let buffer = into.buffer(read, out, &mut scratch);
                     if !buffer.is_empty() {
-                        let count = self.read(socket, buffer).map_err(|error| {
-                            error.map(|error| {
+                        let count = match context.read(socket, buffer) {
+                            Err(Stop::Blocked) => return Err(Stop::Blocked),
+                            Ok(count @ 1..) => count,
+                            ended => {
                                 endpoint.eof();
-                                ReceiveError::Stack(error)
-                            })
-                        })?;
-                        if count == 0 {
-                            endpoint.eof();
+                                ended?;
+                                continue;
+                            }
+                        };
+                        let ReadInto::User(_) = into else {
+                            endpoint.stored(into, &lent, &mut scratch, count);
                             continue;
-                        }
-                        match endpoint.received(lent, face, out, &mut scratch, count) {
-                            Ok(None) => continue,
-                            piece => break piece,
-                        }
+                        };
+                        direct = Some(count);
                     }
                 }
             }
             if !take {
-                return Ok(None);
+                return Ok(0);
             }
-            break endpoint.take(lent, out);
-        };
-        piece.map_err(|error| {
-            debug!(
-                "the peer broke the protocol: closing with {}",
-                error.close_code().0
-            );
-            nb::Error::Other(error.into())
-        })
+            return endpoint
+                .take_bytes(&mut lent, out, direct)
+                .ok_or(Stop::Ended);
+        }
     }
 }

@@ -3,9 +3,9 @@
 use core::fmt::Debug;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Endpoint, FrameError, Opcode, check_close};
+use ws_core::{Endpoint, FrameError, Lent, Opcode, check_close};
 
-use super::{Context, Entry, Open, SEND_SCRATCH};
+use super::{Context, Entry, Open, STACK_SCRATCH, Stop};
 use crate::Platform;
 use crate::error::SendError;
 
@@ -93,12 +93,9 @@ impl<'p> Sending<'p> {
         let length = rest.len().saturating_add(frame.behind);
         if endpoint.frame_open() {
             let tx = &endpoint.connection().tx;
-            let opcode = tx.opcode();
-            let continued =
-                opcode == Some(frame.opcode) && tx.fin() == frame.fin && tx.remaining() == length;
             // The stream face may go on with any data, not with what only looks like it.
-            let control = opcode.is_some_and(Opcode::is_control);
-            if !continued && (frame.mask.is_some() || control) {
+            let stream = frame.mask.is_none() && !tx.opcode().is_some_and(Opcode::is_control);
+            if !stream && !tx.awaits(frame.opcode, frame.fin, length) {
                 return Err(FrameError::FrameOpen.into());
             }
         } else {
@@ -128,18 +125,13 @@ impl<'p> Sending<'p> {
         self.payload.bytes().get(self.taken..).unwrap_or_default()
     }
 
+    #[cfg(feature = "async")]
     /// What goes to the wire next; nothing where the frame is out, or the payload that is at hand.
     pub(crate) fn bytes<'s>(&'s self, endpoint: &Endpoint, scratch: &'s mut [u8]) -> &'s [u8] {
-        let rest = self.rest();
-        if endpoint.is_plain() {
-            let open = endpoint.connection().tx.remaining();
-            rest.get(..open).unwrap_or(rest)
-        } else {
-            let count = endpoint.fill(rest, scratch);
-            scratch.get(..count).unwrap_or_default()
-        }
+        endpoint.bytes(self.rest(), scratch)
     }
 
+    #[cfg(feature = "async")]
     /// The wire took so much of it.
     pub(crate) fn sent(&mut self, endpoint: &mut Endpoint, count: usize) {
         self.taken += endpoint.sent(count);
@@ -210,36 +202,109 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let Some(mut open) = self.open() else {
-            return Err(nb::Error::Other(SendError::NotConnected));
+        match self.try_send(context, frame, sending) {
+            Ok(None) => Ok(()),
+            Ok(Some(Stop::Blocked)) => Err(nb::Error::WouldBlock),
+            Ok(Some(_)) => Err(nb::Error::Other(match context.error.take() {
+                Some(error) => SendError::Stack(error),
+                None => SendError::NotConnected,
+            })),
+            Err(error) => Err(nb::Error::Other(error)),
+        }
+    }
+
+    /// Says where it stopped before the end.
+    fn try_send<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        frame: Outgoing,
+        sending: &mut Sending<'_>,
+    ) -> Result<Option<Stop>, SendError<S::Error>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        if let Some(stop) = self.flush(context) {
+            return Ok(Some(stop));
+        }
+        let Some(endpoint) = self.endpoint_mut() else {
+            return Err(SendError::NotConnected);
         };
-        frame.check(open.endpoint).map_err(nb::Error::Other)?;
-        let flushed = context.flush(&mut open);
-        flushed.map_err(|error| error.map(SendError::Stack))?;
-        let Open {
-            endpoint, socket, ..
-        } = open;
-        sending
-            .begin_rest(endpoint, frame, || context.key())
-            .map_err(nb::Error::Other)?;
-        let mut scratch = [0; SEND_SCRATCH];
-        loop {
-            let bytes = sending.bytes(endpoint, &mut scratch);
-            if bytes.is_empty() {
-                break;
-            }
-            match context.write(socket, bytes) {
-                Ok(count) => sending.sent(endpoint, count),
-                Err(nb::Error::WouldBlock) => break,
-                Err(nb::Error::Other(error)) => {
-                    return Err(nb::Error::Other(SendError::Stack(error)));
+        frame.check(endpoint)?;
+        sending.begin_rest(endpoint, frame, || context.key())?;
+        let (taken, stop) = self.push(context, Some(sending.rest()));
+        sending.taken += taken;
+        match stop {
+            Some(Stop::Blocked) => {
+                if let Some(endpoint) = self.endpoint_mut() {
+                    let _ = sending.end(endpoint);
                 }
             }
+            // On the stream face the frame may have been one of less, left open before.
+            None if !sending.rest().is_empty() => return Ok(Some(Stop::Blocked)),
+            _ => {}
         }
-        if sending.end(endpoint) {
-            Ok(())
+        Ok(stop)
+    }
+
+    /// Writes the control frames that are due, as far as they go out at once.
+    pub(crate) fn flush<S, P>(&mut self, context: &mut Context<S, P>) -> Option<Stop>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        if self.endpoint()?.control_ready() {
+            self.push(context, None).1
         } else {
-            Err(nb::Error::WouldBlock)
+            None
+        }
+    }
+
+    /// Writes the control frames that are due, or else what is at hand of the user's open frame. Says
+    /// how much that was of its payload, and where it stopped before the end.
+    #[inline(never)]
+    fn push<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        user: Option<&[u8]>,
+    ) -> (usize, Option<Stop>)
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let mut taken = 0;
+        let Some(Open {
+            endpoint,
+            socket,
+            lent,
+        }) = self.open()
+        else {
+            return (0, None);
+        };
+        let (read, reserve) = lent.into_parts();
+        let lent = Lent::from_parts(&mut [], reserve);
+        let mut scratch = [0; STACK_SCRATCH];
+        let unused = endpoint.unused(read);
+        let scratch = if unused.len() > STACK_SCRATCH {
+            unused
+        } else {
+            &mut scratch
+        };
+        loop {
+            let rest = match user {
+                Some(rest) => rest.get(taken..).unwrap_or_default(),
+                None if endpoint.begin_control(|| context.key()) => endpoint.control_rest(&lent),
+                None => return (0, None),
+            };
+            let bytes = endpoint.bytes(rest, scratch);
+            if bytes.is_empty() {
+                return (taken, None);
+            }
+            let written = context.write(socket, bytes);
+            taken += endpoint.written(written.unwrap_or(0));
+            if let Err(stop) = written {
+                return (taken, Some(stop));
+            }
         }
     }
 }

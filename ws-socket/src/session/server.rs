@@ -1,10 +1,10 @@
 //! A server's side of a connection before frames, over a stack.
 
-use embedded_nal::{TcpClientStack, nb};
+use embedded_nal::TcpClientStack;
 use ws_core::SCRATCH;
 
 use super::exchange::Output;
-use super::{Context, Entry, SEND_SCRATCH};
+use super::{Context, Entry, SEND_SCRATCH, Stop};
 use crate::handler::Handler;
 use crate::{Platform, WebSocketId};
 
@@ -51,8 +51,8 @@ impl<T> Entry<'_, T> {
                     None => Ok(None),
                 };
                 match read {
-                    Err(nb::Error::WouldBlock) => return Step::Blocked(left),
-                    Ok(Some(0)) | Err(nb::Error::Other(_)) => return Step::Over,
+                    Err(Stop::Blocked) => return Step::Blocked(left),
+                    Ok(Some(0)) | Err(_) => return Step::Over,
                     Ok(read) => {
                         exchange.received(&mut context.hash(), &small, read.unwrap_or(0));
                     }
@@ -62,8 +62,8 @@ impl<T> Entry<'_, T> {
             match exchange.output(&mut scratch) {
                 Output::Bytes(bytes, part) => match context.write(socket, bytes) {
                     Ok(count) => exchange.sent(part, count),
-                    Err(nb::Error::WouldBlock) => return Step::Blocked(left),
-                    Err(nb::Error::Other(_)) => return Step::Over,
+                    Err(Stop::Blocked) => return Step::Blocked(left),
+                    Err(_) => return Step::Over,
                 },
                 Output::Upgraded(subprotocol) => {
                     self.upgraded(&context.config, subprotocol);

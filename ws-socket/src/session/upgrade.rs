@@ -3,10 +3,10 @@
 use core::ops::Range;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::handshake::{ClientHandshake, HeadPart, Request, Upgraded};
+use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
 use ws_core::{Endpoint, Lent, Role, SCRATCH};
 
-use super::{Context, Entry, Hash, SEND_SCRATCH, State};
+use super::{Context, Entry, Hash, STACK_SCRATCH, State, Stop, Tcp};
 use crate::error::{ConnectError, HandleError};
 use crate::fmt::debug;
 use crate::timeout::Deadline;
@@ -14,47 +14,24 @@ use crate::{Config, Platform, Timeout};
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     /// Writes all of the request.
+    // Not inlined: what it writes from is gone when the response is read.
+    #[inline(never)]
     fn write_request(
         &mut self,
         socket: &mut S::TcpSocket,
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
-    ) -> nb::Result<(), S::Error> {
-        let mut scratch = [0; SEND_SCRATCH];
+    ) -> Option<Stop> {
+        let mut scratch = [0; STACK_SCRATCH];
         loop {
             let count = handshake.fill(request, &mut scratch);
-            if count == 0 {
-                return Ok(());
+            let bytes = scratch.get(..count).unwrap_or_default();
+            if bytes.is_empty() {
+                return None;
             }
-            let count = self.write(socket, scratch.get(..count).unwrap_or_default())?;
-            handshake.sent(count);
-        }
-    }
-
-    /// Reads the response: into the lent buffer in bulk, or without one no byte too many. Says too
-    /// where in the lent buffer the bytes behind it stand.
-    fn read_response(
-        &mut self,
-        socket: &mut S::TcpSocket,
-        lent: &mut [u8],
-        handshake: &mut ClientHandshake,
-        request: &Request<'_>,
-        on_response: &mut dyn FnMut(HeadPart<'_>),
-    ) -> nb::Result<(Upgraded, Range<usize>), ConnectError<S::Error>> {
-        let mut scratch = [0; SCRATCH];
-        loop {
-            let buffer = head_buffer(lent, &mut scratch, handshake.want());
-            let read = self.read(socket, buffer);
-            let count = read.map_err(|error| error.map(ConnectError::Stack))?;
-            if count == 0 {
-                return Err(nb::Error::Other(handshake.eof().into()));
-            }
-            let bytes = buffer.get(..count).unwrap_or_default();
-            let (taken, upgraded) = handshake
-                .receive(request, &mut self.hash(), bytes, on_response)
-                .map_err(|error| nb::Error::Other(error.into()))?;
-            if let Some(upgraded) = upgraded {
-                return Ok((upgraded, taken..count));
+            match self.write(socket, bytes) {
+                Ok(count) => handshake.sent(count),
+                Err(stop) => return Some(stop),
             }
         }
     }
@@ -71,6 +48,18 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         entry.begin_client(socket, &nonce, &self.config, now);
     }
 
+    /// What a handshake that did not go on comes to.
+    fn unconnected(&mut self, halt: Halt) -> nb::Error<ConnectError<S::Error>> {
+        nb::Error::Other(match halt {
+            Halt::Stop(Stop::Blocked) => return nb::Error::WouldBlock,
+            Halt::Handshake(error) => error.into(),
+            Halt::Stop(_) => match self.error.take() {
+                Some(error) => ConnectError::Stack(error),
+                None => HandleError::Stale.into(),
+            },
+        })
+    }
+
     /// The platform's hash unit, for the core.
     pub(super) fn hash(&mut self) -> Hash<'_, S, P> {
         Hash {
@@ -83,6 +72,24 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     fn is_late(&mut self, since: u32) -> bool {
         let timeout = Timeout::Millis(self.config.handshake_timeout);
         Deadline::new(since, timeout).has_passed(self.platform.now_ms())
+    }
+}
+
+/// Why a handshake does not go on.
+enum Halt {
+    Stop(Stop),
+    Handshake(ClientError),
+}
+
+impl From<Stop> for Halt {
+    fn from(stop: Stop) -> Self {
+        Self::Stop(stop)
+    }
+}
+
+impl From<ClientError> for Halt {
+    fn from(error: ClientError) -> Self {
+        Self::Handshake(error)
     }
 }
 
@@ -104,6 +111,7 @@ pub(crate) fn head_buffer<'b>(
 
 impl<'buf, T> Entry<'buf, T> {
     /// Frames from here on; what stands at `buffered` in the lent buffer are the first.
+    #[inline(never)]
     pub(crate) fn opened(
         &mut self,
         role: Role,
@@ -111,14 +119,13 @@ impl<'buf, T> Entry<'buf, T> {
         buffered: Range<usize>,
         subprotocol: Option<u8>,
     ) {
-        if let Some(socket) = self.vacate() {
+        if let Some(tcp) = &mut self.tcp {
             debug!("open, {} bytes lent", self.lent.len());
             let lent = Lent::new(self.lent);
             let mut endpoint = Endpoint::new(role, &lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);
             endpoint.refuse_text(config.binary_only);
-            self.state = State::Open {
-                socket,
+            tcp.state = State::Open {
                 endpoint,
                 subprotocol,
             };
@@ -127,11 +134,13 @@ impl<'buf, T> Entry<'buf, T> {
 
     /// The TCP connection is there: a client's handshake begins.
     pub(crate) fn begin_client(&mut self, socket: T, nonce: &[u8; 16], config: &Config, now: u32) {
-        self.state = State::Client {
-            socket,
-            handshake: ClientHandshake::new(nonce, config.max_handshake),
+        let state = State::Client {
+            handshake: ClientHandshake::without_key(config.max_handshake),
             since: now,
         };
+        if let State::Client { handshake, .. } = self.begin(socket, state) {
+            handshake.set_nonce(nonce);
+        }
     }
 
     /// Goes on with a client's handshake.
@@ -145,23 +154,48 @@ impl<'buf, T> Entry<'buf, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let State::Client {
-            socket, handshake, ..
-        } = &mut self.state
+        let upgraded = self.try_client(context, request, on_response);
+        upgraded.map_err(|halt| context.unconnected(halt))
+    }
+
+    /// Writes the request, and reads the response: into the lent buffer in bulk, or without one no
+    /// byte too many.
+    fn try_client<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+        request: &Request<'_>,
+        on_response: &mut dyn FnMut(HeadPart<'_>),
+    ) -> Result<(), Halt>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let Some(Tcp {
+            socket,
+            state: State::Client { handshake, .. },
+        }) = &mut self.tcp
         else {
-            return Err(nb::Error::Other(HandleError::Stale.into()));
+            return Err(Stop::NotConnected.into());
         };
-        let written = context.write_request(socket, handshake, request);
-        written.map_err(|error| error.map(ConnectError::Stack))?;
-        let (upgraded, buffered) =
-            context.read_response(socket, self.lent, handshake, request, on_response)?;
-        self.opened(
-            Role::Client,
-            &context.config,
-            buffered,
-            upgraded.subprotocol,
-        );
-        Ok(())
+        if let Some(stop) = context.write_request(socket, handshake, request) {
+            return Err(stop.into());
+        }
+        let mut scratch = [0; SCRATCH];
+        loop {
+            let buffer = head_buffer(self.lent, &mut scratch, handshake.want());
+            let count = context.read(socket, buffer)?;
+            if count == 0 {
+                return Err(handshake.eof().into());
+            }
+            let bytes = buffer.get(..count).unwrap_or_default();
+            let (taken, upgraded) =
+                handshake.receive(request, &mut context.hash(), bytes, on_response)?;
+            if let Some(Upgraded { subprotocol }) = upgraded {
+                // Behind the response stand the first frames.
+                self.opened(Role::Client, &context.config, taken..count, subprotocol);
+                return Ok(());
+            }
+        }
     }
 
     /// The socket face's `connect`: TCP, then the handshake, as far as they go without waiting. A
@@ -178,10 +212,10 @@ impl<'buf, T> Entry<'buf, T> {
     {
         let result = self.try_connect(context, remote, request);
         if matches!(result, Err(nb::Error::Other(_)))
-            && !matches!(self.state, State::Open { .. })
-            && let Some(socket) = self.vacate()
+            && let Some(tcp) = &mut self.tcp
+            && !matches!(tcp.state, State::Open { .. })
         {
-            self.state = State::Failed { socket };
+            tcp.state = State::Failed;
         }
         result
     }
@@ -196,7 +230,11 @@ impl<'buf, T> Entry<'buf, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        if let State::Dialing { socket, since } = &mut self.state {
+        if let Some(Tcp {
+            socket,
+            state: State::Dialing { since },
+        }) = &mut self.tcp
+        {
             let begun = match *since {
                 Some(since) => since,
                 None => {
@@ -216,14 +254,16 @@ impl<'buf, T> Entry<'buf, T> {
                 Err(error) => return Err(error.map(ConnectError::Stack)),
             }
         }
-        match self.state {
-            State::Open { .. } => Ok(()),
-            State::Client { since, .. } => match self.client(context, request, &mut |_| {}) {
-                Err(nb::Error::WouldBlock) if context.is_late(since) => {
-                    Err(nb::Error::Other(ConnectError::Timeout))
+        match self.state() {
+            Some(State::Open { .. }) => Ok(()),
+            Some(&State::Client { since, .. }) => {
+                match self.client(context, request, &mut |_| {}) {
+                    Err(nb::Error::WouldBlock) if context.is_late(since) => {
+                        Err(nb::Error::Other(ConnectError::Timeout))
+                    }
+                    result => result,
                 }
-                result => result,
-            },
+            }
             _ => Err(nb::Error::Other(HandleError::Stale.into())),
         }
     }

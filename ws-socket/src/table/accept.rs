@@ -241,9 +241,9 @@ where
     /// waiting.
     pub fn advance<'r>(&mut self, ws: WebSocketId, handler: &mut impl Handler<'r>) -> Accepting {
         let stepped: nb::Result<Step, HandleError> = self.step(ws, |entry, context| {
-            match &entry.state {
-                State::Open { .. } => Ok(Step::Upgraded),
-                State::Server { .. } => Ok(entry.server(context, ws, handler)),
+            match entry.state() {
+                Some(State::Open { .. }) => Ok(Step::Upgraded),
+                Some(State::Server { .. }) => Ok(entry.server(context, ws, handler)),
                 // Not one to be accepted, so not to be closed either.
                 _ => Err(nb::Error::Other(HandleError::Stale)),
             }
@@ -265,6 +265,8 @@ where
 
     /// Is the connection one that was accepted, and not a WebSocket yet?
     pub fn is_accepting(&mut self, ws: WebSocketId) -> bool {
-        self.peek(ws, |entry| matches!(entry.state, State::Server { .. })) == Ok(true)
+        self.peek(ws, |entry| {
+            matches!(entry.state(), Some(State::Server { .. }))
+        }) == Ok(true)
     }
 }

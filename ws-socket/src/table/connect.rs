@@ -2,7 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use embedded_nal::{AddrType, Dns, TcpClientStack};
+use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
 use ws_core::handshake::{HeadPart, Request};
 use ws_core::url::{Url, UrlHost};
 
@@ -153,20 +153,20 @@ where
         });
         let mut ignore = |_: HeadPart<'_>| {};
         let on_response = on_response.unwrap_or(&mut ignore);
-        let upgraded = self.wait_for(deadline, |table| {
-            table.step(ws, |entry, context| {
-                entry.client(context, handshake, on_response)
-            })
-        });
-        let error = match upgraded {
-            Ok(Some(())) => {
-                if let Some(on_connect) = on_connect {
-                    on_connect(ws);
-                }
-                return Ok(ws);
+        let mut upgraded = Err(ConnectError::Timeout);
+        let reached = self.repeat(ws, deadline, &mut |entry, context| {
+            match entry.client(context, handshake, on_response) {
+                Ok(()) => upgraded = Ok(()),
+                Err(nb::Error::Other(error)) => upgraded = Err(error),
+                Err(nb::Error::WouldBlock) => return false,
             }
-            Ok(None) => ConnectError::Timeout,
-            Err(error) => error,
+            true
+        });
+        let Err(error) = reached.map_err(ConnectError::Handle).and(upgraded) else {
+            if let Some(on_connect) = on_connect {
+                on_connect(ws);
+            }
+            return Ok(ws);
         };
         let _ = self.drop_connection(ws);
         Err(error)

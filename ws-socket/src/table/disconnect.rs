@@ -6,7 +6,7 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 use super::Table;
 use crate::error::{DisconnectError, HandleError, SendError};
 use crate::fmt::debug;
-use crate::session::{Closing, Outgoing, Payload};
+use crate::session::{Closing, Entry, Outgoing, Payload};
 use crate::slots::{SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Platform, Timeout, WebSocketId};
@@ -155,32 +155,35 @@ where
         deadline: Deadline,
     ) -> Result<Disconnected, HandleError> {
         let mut begun = false;
-        self.wait_for::<_, HandleError>(deadline, |table| {
-            table.step(ws, |entry, context| {
-                begun = true;
-                match entry.endpoint() {
-                    Some(endpoint) if said || !endpoint.frame_open() => {
-                        entry.begin_close(code);
-                        entry.close(context, kept.is_none())
-                    }
-                    _ => Ok(()),
+        let until_eof = kept.is_none();
+        self.repeat(ws, deadline, &mut |entry, context| {
+            begun = true;
+            match entry.endpoint() {
+                Some(endpoint) if said || !endpoint.frame_open() => {
+                    entry.begin_close(code);
+                    entry.close(context, until_eof)
                 }
-            })
+                _ => true,
+            }
         })?;
-        if !begun {
+        if L::SHARED && !begun {
             return Err(HandleError::Busy);
         }
-        let mut waiting = Waiting::new(deadline);
-        let vacated = loop {
-            match self.slots.vacate(ws) {
-                Err(Unavailable::CheckedOut) if self.context.again(&mut waiting) => {}
-                vacated => break vacated?,
+        let leave = |entry: &mut Entry<'buf, S::TcpSocket>| (entry.closing(), entry.vacate());
+        let mut vacated = self.slots.vacate(ws, leave);
+        if L::SHARED {
+            let mut waiting = Waiting::new(deadline);
+            while matches!(vacated, Err(Unavailable::CheckedOut))
+                && self.context.again(&mut waiting)
+            {
+                vacated = self.slots.vacate(ws, leave);
             }
-        };
-        match kept {
-            Some(kept) => *kept = vacated.socket,
-            None => self.close_socket(vacated.socket),
         }
-        Ok(vacated.closing.into())
+        let (closing, socket) = vacated?;
+        match kept {
+            Some(kept) => *kept = socket,
+            None => self.close_socket(socket),
+        }
+        Ok(closing.into())
     }
 }

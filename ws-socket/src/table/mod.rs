@@ -24,7 +24,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::CloseCode;
 
 use crate::error::HandleError;
-use crate::session::{Context, Entry, State};
+use crate::session::{Context, Entry};
 use crate::slots::{Direction, LocalSlots, SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Config, Platform, Timeout, WebSocketId};
@@ -94,8 +94,9 @@ where
                 platform,
                 config: Config::DEFAULT,
                 unfinished: false,
+                error: None,
             },
-            stream: StreamOptions::DEFAULT,
+            stream: StreamOptions::new(),
             is_taken: None,
             turn: 0,
             buffers: PhantomData,
@@ -178,10 +179,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        self.peek(ws, |entry| match entry.state {
-            State::Open { subprotocol, .. } => subprotocol.map(usize::from),
-            _ => None,
-        })
+        self.peek(ws, |entry| entry.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.
@@ -307,6 +305,28 @@ where
         Ok(None)
     }
 
+    /// Repeats a step on a slot until it is done, at most until the deadline. The stack gets its turn
+    /// between, at least once; so do others that have the slot.
+    // Once for all calls, whatever they do; each keeps its outcome to itself.
+    #[inline(always)]
+    fn repeat(
+        &mut self,
+        ws: WebSocketId,
+        deadline: Deadline,
+        step: &mut impl FnMut(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> bool,
+    ) -> Result<(), HandleError> {
+        let Self { slots, context, .. } = self;
+        let mut waiting = Waiting::new(deadline);
+        while context.again(&mut waiting) {
+            match slots.with(ws, |entry| step(entry, context)) {
+                Ok(true) => break,
+                Ok(false) | Err(Unavailable::CheckedOut) => {}
+                Err(Unavailable::Handle(error)) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
     /// Runs `work` with a direction of the connection claimed.
     fn claimed<T, E: From<HandleError>>(
         &mut self,
@@ -322,8 +342,8 @@ where
 
     /// Frees a slot and closes its socket.
     fn drop_connection(&mut self, ws: WebSocketId) -> Result<(), Unavailable> {
-        let vacated = self.slots.vacate(ws)?;
-        self.close_socket(vacated.socket);
+        let socket = self.slots.vacate(ws, Entry::vacate)?;
+        self.close_socket(socket);
         Ok(())
     }
 

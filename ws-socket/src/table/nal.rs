@@ -23,10 +23,16 @@ pub struct StreamOptions<'a> {
 
 impl StreamOptions<'_> {
     /// Binary messages, `/`.
-    pub const DEFAULT: Self = Self {
-        request: None,
-        opcode: Opcode::Binary,
-    };
+    pub const DEFAULT: Self = Self::new();
+
+    /// The same, without an image of it in flash.
+    #[inline]
+    pub(crate) const fn new() -> Self {
+        Self {
+            request: None,
+            opcode: Opcode::Binary,
+        }
+    }
 }
 
 impl Default for StreamOptions<'_> {
@@ -51,15 +57,12 @@ where
         match self.context.stack.socket() {
             Ok(socket) => {
                 self.enter(ws, |entry, _| {
-                    entry.state = State::Dialing {
-                        socket,
-                        since: None,
-                    }
+                    entry.begin(socket, State::Dialing { since: None });
                 });
                 Ok(ws)
             }
             Err(error) => {
-                let _ = self.slots.vacate(ws);
+                let _ = self.slots.vacate(ws, |_| {});
                 Err(ConnectError::Stack(error).into())
             }
         }
@@ -112,7 +115,7 @@ where
     fn close(&mut self, socket: WebSocketId) -> Result<(), Self::Error> {
         let goodbye: nb::Result<(), HandleError> = self.step(socket, |entry, context| {
             entry.begin_close(CloseCode::NORMAL);
-            entry.flush_due(context);
+            let _ = entry.flush(context);
             Ok(())
         });
         // Where the slot is busy or gone this says so, too.

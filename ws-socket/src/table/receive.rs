@@ -9,9 +9,6 @@ use crate::message::Received;
 use crate::slots::{Direction, SlotStore};
 use crate::{Platform, Timeout, WebSocketId};
 
-/// How many frames without payload the socket face skips in one call before it lets others run.
-const MAX_EMPTY: usize = 64;
-
 impl<'buf, S, P, L> Table<'buf, S, P, L>
 where
     S: TcpClientStack,
@@ -39,15 +36,7 @@ where
         buffer: &mut [u8],
         timeout: impl Into<Timeout>,
     ) -> Result<Received, ReceiveError<S::Error>> {
-        let deadline = self.deadline(timeout.into());
-        self.claimed(ws, Direction::Receive, |table| {
-            let piece = table.wait_for(deadline, |table| {
-                table.step(ws, |entry, context| {
-                    entry.receive(context, Face::Messages, buffer)
-                })
-            })?;
-            Ok(piece.ok_or(ReceiveError::Timeout)?.into())
-        })
+        self.receive(ws, Face::Messages, buffer, timeout.into())
     }
 
     /// Receives what a socket would: payload of data messages, text and binary alike, without their
@@ -62,11 +51,29 @@ where
         buffer: &mut [u8],
         timeout: impl Into<Timeout>,
     ) -> Result<usize, ReceiveError<S::Error>> {
-        let deadline = self.deadline(timeout.into());
+        let received = self.receive(ws, Face::Stream, buffer, timeout.into())?;
+        Ok(received.length)
+    }
+
+    fn receive(
+        &mut self,
+        ws: WebSocketId,
+        face: Face,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Received, ReceiveError<S::Error>> {
+        let deadline = self.deadline(timeout);
+        let mut received = Err(ReceiveError::Timeout);
         self.claimed(ws, Direction::Receive, |table| {
-            let count = table.wait_for(deadline, |table| table.try_receive_stream(ws, buffer))?;
-            count.ok_or(ReceiveError::Timeout)
-        })
+            table.repeat(ws, deadline, &mut |entry, context| {
+                match entry.receive_on(context, face, buffer) {
+                    Some(result) => received = result,
+                    None => return false,
+                }
+                true
+            })
+        })?;
+        received
     }
 
     /// One step of [`recv`](Self::recv).
@@ -76,17 +83,11 @@ where
         buffer: &mut [u8],
     ) -> nb::Result<usize, ReceiveError<S::Error>> {
         self.step(ws, |entry, context| {
-            if buffer.is_empty() {
-                return Ok(0);
+            match entry.receive_on(context, Face::Stream, buffer) {
+                Some(Ok(received)) => Ok(received.length),
+                Some(Err(error)) => Err(nb::Error::Other(error)),
+                None => Err(nb::Error::WouldBlock),
             }
-            for _ in 0..MAX_EMPTY {
-                let piece = entry.receive(context, Face::Stream, buffer)?;
-                if piece.length > 0 {
-                    return Ok(piece.length);
-                }
-            }
-            context.unfinished = true;
-            Err(nb::Error::WouldBlock)
         })
     }
 }

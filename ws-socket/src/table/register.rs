@@ -6,7 +6,7 @@ use ws_core::{Lent, Role};
 
 use super::Table;
 use crate::error::{HandleError, RegisterError};
-use crate::session::State;
+use crate::session::{Entry, State};
 use crate::slots::SlotStore;
 use crate::{Platform, WebSocketId};
 
@@ -43,7 +43,7 @@ where
         };
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            entry.state = State::Failed { socket };
+            entry.begin(socket, State::Failed);
             entry.opened(role, &context.config, 0..buffered, None);
         });
         Ok(ws)
@@ -55,10 +55,9 @@ where
     /// # Errors
     /// `EALREADY` for an id that is stale, `ENOENT` for one the table never gave out.
     pub fn unregister(&mut self, ws: WebSocketId) -> Result<S::TcpSocket, RegisterError> {
-        match self.slots.vacate(ws).map_err(HandleError::from)?.socket {
-            Some(socket) => Ok(socket),
-            None => Err(HandleError::Stale.into()),
-        }
+        let vacated = self.slots.vacate(ws, Entry::vacate);
+        let socket = vacated.map_err(HandleError::from)?;
+        Ok(socket.ok_or(HandleError::Stale)?)
     }
 
     /// Is the socket in the table already, as far as that can be told?

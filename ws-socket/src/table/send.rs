@@ -24,7 +24,9 @@ where
     /// the frame is open: call again with the rest, the same opcode and `fin`, before any other
     /// frame of this connection. A frame of which nothing went out is taken back, and the call may
     /// be made again or not. No copy of the payload is made: it is masked piece by piece on its
-    /// way.
+    /// way, in what is free of the lent buffer, or in 64 bytes on the stack (4 KiB on a host) where
+    /// that is more. So much goes to the stack in one call, header included: a server's payload, and
+    /// one [masked where it stands](Self::send_msg_mut), goes as it is.
     ///
     /// # Errors
     /// See [`SendError`]. `Timeout` means that nothing of the payload went out; whether the frame
@@ -148,17 +150,21 @@ where
         timeout: Timeout,
     ) -> Result<usize, SendError<S::Error>> {
         let deadline = self.deadline(timeout);
+        let mut sending = Sending::new(payload);
+        let mut sent = Err(SendError::Timeout);
         self.claimed(ws, Direction::Send, |table| {
-            let mut sending = Sending::new(payload);
-            let sent = table.wait_for(deadline, |table| {
-                table.step(ws, |entry, context| {
-                    entry.send(context, frame, &mut sending)
-                })
-            })?;
-            match (sent, sending.taken()) {
-                (None, 0) => Err(SendError::Timeout),
-                (_, taken) => Ok(taken),
-            }
-        })
+            table.repeat(ws, deadline, &mut |entry, context| {
+                match entry.send(context, frame, &mut sending) {
+                    Ok(()) => sent = Ok(()),
+                    Err(nb::Error::Other(error)) => sent = Err(error),
+                    Err(nb::Error::WouldBlock) => return false,
+                }
+                true
+            })
+        })?;
+        match (sent, sending.taken()) {
+            (Ok(()), taken) | (Err(SendError::Timeout), taken @ 1..) => Ok(taken),
+            (Err(error), _) => Err(error),
+        }
     }
 }
