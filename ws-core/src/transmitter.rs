@@ -71,6 +71,8 @@ impl Transmitter {
     ///
     /// # Errors
     /// See [`FrameError`]; nothing has changed then.
+    // Much of it falls away where the opcode is known.
+    #[inline(always)]
     pub fn begin(
         &mut self,
         opcode: Opcode,
