@@ -91,7 +91,7 @@ pub fn parse_close(payload: &[u8]) -> Result<(CloseCode, &str), ProtocolError> {
 /// [`parse_close`] for what is about to be sent: the check alone.
 ///
 /// # Errors
-/// As [`parse_close`].
+/// As [`parse_close`], but that of the reason where both the code and the reason are bad.
 pub fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
     Receiver::check_close(payload)
 }
@@ -132,6 +132,28 @@ pub fn write_close<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn rfc6455_7_4_the_check_alone_agrees(
+            code in prop_oneof![any::<u16>(), 990u16..1020, 2990u16..5010],
+            reason in prop_oneof![any::<String>().prop_map(String::into_bytes), any::<Vec<u8>>()],
+            length in 0usize..5,
+        ) {
+            let payload = [&code.to_be_bytes()[..], &reason].concat();
+            for payload in [&payload[..], &payload[..length.min(payload.len())]] {
+                let parsed = parse_close(payload).map(|_| ());
+                let reason = payload.get(2..).unwrap_or_default();
+                if core::str::from_utf8(reason).is_ok() {
+                    prop_assert_eq!(check_close(payload), parsed);
+                } else {
+                    prop_assert_eq!(check_close(payload), Err(ProtocolError::InvalidUtf8));
+                    prop_assert!(parsed.is_err());
+                }
+            }
+        }
+    }
 
     #[test]
     fn rfc6455_7_4_which_codes_may_be_on_the_wire() {
@@ -175,6 +197,10 @@ mod tests {
         assert_eq!(parse_close(&[3, 0xED]), Err(ProtocolError::CloseCode(1005)));
         assert_eq!(
             parse_close(&[3, 0xE8, 0xFF]),
+            Err(ProtocolError::InvalidUtf8)
+        );
+        assert_eq!(
+            check_close(&[3, 0xED, 0xFF]),
             Err(ProtocolError::InvalidUtf8)
         );
         let mut out = [0; MAX_CONTROL_PAYLOAD];

@@ -58,11 +58,12 @@ pub enum ProtocolError {
 impl ProtocolError {
     /// The code that the Close frame carries which fails the connection (section 7.4.1).
     pub const fn close_code(self) -> CloseCode {
-        let above = match self {
+        // By how much it is above: bytes of neighbours fit a register, codes would be a table.
+        let above: u8 = match self {
             Self::MessageTooBig => 7,
             Self::InvalidUtf8 => 5,
             Self::UnwantedText => 1,
-            _ => 0u8,
+            _ => 0,
         };
         CloseCode(CloseCode::PROTOCOL_ERROR.0 + above as u16)
     }
@@ -83,4 +84,22 @@ pub enum FrameError {
     /// A Close frame was sent or is due: nothing may follow it (section 5.5.1).
     #[error("the closing handshake has begun")]
     Closed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rfc6455_7_4_1_codes_of_errors() {
+        for (error, code) in [
+            (ProtocolError::MessageTooBig, CloseCode::TOO_BIG),
+            (ProtocolError::InvalidUtf8, CloseCode::INVALID_DATA),
+            (ProtocolError::UnwantedText, CloseCode::UNSUPPORTED),
+            (ProtocolError::CloseCode(1005), CloseCode::PROTOCOL_ERROR),
+            (ProtocolError::ReservedBits, CloseCode::PROTOCOL_ERROR),
+        ] {
+            assert_eq!(error.close_code(), code, "{error}");
+        }
+    }
 }

@@ -9,6 +9,8 @@ pub(crate) struct Key(u32);
 
 /// Two words where words have 32 bits, which saves half of what a loop takes.
 const CHUNK: usize = size_of::<u64>();
+/// What is left of a short payload goes by one of these and three bytes.
+const WORD: usize = size_of::<u32>();
 
 impl Key {
     /// The key that changes nothing.
@@ -35,9 +37,14 @@ impl Key {
         Self(self.0.rotate_right((count as u32 & 3) * 8))
     }
 
+    /// The key as a word that is loaded from memory.
+    const fn in_memory(self) -> u32 {
+        u32::from_ne_bytes(self.0.to_le_bytes())
+    }
+
     /// A chunk of copies of the key, in memory order.
     const fn chunk(self) -> u64 {
-        let key = u32::from_ne_bytes(self.0.to_le_bytes()) as u64;
+        let key = self.in_memory() as u64;
         key | key << u32::BITS
     }
 
@@ -59,6 +66,12 @@ impl Key {
             *chunk = (u64::from_ne_bytes(*chunk) ^ self.chunk()).to_ne_bytes();
             bytes = rest;
         }
+        if bytes.len() >= WORD
+            && let Some((word, rest)) = take(&mut bytes).split_first_chunk_mut::<WORD>()
+        {
+            *word = (u32::from_ne_bytes(*word) ^ self.in_memory()).to_ne_bytes();
+            bytes = rest;
+        }
         for byte in bytes {
             *byte ^= self.next_byte();
         }
@@ -78,6 +91,13 @@ impl Key {
             && let Some((from_chunk, from_rest)) = from.split_first_chunk::<CHUNK>()
         {
             *to_chunk = (u64::from_ne_bytes(*from_chunk) ^ self.chunk()).to_ne_bytes();
+            (from, to) = (from_rest, to_rest);
+        }
+        if from.len() >= WORD
+            && let Some((to_chunk, to_rest)) = take(&mut to).split_first_chunk_mut::<WORD>()
+            && let Some((from_chunk, from_rest)) = from.split_first_chunk::<WORD>()
+        {
+            *to_chunk = (u32::from_ne_bytes(*from_chunk) ^ self.in_memory()).to_ne_bytes();
             (from, to) = (from_rest, to_rest);
         }
         for (from, to) in from.iter().zip(to) {

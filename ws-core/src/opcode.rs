@@ -42,6 +42,7 @@ impl Opcode {
 
 /// Which end of the connection this is: it decides who masks (RFC 6455 section 5.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+// The discriminant is the bit that both machines keep of it.
 pub enum Role {
     /// Masks every frame it sends; refuses masked frames.
     Client = 1,

@@ -13,17 +13,18 @@ use crate::text::Text;
 /// many bytes may be read from a socket without reading past it. [`decode`](Self::decode) takes both
 /// from bytes that lie in one buffer.
 ///
-/// Everything RFC 6455 demands of a receiver is checked here, and text as early as the bytes allow:
-/// reserved bits, opcodes, the direction of masking, the shortest form of lengths, the size and the
-/// FIN of control frames, the order of fragments, UTF-8, the payload of Close, the limit on messages.
+/// Everything RFC 6455 demands of a receiver is checked here: reserved bits, opcodes, the direction of
+/// masking, the shortest form of lengths, the size and the FIN of control frames, the order of
+/// fragments, the limit on messages, the code of a Close; UTF-8 at the first byte that is wrong.
 /// After an error, and after a Close frame, whatever follows is taken and discarded
 /// (section 1.4, 7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receiver {
-    /// Payload bytes of the frame still to come; while a longer form of their number arrives, the
-    /// least that may come in it.
+    /// Payload bytes of the frame still to come; while their number arrives in a longer form, the
+    /// least that may stand in it.
     remaining: usize,
-    /// In a header the last four bytes that came, so that it ends up as the key.
+    /// Rotated to the next payload byte, [`Key::NONE`] on a client; while the rest of a header arrives,
+    /// the last four bytes of it.
     key: Key,
     /// Bytes that the message may still have; once a Close has begun, its code.
     budget: usize,
@@ -32,7 +33,8 @@ pub struct Receiver {
     /// Where the next byte belongs, see [`FIRST`].
     at: u8,
     text: Text,
-    /// The first byte of the last data frame, with the opcode of its message; `SERVER` too.
+    /// The first byte of the last data frame, with the opcode of its message, see [`FIN`]; `CLIENT`
+    /// too.
     message: u8,
 }
 
@@ -79,8 +81,8 @@ const MASKED: u32 = 0x80;
 /// A length of this and above stands in a longer form.
 const LONG: u32 = 126;
 
-/// In `message`, where the first byte stands without its lowest bit: a bit at the top of a byte takes
-/// more instructions to test.
+/// In `message`, which is the first byte without its lowest bit: the top bit of a byte takes more
+/// instructions to test than another.
 const FIN: u32 = 0x80 >> 1;
 /// Two below `MASKED`, and reserved on the wire.
 const CLIENT: u32 = 0x20;
@@ -113,7 +115,7 @@ impl Receiver {
 
     /// How many bytes may be read next without reading past what the frame in hand is sure to
     /// have: a part of the header, or the rest of the payload. 0 only in a payload that is
-    /// complete, which [`payload`](Self::payload) called with nothing acknowledges.
+    /// complete, which [`take`](Self::take) called with nothing acknowledges.
     pub const fn want(&self) -> usize {
         let at = self.at;
         match at {
@@ -174,15 +176,16 @@ impl Receiver {
         self.budget as u16
     }
 
-    /// Takes what lies at the front of `bytes` and says how many bytes that was: in a header its
-    /// rest, and not one byte of what comes behind it; in a payload its rest, which is unmasked in
-    /// place. The frame has been taken whole where this was a payload and is none any more.
+    /// Takes what lies at the front of `bytes` and returns how many bytes that was: in a header what
+    /// belongs to it, and not one byte of what comes behind it; in a payload what belongs to that, and
+    /// unmasks it in place. A frame has been taken whole where [`in_payload`](Self::in_payload) was
+    /// true before and is not behind it.
     ///
-    /// `limit` is the longest message to accept, in bytes. Where [`want`](Self::want) is 0, call it
-    /// with nothing.
+    /// `limit` is the longest message to accept, in bytes. Call it with nothing where
+    /// [`want`](Self::want) is 0.
     ///
     /// # Errors
-    /// Whatever the peer does wrong. Then what was to be taken is not to be used.
+    /// What the peer does wrong. Nothing of `bytes` is of use then.
     pub fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
         let error = if self.in_payload() {
             match self.take_payload(None, bytes) {
@@ -213,8 +216,8 @@ impl Receiver {
         }
     }
 
-    /// Straight through what most headers are, two bytes and a key that lie there whole; the rest byte
-    /// by byte in [`shift_in`](Self::shift_in).
+    /// Straight through two bytes and a key, which is what most headers are; what is left of another
+    /// one byte by byte in [`shift_in`](Self::shift_in).
     #[inline(always)]
     fn take_header(&mut self, rest: &mut &[u8], limit: usize) -> Result<(), ProtocolError> {
         loop {
@@ -230,7 +233,7 @@ impl Receiver {
                         self.at = SECOND;
                         return Ok(());
                     };
-                    // Of the two bits one has to be set.
+                    // Just one of the two has to be set.
                     if (byte ^ u32::from(self.message) << 2) & MASKED == 0 {
                         return Err(if self.is_server() {
                             ProtocolError::UnmaskedByClient
@@ -287,17 +290,17 @@ impl Receiver {
     /// FIN, the reserved bits and the opcode.
     #[inline(always)]
     fn first(&mut self, byte: u32, limit: usize) -> Result<(), ProtocolError> {
-        if byte & RSV != 0 {
-            return Err(ProtocolError::ReservedBits);
-        }
-        let opcode = low_byte(byte & OPCODE);
-        let Some(mut opcode) = Opcode::from_wire(opcode) else {
-            return Err(ProtocolError::ReservedOpcode(opcode.into()));
+        let Some(mut opcode) = Opcode::from_wire(low_byte(byte & (RSV | OPCODE))) else {
+            return Err(if byte & RSV != 0 {
+                ProtocolError::ReservedBits
+            } else {
+                ProtocolError::ReservedOpcode((byte & OPCODE) as u16)
+            });
         };
-        if byte & (FIN << 1 | CONTROL) == CONTROL {
-            return Err(ProtocolError::ControlFragmented);
-        }
         if opcode.is_control() {
+            if byte & (FIN << 1 | CONTROL) == CONTROL {
+                return Err(ProtocolError::ControlFragmented);
+            }
             if opcode == Opcode::Close {
                 self.text = Text::CODE;
                 self.budget = 0;
@@ -364,8 +367,8 @@ impl Receiver {
         Ok(())
     }
 
-    /// [`take`](Self::take) for payload, from one buffer into another: as much as fits. Outside of a
-    /// payload it takes nothing.
+    /// [`take`](Self::take) for payload, unmasked from one buffer into another: as much as fits.
+    /// Outside of a payload it takes nothing.
     ///
     /// # Errors
     /// As there.
@@ -451,8 +454,7 @@ impl Receiver {
         Ok(())
     }
 
-    /// A receiver that has taken the header of a Close with a payload, and all of that but what
-    /// [`check_text`](Self::check_text) is given.
+    /// [`check_text`](Self::check_text) of a whole Close.
     pub(crate) fn check_close(payload: &[u8]) -> Result<(), ProtocolError> {
         Self {
             opcode: Opcode::Close,
@@ -467,7 +469,7 @@ impl Receiver {
     /// of it is due.
     ///
     /// # Errors
-    /// As [`header`](Self::header) and [`payload`](Self::payload).
+    /// As [`take`](Self::take).
     pub fn decode<'a>(
         &mut self,
         bytes: &'a mut [u8],

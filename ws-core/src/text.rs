@@ -9,7 +9,7 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Text(u8);
 
-/// ASCII is looked at in chunks of this length.
+/// ASCII is looked at in chunks of this length: two words where words have 32 bits.
 const CHUNK: usize = size_of::<u64>();
 const HIGH_BITS: u64 = u64::from_ne_bytes([0x80; CHUNK]);
 

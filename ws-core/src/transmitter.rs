@@ -31,7 +31,7 @@ pub struct Transmitter {
     due: u8,
 }
 
-/// In `head`, whose bits are tested as 32, which takes fewer instructions.
+/// In `head`. Of 32 bits, since to test the top bit of fewer takes more instructions.
 const FIN: u32 = 0x80;
 const OPCODE: u32 = 0x0F;
 const CONTROL: u32 = 0x08;
@@ -43,6 +43,8 @@ const PREMASKED: u32 = 0x20;
 
 /// No byte of the frame is on the wire yet: in `due`, above the length of any header.
 const UNTOUCHED: u8 = 0x10;
+/// The header of a client's short frame is due whole.
+const SHORT: u8 = UNTOUCHED + 6;
 
 impl Transmitter {
     /// A transmitter before its first frame.
@@ -188,15 +190,17 @@ impl Transmitter {
     /// used up.
     pub fn fill(&self, rest: &[u8], out: &mut [u8]) -> usize {
         let length = out.len();
-        let mut slots = out.iter_mut();
-        let header = self.header();
-        let end = 3 * WORD + ((u32::from(self.head) & MASKED) >> MASKED_TO_KEY) as usize;
-        let due = end - usize::from(self.header_due());
-        let due = header.as_flattened().get(due..end).unwrap_or_default();
-        for (byte, slot) in due.iter().zip(slots.by_ref()) {
-            *slot = *byte;
-        }
-        let slots = slots.into_slice();
+        let slots = if self.due == SHORT
+            && length >= usize::from(SHORT - UNTOUCHED)
+            && let Some((head, slots)) = out.split_first_chunk_mut()
+            && let Some((key, slots)) = slots.split_first_chunk_mut()
+        {
+            *head = low_half(u32::from(self.head) & !PREMASKED).to_le_bytes();
+            *key = self.key.word().to_le_bytes();
+            slots
+        } else {
+            self.fill_header(out)
+        };
         let key = if u32::from(self.head) & PREMASKED != 0 {
             Key::NONE
         } else {
@@ -263,8 +267,22 @@ impl Transmitter {
         }
     }
 
-    /// The header: made anew each time, since until it is out `remaining` is the length of the frame
-    /// and `key` stands at its start. It ends with the third word, or on a client with the fourth.
+    /// Writes what is due of the header; returns what is left of `out`.
+    #[inline(always)]
+    fn fill_header<'a>(&self, out: &'a mut [u8]) -> &'a mut [u8] {
+        let mut slots = out.iter_mut();
+        let header = self.header();
+        let end = 3 * WORD + ((u32::from(self.head) & MASKED) >> MASKED_TO_KEY) as usize;
+        let start = end - usize::from(self.header_due());
+        let due = header.as_flattened().get(start..end).unwrap_or_default();
+        for (byte, slot) in due.iter().zip(slots.by_ref()) {
+            *slot = *byte;
+        }
+        slots.into_slice()
+    }
+
+    /// The header, in what stands at the end of three words, or four on a client. It is made anew each
+    /// time, since until it is out `remaining` is the length of the frame and `key` at its start.
     #[inline(always)]
     fn header(&self) -> [[u8; WORD]; 4] {
         let head = u32::from(self.head) & !PREMASKED;

@@ -31,7 +31,11 @@ struct ErrorKindOf(ErrorKind);
 
 impl embedded_io::Error for ErrorKindOf {
     fn kind(&self) -> embedded_io::ErrorKind {
-        embedded_io::ErrorKind::Other
+        match self.0 {
+            // What a read timeout of the system's sockets says.
+            ErrorKind::WouldBlock => embedded_io::ErrorKind::TimedOut,
+            _ => embedded_io::ErrorKind::Other,
+        }
     }
 }
 
@@ -154,6 +158,29 @@ fn a_blocking_stream_is_enough() {
     assert!(received.is_complete());
     assert_eq!(&piece[..received.length], b"Hello");
     assert!(table.disconnect(ws, Timeout::Forever).unwrap().clean);
+    server.join().unwrap();
+}
+
+/// A blocking stream whose reads come back when nothing comes keeps timeouts, and the connection.
+#[test]
+fn a_blocking_stream_that_runs_out_of_time() {
+    let (near, far) = lines();
+    let server = thread::spawn(|| echo(far));
+    near.0
+        .set_read_timeout(Some(Duration::from_millis(1)))
+        .unwrap();
+    let mut table = WebSockets::<_, _, 1>::new(BlockingStreams::new(), Host(Instant::now()));
+    let request = WebSocketRequest::new("example.com", "/");
+    let ws = table.connect(near, request, 10_000).unwrap();
+    for _ in 0..3 {
+        let received = table.recv_msg(ws, &mut [0; 9], 5);
+        assert_eq!(received.unwrap_err(), ReceiveError::Timeout);
+    }
+    let sent = table.send_msg(ws, b"Hello", Opcode::Text, true, true, 10_000);
+    assert_eq!(sent, Ok(5));
+    let received = table.recv_msg(ws, &mut [0; 9], 10_000).unwrap();
+    assert!(received.is_complete());
+    assert!(table.disconnect(ws, 10_000).unwrap().clean);
     server.join().unwrap();
 }
 

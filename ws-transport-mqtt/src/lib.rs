@@ -19,7 +19,8 @@
 //! - Control frames never show. Pings are answered while a client waits in a read, and whenever it
 //!   reads, asks whether it could, or begins to write a packet.
 //!
-//! TLS (`wss`) is the stream's to do, below: see [`MqttRequest::reading_only_on_read`].
+//! TLS (`wss`) is the stream's to do, below: `ws_socket::asynch::TlsStream` over embedded-tls, or see
+//! [`MqttRequest::reading_only_on_read`].
 //!
 //! # Features
 //!

@@ -73,8 +73,9 @@ impl<'r> MqttRequest<'r> {
     }
 
     /// Does not look for Pings before each packet that is written. That look is a read which is
-    /// dropped if it has to wait, and a stream that does TLS (embedded-tls) may not survive that.
-    /// Pings are then answered when the client reads.
+    /// dropped if it has to wait, and a connection of embedded-tls 0.19 does not survive that in the
+    /// middle of a record; `ws_socket::asynch::TlsStream` over it does, and needs no such
+    /// care. Pings are then answered when the client reads.
     #[must_use]
     pub const fn reading_only_on_read(mut self) -> Self {
         self.polls = false;

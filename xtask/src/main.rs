@@ -18,6 +18,7 @@ mod report;
 mod shell;
 mod size;
 mod targets;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -98,6 +99,12 @@ const TASKS: &[Task] = &[
         options: mqtt::OPTIONS,
         about: "run five embedded MQTT clients over a WebSocket against mosquitto",
         run: mqtt::run,
+    },
+    Task {
+        name: "tls",
+        options: tls::OPTIONS,
+        about: "run the tests over TLS: embedded-tls against rustls, OpenSSL and mosquitto",
+        run: tls::run,
     },
     Task {
         name: "boards",

@@ -6,7 +6,7 @@ use super::fields::{
     ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, PROTOCOL, SEEN,
     TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::request::Request;
 
 /// Where `position` is when the request has to be regenerated no more.
@@ -117,7 +117,7 @@ impl ClientHandshake {
     #[inline]
     pub const fn without_key(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(State::StatusVersion, FIRST, limit),
+            exchange: Exchange::new(head::REPLY, FIRST, limit, [0; 28]),
         }
     }
 
@@ -184,7 +184,7 @@ impl ClientHandshake {
         }
         let before = exchange.left;
         exchange.response(request.subprotocols, bytes, on_part)?;
-        let upgraded = (exchange.state == State::Complete).then_some(Upgraded {
+        let upgraded = (exchange.state == head::COMPLETE).then_some(Upgraded {
             subprotocol: exchange.subprotocol(),
         });
         Ok((usize::from(before - exchange.left), upgraded))
@@ -209,9 +209,11 @@ impl Exchange {
             lists: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
+            bytes,
+            part: 0..0,
         };
-        self.receive(cx, bytes)?;
-        if self.state != State::Complete {
+        self.receive(cx)?;
+        if self.state != head::COMPLETE {
             return Ok(());
         }
         match self.number {

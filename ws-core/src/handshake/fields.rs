@@ -2,8 +2,9 @@
 //! recognised in a head, and the record of what was.
 
 use super::accept::{GUID, Sha1, base64};
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::texts::{VALUE, group, mark, walk};
+use core::ops::Range;
 
 // The fields. First those whose texts are in `TEXT`, and of these first those in which case does
 // not count.
@@ -73,13 +74,31 @@ pub(super) struct Context<'a, 'p> {
     /// [`ACCEPT`], to be compared with the text, or [`KEY`], to be kept there.
     pub(super) secret: u8,
     pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+    pub(super) bytes: &'a [u8],
+    /// Where in them the part that is being read begins, and where it ends but for white space.
+    pub(super) part: Range<usize>,
+}
+
+impl Context<'_, '_> {
+    /// Hands out a piece of a part.
+    #[inline(never)]
+    fn emit(&mut self, state: u8) {
+        let piece = self.bytes.get(self.part.clone()).unwrap_or_default();
+        (self.on_part)(match state {
+            head::METHOD => HeadPart::Method(piece),
+            head::TARGET => HeadPart::Target(piece),
+            head::NAME => HeadPart::Name(piece),
+            head::VALUE => HeadPart::Value(piece),
+            _ => return,
+        });
+    }
 }
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
 #[repr(C)] // Code is shorter where the small ones come first.
 pub(super) struct Exchange {
-    pub(super) state: State,
+    pub(super) state: u8,
     /// The field that is being read.
     field: u8,
     /// The candidate that matched, in a list the first one that did.
@@ -106,7 +125,7 @@ pub(super) struct Exchange {
 
 impl Exchange {
     /// The first line begins with `state` and the field; at most `left` bytes may come.
-    pub(super) const fn new(state: State, field: u8, left: u16) -> Self {
+    pub(super) const fn new(state: u8, field: u8, left: u16, text: [u8; 28]) -> Self {
         Self {
             state,
             field,
@@ -117,7 +136,7 @@ impl Exchange {
             notes: [0; 4],
             left,
             number: 0,
-            text: [0; 28],
+            text,
             position: 0,
         }
     }
@@ -132,7 +151,7 @@ impl Exchange {
 
     /// Begins anew behind an interim response.
     pub(super) const fn restart(&mut self) {
-        self.state = State::StatusVersion;
+        self.state = head::REPLY;
         self.field = FIRST;
         self.number = 0;
         self.notes = [0; 4];
@@ -161,121 +180,95 @@ impl Exchange {
     /// How many bytes can't reach past the blank line: 1 to 4, 0 once it was there.
     pub(super) const fn want(&self) -> usize {
         match self.state {
-            State::Complete => 0,
-            State::LastCr => 1,
-            State::LineStart => 2,
-            State::Cr | State::FirstCr => 3,
+            head::COMPLETE => 0,
+            head::LAST_CR => 1,
+            head::LINE_START => 2,
+            head::CR | head::FIRST_CR => 3,
             _ => 4,
         }
     }
 
     /// Takes bytes up to their end, that of the head, or an error.
-    pub(super) fn receive(
-        &mut self,
-        cx: &mut Context<'_, '_>,
-        bytes: &[u8],
-    ) -> Result<(), HeadError> {
-        // Where the part that is being read begins, and where it ends but for white space.
-        let (mut start, mut end) = (0, 0);
-        let mut at = 0;
-        loop {
+    pub(super) fn receive(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
+        for (at, &byte) in cx.bytes.iter().enumerate() {
             let before = self.state;
-            let byte = bytes.get(at);
-            if let Some(&byte) = byte {
-                self.take(cx, byte);
-                if let Some(error) = self.state.error() {
-                    return Err(error);
-                }
-                at += 1;
-                if self.state.is_part() {
+            let Some(left) = self.left.checked_sub(1) else {
+                return Err(HeadError::TooLong);
+            };
+            self.left = left;
+            let step = head::read(before, byte);
+            self.state = step & 31;
+            match step >> 5 {
+                head::PART => {
                     if byte > b' ' {
-                        end = at;
+                        cx.part.end = at + 1;
                     }
+                    self.byte(cx, byte);
                     continue;
                 }
-            } else if before.is_part() {
-                end = at;
-            } else {
-                return Ok(());
-            }
-            if byte.is_none() || self.state != before {
-                let piece = bytes.get(start..end).unwrap_or_default();
-                let part = match before {
-                    State::Method => Some(HeadPart::Method(piece)),
-                    State::Target => Some(HeadPart::Target(piece)),
-                    State::Name => Some(HeadPart::Name(piece)),
-                    State::Value => Some(HeadPart::Value(piece)),
-                    State::Status => Some(HeadPart::Status(self.number)),
-                    State::Cr => Some(HeadPart::HeaderEnd),
-                    _ => None,
-                };
-                if let Some(part) = part {
-                    (cx.on_part)(part);
+                head::DIGIT => {
+                    let digit = u16::from(byte.wrapping_sub(b'0'));
+                    if digit > 9 || self.number > 99 || self.number | digit == 0 {
+                        return Err(HeadError::StartLine);
+                    }
+                    self.number = self.number * 10 + digit;
                 }
+                head::END_STATUS => {
+                    if self.number < 100 {
+                        return Err(HeadError::StartLine);
+                    }
+                    (cx.on_part)(HeadPart::Status(self.number));
+                }
+                head::END => {
+                    cx.emit(before);
+                    let found = self.end_value(cx);
+                    self.field = match before {
+                        head::NAME => found,
+                        head::METHOD => TARGET,
+                        head::TARGET => FIRST,
+                        head::VERSION | head::REPLY if found == NONE => {
+                            return Err(HeadError::Version);
+                        }
+                        _ => NAMING,
+                    };
+                }
+                head::END_HEADER => (cx.on_part)(HeadPart::HeaderEnd),
+                head::ERROR => return Err(head::error_of(self.state)),
+                _ => {}
             }
-            start = at;
-            if self.state == State::Complete && matches!(self.number, 102..200 | 100) {
+            cx.part.start = at + 1;
+            if step == head::COMPLETE {
+                if self.number == 101 || self.number / 100 != 1 {
+                    return Ok(());
+                }
                 // RFC 9110 section 15.2: an interim response, another one follows.
                 self.restart();
             }
-            if byte.is_none() || self.state == State::Complete {
-                return Ok(());
-            }
         }
-    }
-
-    /// Takes a byte: where it stands, and what comes of it.
-    fn take(&mut self, cx: &Context<'_, '_>, byte: u8) {
-        let before = self.state;
-        let mut state = before.step(byte);
-        if before == State::Status {
-            let digit = u16::from(byte).wrapping_sub(b'0'.into());
-            if state != before {
-                // The byte behind the status.
-                if self.number < 100 {
-                    state = State::BadStartLine;
-                }
-            } else if digit > 9 || self.number > 99 || self.number + digit == 0 {
-                state = State::BadStartLine;
-            } else {
-                self.number = self.number * 10 + digit;
-            }
-        }
-        match self.left.checked_sub(1) {
-            Some(left) => self.left = left,
-            None => state = State::TooLong,
-        }
-        self.state = state;
-        if state.is_part() {
-            self.byte(cx, byte);
-        } else if before.has_end() && state.error().is_none() {
-            let found = self.end_value(cx);
-            if found == NONE && matches!(before, State::Version | State::StatusVersion) {
-                self.state = State::BadVersion;
-            }
-            self.field = match before {
-                State::Name => found,
-                State::Method => TARGET,
-                State::Target => FIRST,
-                _ => NAMING,
-            };
-        }
+        cx.part.end = cx.bytes.len();
+        cx.emit(self.state);
+        Ok(())
     }
 
     /// A byte of a name, a value, or the like.
     #[inline(always)]
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let field = self.field;
+        // White space in front is nothing, and behind it only the end may come. Where no candidate
+        // is left none comes back.
+        let byte = if byte <= b' ' { 0 } else { byte };
         if byte == b',' && cx.lists >> field & 1 != 0 {
             self.end_element(cx);
         } else if byte == b'?' && field == TARGET {
             self.end_value(cx);
             self.field = QUERY;
-        } else if byte > b' ' {
+        } else if if self.matched == 0 {
+            u16::from(byte)
+        } else {
+            self.alive
+        } != 0
+        {
             self.match_byte(cx, byte);
-        } else if self.matched > 0 {
-            // White space in front is nothing, and behind it only the end may come.
-            self.match_byte(cx, 0);
         }
     }
 

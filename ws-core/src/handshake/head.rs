@@ -62,116 +62,117 @@ pub enum HeadError {
     Version,
 }
 
-/// Where in a head the last byte stood, or what was wrong with it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd)]
-pub(super) enum State {
-    // The states within a part, those that are handed out in the order of [`HeadPart`].
-    /// The version of a request.
-    Version,
-    /// The version of a response.
-    StatusVersion,
-    Method,
-    Target,
-    Name,
-    Value,
-    Status,
-    /// Between colon and value.
-    Colon,
-    MethodStart,
-    TargetStart,
-    VersionStart,
-    Reason,
-    LineStart,
-    /// Behind the CR of a header.
-    Cr,
-    /// Behind the CR of the first line.
-    FirstCr,
-    /// Behind the CR of the blank line.
-    LastCr,
-    Complete,
-    // The errors, in the order of [`HeadError`].
-    TooLong,
-    BadStartLine,
-    BareLf,
-    BareCr,
-    Control,
-    ObsFold,
-    EmptyName,
-    SpaceBeforeColon,
-    NoColon,
-    BadName,
-    BadVersion,
+// Where in a head the last byte stood. First what is handed out, in the order of [`HeadPart`].
+pub(super) const METHOD: u8 = 0;
+pub(super) const TARGET: u8 = 1;
+pub(super) const NAME: u8 = 2;
+pub(super) const VALUE: u8 = 3;
+/// The version of a request.
+pub(super) const VERSION: u8 = 4;
+/// The version of a response.
+pub(super) const REPLY: u8 = 5;
+pub(super) const STATUS: u8 = 6;
+/// Between colon and value.
+const COLON: u8 = 7;
+pub(super) const METHOD_START: u8 = 8;
+const TARGET_START: u8 = 9;
+const VERSION_START: u8 = 10;
+const REASON: u8 = 11;
+pub(super) const LINE_START: u8 = 12;
+/// Behind the CR of a header.
+pub(super) const CR: u8 = 13;
+/// Behind the CR of the first line.
+pub(super) const FIRST_CR: u8 = 14;
+/// Behind the CR of the blank line.
+pub(super) const LAST_CR: u8 = 15;
+pub(super) const COMPLETE: u8 = 16;
+
+/// What a byte means: where it stands in the lower five bits, what it does above.
+pub(super) const fn step(action: u8, state: u8) -> u8 {
+    action << 5 | state
 }
 
-/// What comes behind each [`State`] up to `LineStart`, for each kind of the next byte from CR on.
+/// It is a byte of what is being read.
+pub(super) const PART: u8 = 1;
+/// It is a digit of the status.
+pub(super) const DIGIT: u8 = 2;
+/// It ends the status.
+pub(super) const END_STATUS: u8 = 3;
+/// It ends what is being read.
+pub(super) const END: u8 = 4;
+/// It ends a header.
+pub(super) const END_HEADER: u8 = 5;
+/// It is an error, a [`HeadError`], whose number is in the place of the state.
+pub(super) const ERROR: u8 = 6;
+
+const fn error(error: HeadError) -> u8 {
+    step(ERROR, error as u8)
+}
+
+/// The steps from each state up to [`LINE_START`], for each kind of the next byte from CR on.
 #[rustfmt::skip]
-static TABLE: [State; 7 * 13] = {
-    use State::*;
-    const X: State = BadStartLine;
-    const SP: State = SpaceBeforeColon;
+static STEPS: [u8; 7 * 13 + 3] = {
+    const fn part(state: u8) -> u8 { step(PART, state) }
+    const fn end(state: u8) -> u8 { step(END, state) }
+    const X: u8 = error(HeadError::StartLine);
+    const SP: u8 = error(HeadError::SpaceBeforeColon);
+    const FOLD: u8 = error(HeadError::ObsFold);
+    const BAD: u8 = error(HeadError::Name);
+    const V: u8 = part(VALUE);
+    const T: u8 = part(TARGET);
     [
         // CR, space, tab, colon, token, other visible, not ASCII
-        FirstCr, X, X, X, Version, Version, X, // Version
-        X, Status, X, X, StatusVersion, StatusVersion, X, // StatusVersion
-        X, TargetStart, X, X, Method, X, X, // Method
-        X, VersionStart, X, Target, Target, Target, X, // Target
-        NoColon, SP, SP, Colon, Name, BadName, BadName, // Name
-        Cr, Value, Value, Value, Value, Value, Value, // Value
-        FirstCr, Reason, X, X, Status, X, X, // Status
-        Cr, Colon, Colon, Value, Value, Value, Value, // Colon
-        X, X, X, X, Method, X, X, // MethodStart
-        X, X, X, Target, Target, Target, X, // TargetStart
-        X, X, X, X, Version, Version, X, // VersionStart
-        FirstCr, Reason, Reason, Reason, Reason, Reason, Reason, // Reason
-        LastCr, ObsFold, ObsFold, EmptyName, Name, BadName, BadName, // LineStart
+        X, end(TARGET_START), X, X, part(METHOD), X, X, // METHOD
+        X, end(VERSION_START), X, T, T, T, X, // TARGET
+        error(HeadError::NoColon), SP, SP, end(COLON), part(NAME), BAD, BAD, // NAME
+        end(CR), V, V, V, V, V, V, // VALUE
+        end(FIRST_CR), X, X, X, part(VERSION), part(VERSION), X, // VERSION
+        X, end(STATUS), X, X, part(REPLY), part(REPLY), X, // REPLY
+        step(END_STATUS, FIRST_CR), step(END_STATUS, REASON), X, X, step(DIGIT, STATUS), X, X, // STATUS
+        end(CR), COLON, COLON, V, V, V, V, // COLON
+        X, X, X, X, part(METHOD), X, X, // METHOD_START
+        X, X, X, T, T, T, X, // TARGET_START
+        X, X, X, X, part(VERSION), part(VERSION), X, // VERSION_START
+        FIRST_CR, REASON, REASON, REASON, REASON, REASON, REASON, // REASON
+        LAST_CR, FOLD, FOLD, error(HeadError::EmptyName), part(NAME), BAD, BAD, // LINE_START
+        // LF
+        step(END_HEADER, LINE_START), LINE_START, COMPLETE, // CR, FIRST_CR, LAST_CR
     ]
 };
 
-impl State {
-    /// Where `byte` stands, behind this one. Not to be called when complete.
-    pub(super) fn step(self, byte: u8) -> Self {
-        if self >= Self::Cr {
-            return match (self, byte) {
-                (Self::LastCr, b'\n') => Self::Complete,
-                (_, b'\n') => Self::LineStart,
-                _ => Self::BareCr,
-            };
+/// What `byte` means behind a state. Not to be called when complete.
+pub(super) fn read(state: u8, byte: u8) -> u8 {
+    let at = if state >= CR {
+        if byte != b'\n' {
+            return error(HeadError::BareCr);
         }
+        // Their steps stand behind the others.
+        state + 7 * 13 - CR
+    } else {
         match kind(byte) / 2 {
-            0 if byte == b'\n' => Self::BareLf,
-            0 => Self::Control,
-            kind => {
-                let at = self as usize * 7 + usize::from(kind) - 1;
-                TABLE.get(at).copied().unwrap_or(Self::BadStartLine)
-            }
+            0 if byte == b'\n' => return error(HeadError::BareLf),
+            0 => return error(HeadError::Control),
+            kind => state * 7 + kind - 1,
         }
-    }
+    };
+    STEPS.get(usize::from(at)).copied().unwrap_or(X)
+}
 
-    /// Is it within a part that is looked at?
-    pub(super) fn is_part(self) -> bool {
-        self <= Self::Value
-    }
+const X: u8 = error(HeadError::StartLine);
 
-    /// Is it noted what was there once another state follows?
-    pub(super) fn has_end(self) -> bool {
-        self <= Self::Name || self == Self::Cr
-    }
-
-    /// The error that the state is, if it is one.
-    pub(super) const fn error(self) -> Option<HeadError> {
-        Some(match self {
-            Self::TooLong => HeadError::TooLong,
-            Self::BadStartLine => HeadError::StartLine,
-            Self::BareLf => HeadError::BareLf,
-            Self::BareCr => HeadError::BareCr,
-            Self::Control => HeadError::Control,
-            Self::ObsFold => HeadError::ObsFold,
-            Self::EmptyName => HeadError::EmptyName,
-            Self::SpaceBeforeColon => HeadError::SpaceBeforeColon,
-            Self::NoColon => HeadError::NoColon,
-            Self::BadName => HeadError::Name,
-            Self::BadVersion => HeadError::Version,
-            _ => return None,
-        })
+/// The error of a number.
+pub(super) const fn error_of(number: u8) -> HeadError {
+    match number {
+        0 => HeadError::TooLong,
+        1 => HeadError::StartLine,
+        2 => HeadError::BareLf,
+        3 => HeadError::BareCr,
+        4 => HeadError::Control,
+        5 => HeadError::ObsFold,
+        6 => HeadError::EmptyName,
+        7 => HeadError::SpaceBeforeColon,
+        8 => HeadError::NoColon,
+        9 => HeadError::Name,
+        _ => HeadError::Version,
     }
 }

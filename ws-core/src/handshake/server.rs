@@ -6,7 +6,7 @@ use super::fields::{
     METHOD, NONE, ORIGIN, PROTOCOL, SEEN, THIRTEEN, TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET,
     bit,
 };
-use super::head::{HeadError, HeadPart, State};
+use super::head::{self, HeadError, HeadPart};
 use super::response::{Response, ResponseError};
 
 /// In the notes on what was asked, besides [`CLOSE`] and [`HEAD`]: there is an Origin.
@@ -249,7 +249,7 @@ impl ServerHandshake {
     /// A handshake with a limit to the bytes of the request.
     pub const fn new(limit: u16) -> Self {
         Self {
-            exchange: Exchange::new(State::MethodStart, METHOD, limit),
+            exchange: Exchange::new(head::METHOD_START, METHOD, limit, [0; 28]),
         }
     }
 
@@ -286,7 +286,7 @@ impl ServerHandshake {
         self.read(rules, bytes, on_part)?;
         let exchange = &mut self.exchange;
         let mut requested = None;
-        if exchange.state == State::Complete {
+        if exchange.state == head::COMPLETE {
             exchange.accept(hash);
             requested = Some(Requested {
                 subprotocol: exchange.subprotocol(),
@@ -311,9 +311,11 @@ impl ServerHandshake {
                 rules.origins,
             ],
             on_part,
+            bytes,
+            part: 0..0,
         };
-        self.exchange.receive(cx, bytes)?;
-        if self.exchange.state != State::Complete {
+        self.exchange.receive(cx)?;
+        if self.exchange.state != head::COMPLETE {
             return Ok(());
         }
         self.verdict(rules)

@@ -81,6 +81,7 @@ impl<'o> Writer<'o> {
     }
 
     /// What was wrong: the last thing that was.
+    #[inline(always)]
     pub(super) const fn fault(&self) -> Option<RequestError> {
         Some(match self.fault {
             0 => RequestError::Host,
@@ -108,7 +109,10 @@ impl<'o> Writer<'o> {
         match text.split_at_checked(self.skip) {
             Some((_, rest)) => {
                 self.skip = 0;
-                for (byte, place) in rest.iter().zip(&mut self.room) {
+                for byte in rest {
+                    let Some(place) = self.room.next() else {
+                        break;
+                    };
                     *place = *byte;
                 }
             }
@@ -155,6 +159,7 @@ impl<'o> Writer<'o> {
 
     /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
     /// section 4).
+    #[inline(always)]
     pub(super) fn status(&mut self, status: u16) {
         self.text("HTTP/1.1 ");
         self.number(status.into(), DECIMAL);
@@ -164,10 +169,12 @@ impl<'o> Writer<'o> {
     /// Names of subprotocols, if there are any.
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
         let mut place = PROTOCOL;
-        for name in names {
+        let mut rest = names.iter();
+        while let Some(name) = rest.next() {
             self.put(place, name.as_bytes());
-            let same = names.iter().filter(|other| *other == name).count();
-            self.check(same == 1, RequestError::RepeatedSubprotocol);
+            for other in rest.clone() {
+                self.check(other != name, RequestError::RepeatedSubprotocol);
+            }
             place = ANOTHER;
         }
     }

@@ -145,6 +145,82 @@ fn rfc6455_5_2_every_length_form_at_its_edges() {
     }
 }
 
+/// Nothing is left of the frame before: not its key, not its length.
+#[test]
+fn rfc6455_5_2_length_forms_behind_each_other() {
+    for (role, key) in [(Role::Client, None), (Role::Server, KEY)] {
+        let lengths = [5, 300, 0, 65536, 126, 1, 65537, 125, 65535, 65536];
+        let payloads: Vec<Vec<u8>> = lengths.map(|length| vec![b'a'; length]).into();
+        let frames: Vec<Vec<u8>> = payloads.iter().map(|p| frame(true, 2, key, p)).collect();
+        let expected: Frames = payloads
+            .into_iter()
+            .map(|payload| (Opcode::Binary, true, payload))
+            .collect();
+        assert_eq!(decode(role, &frames.concat()), Ok(expected));
+    }
+}
+
+/// Both halves of a length count where a word has 64 bits.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn rfc6455_5_2_a_64_bit_length_counts_where_it_can() {
+    for length in [
+        1usize << 16,
+        (1 << 32) - 1,
+        1 << 32,
+        (1 << 40) + 7,
+        usize::MAX >> 1,
+    ] {
+        for (role, mask, key) in [
+            (Role::Client, 0, &[][..]),
+            (Role::Server, 0x80, &[1, 2, 3, 4]),
+        ] {
+            let header = [&[0x82, mask | 127], &length.to_be_bytes()[..], key].concat();
+            for piece in 1..=header.len() {
+                let mut rx = Receiver::new(role);
+                for bytes in header.chunks(piece) {
+                    assert_eq!(rx.take(&mut bytes.to_vec(), usize::MAX), Ok(bytes.len()));
+                }
+                assert_eq!(rx.remaining(), length);
+                assert_eq!(rx.take(&mut [9; 3], usize::MAX), Ok(3));
+                assert_eq!(rx.remaining(), length - 3);
+            }
+            let mut rx = Receiver::new(role);
+            assert_eq!(
+                rx.take(&mut header.clone(), length - 1),
+                Err(ProtocolError::MessageTooBig)
+            );
+        }
+    }
+}
+
+/// Whatever is wrong is found in the header that it stands in, however that is cut.
+#[test]
+fn a_wrong_header_is_found_before_its_payload() {
+    for (bytes, error) in [
+        (&[0xC2, 0x80][..], ProtocolError::ReservedBits),
+        (&[0x87, 0x80], ProtocolError::ReservedOpcode(7)),
+        (&[0x09, 0x80], ProtocolError::ControlFragmented),
+        (&[0x80, 0x80], ProtocolError::UnexpectedContinuation),
+        (&[0x82, 0x00], ProtocolError::UnmaskedByClient),
+        (&[0x89, 0xFE], ProtocolError::ControlTooLong),
+        (&[0x82, 0xFE, 0, 125], ProtocolError::LengthNotMinimal),
+        (
+            &[0x82, 0xFF, 0, 0, 0, 0, 0, 0, 255, 255],
+            ProtocolError::LengthNotMinimal,
+        ),
+        (&[0x82, 0xFF, 0x80, 0, 0, 0], ProtocolError::LengthTopBit),
+        (
+            &[0x82, 0xFF, 0, 0, 0, 0, 1, 0, 0, 1],
+            ProtocolError::MessageTooBig,
+        ),
+    ] {
+        for piece in 1..=bytes.len() {
+            assert_eq!(feed(Role::Server, bytes, piece), (vec![], Err(error)));
+        }
+    }
+}
+
 #[test]
 fn rfc6455_5_2_lengths_in_their_shortest_form_only() {
     for length in [0u16, 1, 125] {
@@ -322,6 +398,11 @@ fn rfc6455_5_5_1_close_payloads() {
     );
     assert_eq!(
         client(&[frame(true, 8, None, &[3, 0xE8, 0xE2, 0x82])]),
+        Err(ProtocolError::InvalidUtf8)
+    );
+    // Two things wrong are one, however it is cut.
+    assert_eq!(
+        client(&[frame(true, 8, None, &[3, 0xED, 0xFF])]),
         Err(ProtocolError::InvalidUtf8)
     );
 }

@@ -59,7 +59,7 @@ fn rfc6455_5_2_every_length_form_every_scratch_every_write() {
             let steps: &[usize] = if length > 1000 {
                 &[13, 1000, 100_000]
             } else {
-                &[1, 2, 3, 5, 13, 64, 1000]
+                &[1, 2, 3, 5, 6, 7, 13, 64, 1000]
             };
             for &scratch in steps {
                 for takes in [&[1][..], &[7], &[0, 3], &[1000]] {
@@ -209,6 +209,51 @@ fn rfc6455_5_3_masked_in_place() {
     // The next frame is masked by `fill` again.
     tx.begin(Opcode::Binary, true, payload.len(), KEY).unwrap();
     assert_eq!(send(&mut tx, &payload, 64, &[64]), expected);
+}
+
+/// A short frame too, from any scratch, and nothing of it is left for the frames behind.
+#[test]
+fn rfc6455_5_3_masked_in_place_and_the_next_frame_not() {
+    let payload = [7; 100];
+    let expected = |opcode, payload: &[u8]| frame(true, opcode, Some(KEY), payload);
+    for scratch in 1..=20 {
+        let mut tx = Transmitter::new(Role::Client);
+        let mut lent = payload;
+        tx.begin(Opcode::Binary, true, lent.len(), KEY).unwrap();
+        tx.mask_in_place(&mut lent);
+        assert_eq!(send(&mut tx, &lent, scratch, &[3]), expected(2, &payload));
+        for _ in 0..2 {
+            tx.begin(Opcode::Ping, true, 2, KEY).unwrap();
+            assert!(tx.rollback());
+        }
+        tx.begin(Opcode::Ping, true, 2, KEY).unwrap();
+        assert!(!tx.is_plain());
+        assert_eq!(send(&mut tx, b"ab", scratch, &[3]), expected(9, b"ab"));
+        tx.begin(Opcode::Text, true, 3, KEY).unwrap();
+        assert!(tx.rollback());
+        tx.begin(Opcode::Text, true, 3, KEY).unwrap();
+        assert_eq!(send(&mut tx, b"abc", scratch, &[3]), expected(1, b"abc"));
+    }
+}
+
+/// A length that takes more than 32 bits, where there can be one.
+#[test]
+#[cfg(target_pointer_width = "64")]
+fn rfc6455_5_2_a_64_bit_length() {
+    for length in [(1usize << 32) - 1, 1 << 32, (1 << 40) + 7] {
+        let mut tx = Transmitter::new(Role::Client);
+        tx.begin(Opcode::Binary, true, length, KEY).unwrap();
+        let header = [&[0x82, 0xFF], &length.to_be_bytes()[..], &KEY].concat();
+        let mut written = Vec::new();
+        while tx.header_due() > 0 {
+            let mut scratch = [0; 3];
+            let count = tx.fill(b"", &mut scratch);
+            written.extend_from_slice(&scratch[..count]);
+            assert_eq!(tx.sent(count), 0);
+        }
+        assert_eq!(written, header);
+        assert_eq!(tx.remaining(), length);
+    }
 }
 
 proptest! {

@@ -1,5 +1,7 @@
 //! The calls on one connection: what the connection of one task and the table have in common.
 
+use core::pin::pin;
+
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{CloseCode, Face, Opcode};
@@ -21,7 +23,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         timeout: Timeout,
     ) -> Result<Received, ReceiveError<T::Error>> {
         let clock = self.platform.clock();
-        let piece = within(&clock, timeout, self.receive(Face::Messages, buffer)).await;
+        let piece = within(&clock, timeout, pin!(self.receive(Face::Messages, buffer))).await;
         Ok(piece.ok_or(ReceiveError::Timeout)??.into())
     }
 
@@ -31,7 +33,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         timeout: Timeout,
     ) -> Result<usize, ReceiveError<T::Error>> {
         let clock = self.platform.clock();
-        let received = within(&clock, timeout, self.receive_stream(buffer)).await;
+        let received = within(&clock, timeout, pin!(self.receive_stream(buffer))).await;
         received.ok_or(ReceiveError::Timeout)?
     }
 
@@ -65,9 +67,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let sent = within(
             &clock,
             timeout,
-            self.send(frame, payload, false, &mut taken),
-        );
-        match sent.await {
+            pin!(self.send(frame, payload, false, &mut taken)),
+        )
+        .await;
+        match sent {
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
         }
@@ -94,7 +97,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let clock = self.platform.clock();
         let mut taken = 0;
         let all = self.send_all(opcode, payload, &mut taken);
-        match within(&clock, timeout, all).await {
+        let sent = within(&clock, timeout, pin!(all)).await;
+        match sent {
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
         }
@@ -125,7 +129,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             return Err(DisconnectError::Code(code));
         }
         let clock = self.platform.clock();
-        let _ = within(&clock, timeout, self.close(code, reason, until_eof)).await;
+        let _ = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
         Ok(self.entry.closing().into())
     }
 }

@@ -14,7 +14,6 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// Sends a Close, drops what still comes until the peer's, and where it is the server's to
     /// close TCP first waits for that. Called again it goes on.
     pub(super) async fn close(&mut self, code: CloseCode, reason: &str, until_eof: bool) {
-        let mut dropped = [0; 64];
         let Some(endpoint) = self.entry.endpoint() else {
             return;
         };
@@ -34,6 +33,13 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if let Some(open) = self.entry.open() {
             open.endpoint.close(code);
         }
+        self.end_close(until_eof).await;
+    }
+
+    /// Drops what still comes. Not a part of [`close`](Self::close), whose future would have the two
+    /// buffers at once.
+    async fn end_close(&mut self, until_eof: bool) {
+        let mut dropped = [0; 64];
         let mut count = 0;
         let ended = loop {
             match self.receive(Face::Stream, &mut dropped).await {

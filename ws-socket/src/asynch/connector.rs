@@ -3,6 +3,7 @@
 use core::cell::Cell;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::{Deref, DerefMut};
+use core::pin::pin;
 
 use embassy_futures::poll_once;
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
@@ -116,7 +117,7 @@ impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
             link.client(&request, |_| {}).await
         };
         let timeout = Timeout::Millis(self.config.handshake_timeout);
-        let connected = within(&clock, timeout, connected).await;
+        let connected = within(&clock, timeout, pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)??;
         Ok(connection)
     }

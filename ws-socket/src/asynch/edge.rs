@@ -2,6 +2,7 @@
 //! `edge-nal`.
 
 use core::net::{IpAddr, SocketAddr};
+use core::pin::pin;
 
 use edge_nal::{Close, TcpAccept, TcpShutdown};
 use embedded_io_async::{Read, Write};
@@ -111,7 +112,7 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
                 }
             }
         };
-        let remote = within(&clock, timeout.into(), accepted).await;
+        let remote = within(&clock, timeout.into(), pin!(accepted)).await;
         let remote = remote.ok_or(AcceptError::Timeout)??;
         Ok((ws, remote))
     }
@@ -189,7 +190,7 @@ impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, 
                 }
             }
         };
-        let accepted = within(&clock, timeout.into(), accepted).await;
+        let accepted = within(&clock, timeout.into(), pin!(accepted)).await;
         accepted.ok_or(AcceptError::Timeout)?
     }
 
@@ -204,7 +205,7 @@ impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, 
             let mut scratch = [0; 64];
             // One that takes nothing is left as it is.
             let refused = stream.write(busy(&mut scratch));
-            within(&clock, Timeout::Millis(LINGER), refused).await;
+            within(&clock, Timeout::Millis(LINGER), pin!(refused)).await;
             close_tcp(&mut stream, &clock, Timeout::Millis(LINGER)).await;
             return None;
         };
@@ -255,7 +256,8 @@ pub async fn close_tcp<T: Read + Write + TcpShutdown>(
     clock: &impl Clock,
     timeout: impl Into<Timeout>,
 ) {
-    if within(clock, timeout.into(), close(stream)).await.is_none() {
+    let closed = within(clock, timeout.into(), pin!(close(stream))).await;
+    if closed.is_none() {
         // There is nobody to tell.
         let _ = stream.abort().await;
     }

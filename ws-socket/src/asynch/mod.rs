@@ -48,9 +48,10 @@
 //! goes on when it is called again. Each function says what holds for it.
 //!
 //! That is as true as the stream's own reads and writes are *side-effect-free on cancel*, in the
-//! words of [`embedded_io_async`]. TCP sockets of embassy-net, edge-nal-std and async-io are. A TLS
-//! stream mostly is not: over one, let calls run to their end (`Timeout::Forever`, no `select`), and do
-//! not split it: [`Halves`] drop a write of their own when a read is done.
+//! words of [`embedded_io_async`]. TCP sockets of embassy-net, edge-nal-std and async-io are. A
+//! connection of embedded-tls 0.19 is not, and a [`TlsStream`] makes one of it that is. Over a TLS stream
+//! without that let calls run to their end (`Timeout::Forever`, no keepalive, no `select`), and do not
+//! split it: [`Halves`] drop a write of their own when a read is done.
 //!
 //! # Flushing
 //!
@@ -84,6 +85,7 @@ mod send;
 mod split;
 mod stream;
 mod table;
+mod tls;
 mod upgrade;
 mod wait;
 mod websocket;
@@ -103,4 +105,5 @@ pub use request::WebSocketRequest;
 pub use split::{Halves, Receiver, Sender};
 pub use stream::Framing;
 pub use table::WebSockets;
+pub use tls::{TlsBelow, TlsStream, TlsStreamError};
 pub use websocket::WebSocket;

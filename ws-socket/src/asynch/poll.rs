@@ -1,6 +1,7 @@
 //! Waiting for several at once: Zephyr's `zsock_poll` on WebSockets.
 
 use core::future::pending;
+use core::pin::pin;
 
 use embassy_futures::select::select_array;
 use embassy_futures::{poll_once, yield_now};
@@ -49,7 +50,7 @@ where
     /// Dropped, it has taken nothing away, where the streams' own reads keep to that.
     pub async fn poll(&mut self, items: &mut [PollItem], timeout: impl Into<Timeout>) -> usize {
         let clock = self.platform.clock();
-        let polled = within(&clock, timeout.into(), self.wait_for(items)).await;
+        let polled = within(&clock, timeout.into(), pin!(self.wait_for(items))).await;
         polled.unwrap_or(0)
     }
 

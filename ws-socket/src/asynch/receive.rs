@@ -1,5 +1,7 @@
 //! Receiving: one piece, or the end.
 
+use core::pin::pin;
+
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
@@ -69,7 +71,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 // A wire that fails shows in the next read, behind what can still be received.
                 Next::Write => {
                     let left = self.alive.left(self.config, clock.now_ms());
-                    match at_most(&clock, left, self.flush_control()).await {
+                    let flushed = at_most(&clock, left, pin!(self.flush_control())).await;
+                    match flushed {
                         Some(flushed) => blocked = flushed.is_err(),
                         None => self.late()?,
                     }
@@ -80,7 +83,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 Next::Read => {
                     if self.alive.unflushed {
                         let left = self.alive.left(self.config, clock.now_ms());
-                        if at_most(&clock, left, self.flush_stream()).await.is_none() {
+                        let flushed = at_most(&clock, left, pin!(self.flush_stream())).await;
+                        if flushed.is_none() {
                             self.late()?;
                         }
                         continue;
@@ -91,7 +95,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                         return Ok(None);
                     }
                     let left = self.alive.left(self.config, clock.now_ms());
-                    let Some(read) = at_most(&clock, left, socket.read(buffer)).await else {
+                    let read = at_most(&clock, left, pin!(socket.read(buffer))).await;
+                    let Some(read) = read else {
                         self.late()?;
                         continue;
                     };

@@ -1,6 +1,7 @@
 //! Many WebSockets in one task's hands: the table.
 
 use core::net::SocketAddr;
+use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
@@ -126,7 +127,12 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             one_key: false,
         };
         link.begin_client(stream);
-        let upgraded = within(&clock, timeout.into(), link.client(request, on_response)).await;
+        let upgraded = within(
+            &clock,
+            timeout.into(),
+            pin!(link.client(request, on_response)),
+        )
+        .await;
         upgraded.ok_or(ConnectError::Timeout)??;
         taken.stays = true;
         Ok(taken.ws)
@@ -152,7 +158,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             self.connect(stream, request, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -178,7 +184,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             self.connect(stream, &request, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -210,7 +216,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             };
             let clock = self.platform.clock();
             let timeout = Timeout::Millis(self.config.answer_timeout);
-            let refused = within(&clock, timeout, refusal).await;
+            let refused = within(&clock, timeout, pin!(refusal)).await;
             refused.unwrap_or(Ok(())).map_err(AcceptError::Stack)?;
             return Ok(None);
         };

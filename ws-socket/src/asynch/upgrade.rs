@@ -2,6 +2,7 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
+use core::pin::{Pin, pin};
 
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
@@ -40,16 +41,18 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         else {
             return Err(ConnectError::Handshake(ClientError::Eof));
         };
-        let mut scratch = [0; SEND_SCRATCH];
-        loop {
-            let count = handshake.fill(&request.request(), &mut scratch);
-            if count == 0 {
-                break;
-            }
-            let bytes = scratch.get(..count).unwrap_or_default();
-            match socket.write(bytes).await.map_err(ConnectError::Stack)? {
-                0 => return Err(handshake.eof().into()),
-                count => handshake.sent(count),
+        {
+            let mut scratch = [0; SEND_SCRATCH];
+            loop {
+                let count = handshake.fill(&request.request(), &mut scratch);
+                if count == 0 {
+                    break;
+                }
+                let bytes = scratch.get(..count).unwrap_or_default();
+                match socket.write(bytes).await.map_err(ConnectError::Stack)? {
+                    0 => return Err(handshake.eof().into()),
+                    count => handshake.sent(count),
+                }
             }
         }
         if self.config.flush {
@@ -112,12 +115,15 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             if exchange.is_reading() {
                 let mut small = [0; SCRATCH];
                 let read = match exchange.read_buffer(&mut small) {
-                    Some(buffer) => match timed(&clock, left, stream.read(buffer)).await {
-                        // The time is up, which the next round deals with.
-                        None => continue,
-                        Some(Ok(0)) => break,
-                        Some(read) => read.map_err(AcceptError::Stack)?,
-                    },
+                    Some(buffer) => {
+                        let read = timed(&clock, left, pin!(stream.read(buffer))).await;
+                        match read {
+                            // The time is up, which the next round deals with.
+                            None => continue,
+                            Some(Ok(0)) => break,
+                            Some(read) => read.map_err(AcceptError::Stack)?,
+                        }
+                    }
                     None => 0,
                 };
                 exchange.received(&mut Hash(self.platform), &small, read);
@@ -125,7 +131,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             }
             match exchange.output(&mut scratch) {
                 Output::Bytes(bytes, part) => {
-                    match timed(&clock, left, stream.write(bytes)).await {
+                    let written = timed(&clock, left, pin!(stream.write(bytes))).await;
+                    match written {
                         None => continue,
                         Some(Ok(0)) => break,
                         Some(count) => exchange.sent(part, count.map_err(AcceptError::Stack)?),
@@ -135,7 +142,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     self.entry.upgraded(self.config, subprotocol);
                     *self.alive = Alive::opened(now);
                     self.alive.unflushed = true;
-                    let flush = self.flush_stream();
+                    let flush = pin!(self.flush_stream());
                     match timed(&clock, answer_timeout, flush).await {
                         None => break,
                         Some(flushed) => flushed.map_err(AcceptError::Stack)?,
@@ -147,7 +154,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     self.entry
                         .next_request(self.config, now, ws, serving.handler);
                     self.alive.unflushed = true;
-                    let flush = self.flush_stream();
+                    let flush = pin!(self.flush_stream());
                     match timed(&clock, answer_timeout, flush).await {
                         None => break,
                         Some(flushed) => flushed.map_err(AcceptError::Stack)?,
@@ -158,7 +165,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         }
         // The stream is dropped next, and with some what it has not sent.
         if let Some(stream) = self.entry.socket_mut() {
-            let _ = timed(&clock, answer_timeout, stream.flush()).await;
+            let _ = timed(&clock, answer_timeout, pin!(stream.flush())).await;
         }
         Ok(false)
     }
@@ -194,6 +201,10 @@ impl<'r, H: Handler<'r>> Drop for Serving<'_, 'r, H> {
 }
 
 /// Runs `work` for at most `left` milliseconds.
-async fn timed<F: Future>(clock: &impl Clock, left: u32, work: F) -> Option<F::Output> {
-    within(clock, Timeout::Millis(left), work).await
+fn timed<F: Future>(
+    clock: &impl Clock,
+    left: u32,
+    work: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
+    within(clock, Timeout::Millis(left), work)
 }

@@ -1,6 +1,7 @@
 //! Waiting: for a step, or for the time to be up.
 
 use core::future::Future;
+use core::pin::Pin;
 use core::task::Poll;
 
 use embassy_futures::poll_once;
@@ -12,25 +13,28 @@ use crate::timeout::Deadline;
 
 /// Runs `work`, at most for so many milliseconds. Where none are left it has one chance, whatever
 /// a sleep of no time does: embassy-time's waits.
-pub(super) async fn at_most<F: Future>(
+pub(super) fn at_most<F: Future>(
     clock: &impl Clock,
     left: Option<u32>,
-    work: F,
-) -> Option<F::Output> {
+    work: Pin<&mut F>,
+) -> impl Future<Output = Option<F::Output>> {
     let timeout = match left {
         None => Timeout::Forever,
         Some(0) => Timeout::NoWait,
         Some(left) => Timeout::Millis(left),
     };
-    within(clock, timeout, work).await
+    within(clock, timeout, work)
 }
 
-/// Runs `work`, at most for `timeout`: then `None`, and it is dropped where it stands. Without a
+/// Runs `work`, at most for `timeout`: then `None`, and it is to be dropped where it stands. Without a
 /// wait it is polled once.
+///
+/// It is pinned by the caller: moved in here it would be in the caller's future twice, and each
+/// level of calls would double what is below.
 pub(super) async fn within<F: Future>(
     clock: &impl Clock,
     timeout: Timeout,
-    work: F,
+    work: Pin<&mut F>,
 ) -> Option<F::Output> {
     match timeout {
         Timeout::Forever => Some(work.await),

@@ -1,6 +1,7 @@
 //! One WebSocket on one stream, in one task's hands.
 
 use core::net::SocketAddr;
+use core::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
@@ -78,7 +79,12 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         ws.link().begin_client(stream);
         let clock = ws.platform.clock();
         let mut link = ws.link();
-        let upgraded = within(&clock, timeout.into(), link.client(request, on_response)).await;
+        let upgraded = within(
+            &clock,
+            timeout.into(),
+            pin!(link.client(request, on_response)),
+        )
+        .await;
         upgraded.ok_or(ConnectError::Timeout)??;
         Ok(ws)
     }
@@ -105,7 +111,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             Self::connect(stream, request, buffer, platform, config, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -134,7 +140,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
             Self::connect(stream, &request, buffer, platform, config, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), connected).await;
+        let connected = within(&clock, timeout.into(), pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 

@@ -6,6 +6,8 @@
 //! | `StdStack` | `std` | the operating system's sockets, never blocking |
 //! | `BlockingStreams`, `ReadyStreams` | | any connected `embedded_io` stream: TLS, a serial line |
 //!
+//! [`TlsRecords`] is no stack: it goes below a TLS library.
+//!
 //! # What an adapter must do
 //!
 //! `embedded_nal` leaves the corner cases open, and stacks fill them in differently. The table
@@ -36,12 +38,14 @@
 //! live one. The same goes for `Ok(0)` from `send`, which a full buffer gives in smoltcp: a loop
 //! that takes it for progress spins, one that takes it for the end drops a live connection.
 
+mod records;
 #[cfg(feature = "smoltcp")]
 mod smoltcp;
 #[cfg(feature = "std")]
 mod std_net;
 mod streams;
 
+pub use self::records::{RecordsError, TlsRecords};
 #[cfg(feature = "smoltcp")]
 pub use self::smoltcp::{
     MAX_LISTENERS, SetupError, SmoltcpError, SmoltcpSocket, SmoltcpStack, add_tcp_sockets,

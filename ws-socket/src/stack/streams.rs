@@ -11,9 +11,13 @@ use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 /// on top of TCP, say. Each goes into the table by [`Table::connect`](crate::Table::connect) or
 /// [`register`](crate::Table::register), and is dropped when it is closed.
 ///
-/// A read blocks in the stream as long as the stream likes, so that timeouts are the stream's to
-/// keep, and waiting for one connection holds up the others. Where the stream can tell whether
-/// there is something to read, [`ReadyStreams`] is better.
+/// A read blocks in the stream as long as the stream likes, and holds up the other connections. Where
+/// it says [`ErrorKind::TimedOut`] (or `Interrupted`), nothing has come yet: timeouts hold as exactly
+/// as the stream comes back, and one without such a time blocks until something comes. Such an error
+/// must have taken nothing away: see [`TlsRecords`](super::TlsRecords). Where the stream can tell
+/// whether there is something to read, [`ReadyStreams`] is better.
+///
+/// A write blocks until some of it is taken; an error there is the end of the connection.
 ///
 /// Each write is flushed at once. Writes are at most 128 bytes on a microcontroller
 /// (and what [`Table::send_msg_mut`](crate::Table::send_msg_mut) is given is one).
@@ -91,7 +95,10 @@ macro_rules! stack_of_streams {
                 if !ready(stream).map_err(StreamError::Io)? {
                     return Err(nb::Error::WouldBlock);
                 }
-                Ok(stream.read(bytes).map_err(StreamError::Io)?)
+                stream.read(bytes).map_err(|error| match error.kind() {
+                    ErrorKind::TimedOut | ErrorKind::Interrupted => nb::Error::WouldBlock,
+                    _ => StreamError::Io(error).into(),
+                })
             }
 
             /// Drops it.

@@ -69,6 +69,15 @@ const PEERS: Package = Package {
     probes: super::peers::PROBES,
 };
 
+/// Those over TLS, for `cargo xtask tls --cost`.
+pub(crate) const TLS: Package = Package {
+    folder: "tests/tls/chip",
+    prefix: "tls-",
+    builds: &[],
+    probes: &[],
+    has_sizes: false,
+};
+
 /// A package of probes.
 pub(crate) struct Package {
     folder: &'static str,

@@ -1,6 +1,7 @@
 //! The half that receives.
 
 use core::future::pending;
+use core::pin::pin;
 
 use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
@@ -43,7 +44,7 @@ where
     ) -> Result<Received, ReceiveError<R::Error>> {
         let clock = self.common.clock();
         let piece = self.receive(Face::Messages, buffer);
-        let piece = within(&clock, timeout.into(), piece).await;
+        let piece = within(&clock, timeout.into(), pin!(piece)).await;
         Ok(piece.ok_or(ReceiveError::Timeout)??.into())
     }
 
@@ -71,7 +72,7 @@ where
             }
             Ok(0)
         };
-        let received = within(&clock, timeout.into(), received).await;
+        let received = within(&clock, timeout.into(), pin!(received)).await;
         received.ok_or(ReceiveError::Timeout)?
     }
 
@@ -134,7 +135,8 @@ where
                 Step::Blocked if failed => return Err(ReceiveError::Lost),
                 Step::Blocked if left_open => return Err(ReceiveError::FrameOpen),
                 Step::Blocked => {
-                    match at_most(&clock, left, common.unblock()).await {
+                    let unblocked = at_most(&clock, left, pin!(common.unblock())).await;
+                    match unblocked {
                         Some(Ok(open)) => (busy, left_open) = (false, open),
                         Some(Err(_)) => failed = true,
                         None => common.late()?,
@@ -152,7 +154,8 @@ where
                     common.answer().await
                 }
             };
-            let read = match at_most(&clock, left, select(answer, read)).await {
+            let either = at_most(&clock, left, pin!(select(answer, read))).await;
+            let read = match either {
                 Some(Either::First(_)) => {
                     failed = true;
                     continue;

@@ -1,5 +1,7 @@
 //! The half that sends.
 
+use core::pin::pin;
+
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embedded_io_async::Write;
 use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
@@ -132,7 +134,13 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
     ) -> Result<usize, SendError<W::Error>> {
         let clock = self.common.clock();
         let mut progress = Progress::default();
-        match within(&clock, timeout, self.send(frame, payload, &mut progress)).await {
+        let sent = within(
+            &clock,
+            timeout,
+            pin!(self.send(frame, payload, &mut progress)),
+        )
+        .await;
+        match sent {
             Some(sent) => sent.map(|()| progress.taken),
             // All of an empty frame may be out.
             None if progress.out => {

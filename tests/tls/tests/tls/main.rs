@@ -1,0 +1,8 @@
+//! WebSockets over TLS: embedded-tls 0.19 on our side, rustls on the other.
+
+mod asynch;
+mod blocking;
+mod examples;
+mod memory;
+mod mqtt;
+mod verify;
