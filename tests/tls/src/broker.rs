@@ -2,7 +2,7 @@
 
 use std::io::Read;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -31,6 +31,7 @@ pub fn answer(packet: &[u8]) -> Vec<Vec<u8>> {
 /// mosquitto with a listener for WebSockets over TLS. It ends with this.
 pub struct Mosquitto {
     child: Child,
+    folder: PathBuf,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -38,7 +39,8 @@ pub struct Mosquitto {
 impl Mosquitto {
     /// Started, with a certificate for [`HOST`].
     pub fn start(program: &Path, authority: &Authority) -> Self {
-        let folder = std::env::temp_dir();
+        let folder = std::env::temp_dir().join(format!("wss-mosquitto-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
         let free = || TcpListener::bind("127.0.0.1:0").unwrap();
         let port = |listener: &TcpListener| listener.local_addr().unwrap().port();
         // It does not start without a plain listener.
@@ -47,7 +49,7 @@ impl Mosquitto {
             (port(&two.0), port(&two.1))
         };
         let file = |name: &str, text: &str| {
-            let path = folder.join(format!("{port}-{name}"));
+            let path = folder.join(name);
             std::fs::write(&path, text).unwrap();
             path.display().to_string()
         };
@@ -69,6 +71,7 @@ impl Mosquitto {
         let mut broker = Self {
             child: child.unwrap(),
             address,
+            folder: folder.clone(),
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         while TcpStream::connect(address).is_err() {
@@ -90,5 +93,6 @@ impl Drop for Mosquitto {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -75,7 +75,6 @@ pub(crate) const TLS: Package = Package {
     prefix: "tls-",
     builds: &[],
     probes: &[],
-    has_sizes: false,
 };
 
 /// A package of probes.
