@@ -73,6 +73,8 @@ impl Transmitter {
     ///
     /// # Errors
     /// See [`FrameError`]; nothing has changed then.
+    // Much of it falls away where the opcode is known.
+    #[inline(always)]
     pub fn begin(
         &mut self,
         opcode: Opcode,
@@ -102,9 +104,25 @@ impl Transmitter {
             126..=0xFFFF => (126, UNTOUCHED + 4),
             _ => (127, UNTOUCHED + 10),
         };
+        self.open(first | u32::from(fin) << 7, second, due, length, key);
+        Ok(())
+    }
+
+    /// [`begin`](Self::begin) for a control frame that may be sent now, of `length` up to 125.
+    #[inline(always)]
+    pub(crate) fn begin_control(&mut self, opcode: Opcode, length: usize, key: [u8; 4]) {
+        let first = FIN | u32::from(opcode as u8);
+        #[allow(clippy::cast_possible_truncation)] // it is at most 125
+        let second = length as u32;
+        self.open(first, second, UNTOUCHED + 2, length, key);
+    }
+
+    /// Opens a frame whose header begins with these two bytes and has, but for a key, `due` bytes.
+    #[inline(always)]
+    fn open(&mut self, first: u32, second: u32, due: u8, length: usize, key: [u8; 4]) {
         let masked = u32::from(self.head) & MASKED;
-        self.head = low_half(masked | second << 8 | u32::from(fin) << 7 | first);
-        self.before = low_byte(before);
+        self.before = low_byte(self.last_data());
+        self.head = low_half(masked | second << 8 | first);
         self.remaining = length;
         self.key = if masked != 0 {
             Key::from_wire(key)
@@ -112,7 +130,6 @@ impl Transmitter {
             Key::NONE
         };
         self.due = due + low_byte(masked >> MASKED_TO_KEY);
-        Ok(())
     }
 
     /// Is a frame open?

@@ -341,6 +341,7 @@ impl Endpoint {
 
     /// Makes a Close due, unless one is already. A Pong or Ping that has not begun is dropped: nothing is
     /// sent behind a Close.
+    #[inline(never)]
     pub(super) const fn close_with(&mut self, code: u16) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);

@@ -52,8 +52,9 @@ impl Endpoint {
                 (Opcode::Ping, 0)
             };
             self.control = Some(opcode);
-            // It is ready, and not too long.
-            let _ = self.begin_frame(opcode, true, length, key);
+            let tx = &mut self.connection.tx;
+            let key = if tx.masks() { key() } else { [0; 4] };
+            tx.begin_control(opcode, length, key);
         }
         true
     }
@@ -74,18 +75,6 @@ impl Endpoint {
         };
         let sent = payload.len().saturating_sub(self.connection.tx.remaining());
         payload.get(sent..).unwrap_or_default()
-    }
-
-    fn begin_frame(
-        &mut self,
-        opcode: Opcode,
-        fin: bool,
-        length: usize,
-        key: impl FnOnce() -> [u8; 4],
-    ) -> Result<(), FrameError> {
-        let tx = &mut self.connection.tx;
-        let key = if tx.masks() { key() } else { [0; 4] };
-        tx.begin(opcode, fin, length, key)
     }
 
     /// The wire took `count` bytes of what [`control`](Self::control) wrote, perhaps none.
@@ -163,7 +152,9 @@ impl Endpoint {
         if self.closing() || self.connection.rx.has_ended() {
             return Err(FrameError::Closed);
         }
-        self.begin_frame(opcode, fin, length, key)
+        let tx = &mut self.connection.tx;
+        let key = if tx.masks() { key() } else { [0; 4] };
+        tx.begin(opcode, fin, length, key)
     }
 
     /// Writes what comes next of the user's open frame into `out`, masked: header, then payload.
