@@ -14,7 +14,7 @@ pub fn connection() -> Connection {
 /// Frames in both directions.
 pub fn frames(connection: &mut Connection) {
     let Connection { rx, tx } = connection;
-    match frames::header(rx, bytes(), word()).and_then(|_| frames::payload(rx, bytes())) {
+    match frames::take(rx, bytes(), word()) {
         Ok(taken) => keep((taken, frames::frame(rx))),
         Err(error) => done(frames::close_code(error).0.into()),
     }

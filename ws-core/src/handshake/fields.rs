@@ -55,6 +55,7 @@ pub(super) struct Check(u8);
 
 impl Check {
     /// It must not be there.
+    #[allow(clippy::cast_possible_truncation)] // at most 3
     pub(super) const fn not(word: usize, bit: u8) -> Self {
         Self((word as u8) << 4 | bit)
     }
@@ -167,7 +168,8 @@ impl Exchange {
 
     /// Whether something is noted.
     pub(super) fn noted(&self, word: usize, bit: u8) -> bool {
-        self.notes[word & 3] >> (bit & 15) & 1 != 0
+        let word = self.notes.get(word & 3).copied().unwrap_or_default();
+        word >> (bit & 15) & 1 != 0
     }
 
     /// The first check that fails.
@@ -254,20 +256,24 @@ impl Exchange {
     #[inline(always)]
     fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let field = self.field;
-        // White space in front is nothing, and behind it only the end may come. Where no candidate
-        // is left none comes back.
+        // Behind white space only the end may come.
         let byte = if byte <= b' ' { 0 } else { byte };
         if byte == b',' && cx.lists >> field & 1 != 0 {
             self.end_element(cx);
-        } else if byte == b'?' && field == TARGET {
+            return;
+        }
+        if byte == b'?' && field == TARGET {
             self.end_value(cx);
             self.field = QUERY;
-        } else if if self.matched == 0 {
+            return;
+        }
+        // In front it is nothing, and where no candidate is left none comes back.
+        let matters = if self.matched == 0 {
             u16::from(byte)
         } else {
             self.alive
-        } != 0
-        {
+        };
+        if matters != 0 {
             self.match_byte(cx, byte);
         }
     }

@@ -133,11 +133,10 @@ impl<'a> Request<'a> {
             w.check(start == b'?', RequestError::Target);
         }
         w.put(place, target);
-        // A fragment is no part of a target.
-        w.check(
-            !target.iter().any(|byte| *byte == b'#'),
-            RequestError::Target,
-        );
+        // A fragment is no part of a target. `contains` would be a `memchr`: ten times the code.
+        #[allow(clippy::manual_contains)]
+        let fragment = target.iter().any(|byte| *byte == b'#');
+        w.check(!fragment, RequestError::Target);
         let (host, port) = match self.host {
             Host::Text(text) => (text.as_bytes(), 80),
             Host::Port(name, port) => (name.as_bytes(), port),

@@ -109,7 +109,7 @@ impl Response<'_> {
 
 #[inline(never)]
 fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w: &mut Writer<'_>) {
-    w.text("HTTP/1.1 101 Switching Protocols");
+    w.text(write::SWITCHING);
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
     w.bytes(accept);
@@ -122,7 +122,7 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
 #[inline(never)]
 fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
     w.status(status);
-    w.text("\r\nConnection: close\r\nContent-Length: 0");
+    w.text(" \r\nConnection: close\r\nContent-Length: 0");
     if status == 426 {
         w.text(write::UPGRADE_13);
     }
@@ -135,6 +135,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
 #[inline(never)]
 fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
     w.status(page.status);
+    w.text(" ");
     if close || page.close {
         w.text("\r\nConnection: close");
     }

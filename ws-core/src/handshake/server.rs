@@ -233,15 +233,16 @@ pub enum ServerError {
 impl ServerError {
     /// The status to refuse the request with.
     pub const fn status(self) -> u16 {
-        match self {
-            Self::Origin => 403,
-            Self::Method => 405,
-            Self::Host => 421,
-            Self::NotAnUpgrade | Self::Version => 426,
-            Self::Head(HeadError::TooLong) => 431,
-            Self::Head(HeadError::Version) => 505,
-            _ => 400,
-        }
+        let over: u8 = match self {
+            Self::Origin => 3,
+            Self::Method => 5,
+            Self::Host => 21,
+            Self::NotAnUpgrade | Self::Version => 26,
+            Self::Head(HeadError::TooLong) => 31,
+            Self::Head(HeadError::Version) => 105,
+            _ => 0,
+        };
+        400 + over as u16
     }
 }
 
@@ -376,7 +377,7 @@ impl ServerHandshake {
             subprotocol: exchange.chosen,
             upgrade,
             notes: exchange.notes[HITS] as u8 & (1 << CLOSE | 1 << HEAD)
-                | u8::from(exchange.noted(SEEN, ORIGIN)) * HAS_ORIGIN,
+                | u8::from(exchange.noted(SEEN, ORIGIN)),
         })
     }
 

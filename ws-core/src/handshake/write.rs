@@ -10,6 +10,8 @@ use core::slice::IterMut;
 static TEXT: &str = "GET / HTTP/1.1\r\nHost: \r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: \r\nOrigin: \r\nSec-WebSocket-Protocol: , \r\n\r\n";
 
+/// The status line of an upgrade.
+pub(super) static SWITCHING: &str = "HTTP/1.1 101 Switching Protocols";
 /// What grants the upgrade.
 pub(super) static UPGRADE: &str = TEXT.split_at(22).1.split_at(41).0;
 /// The same, to those who did not ask well.
@@ -157,13 +159,12 @@ impl<'o> Writer<'o> {
         self.put(END, b"");
     }
 
-    /// A status line. The reason phrase is empty, the space in front of it is not (RFC 9112
-    /// section 4).
+    /// A status line but for the reason phrase, which is empty, and the space in front of it, which
+    /// is not (RFC 9112 section 4).
     #[inline(always)]
     pub(super) fn status(&mut self, status: u16) {
-        self.text("HTTP/1.1 ");
+        self.text(SWITCHING.split_at(9).0);
         self.number(status.into(), DECIMAL);
-        self.text(" ");
     }
 
     /// Names of subprotocols, if there are any.

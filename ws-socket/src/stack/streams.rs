@@ -19,8 +19,7 @@ use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 ///
 /// A write blocks until some of it is taken; an error there is the end of the connection.
 ///
-/// Each write is flushed at once. Writes are at most 128 bytes on a microcontroller
-/// (and what [`Table::send_msg_mut`](crate::Table::send_msg_mut) is given is one).
+/// Each write is flushed at once. How long they are says [`Table::send_msg`](crate::Table::send_msg).
 #[derive(Debug)]
 pub struct BlockingStreams<T>(PhantomData<fn() -> T>);
 
