@@ -2,7 +2,9 @@
 //! in between; nothing is sent twice, nothing gets into the middle of it.
 
 use proptest::prelude::*;
-use ws_socket::{CloseCode, FrameError, HandleError, Opcode, SendError, StreamOptions, Timeout};
+use ws_socket::{
+    CloseCode, FrameError, HandleError, Opcode, ReceiveError, SendError, StreamOptions, Timeout,
+};
 use ws_tests::frames::{frame, frames, plain};
 use ws_tests::script::{Line, ScriptStack};
 use ws_tests::table::{Scripted, client, receive_all, server, table};
@@ -413,4 +415,21 @@ fn what_is_read_and_not_received_stays() {
         let frames = [(true, 2, payload.to_vec()), (true, 10, b"ping".to_vec())];
         assert_eq!(plain(&stack.line(socket, Line::sent)), frames);
     }
+}
+
+/// A wrong `mask` is said also where a Pong waits for the wire.
+#[test]
+fn rfc6455_5_1_a_wrong_mask_where_the_wire_is_full() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = table(&stack, 200);
+    let (ws, socket) = client(&mut table);
+    stack.line(socket, |line| {
+        line.window = 0;
+        line.feed(&frame(true, 9, false, b"ping"), usize::MAX);
+    });
+    let received = table.recv_msg(ws, &mut [0; 9], 0);
+    assert_eq!(received, Err(ReceiveError::Timeout));
+    let mut send = |mask| table.send_msg(ws, b"x", Opcode::Text, mask, true, 0);
+    assert_eq!(send(false), Err(SendError::Mask));
+    assert_eq!(send(true), Err(SendError::Timeout));
 }

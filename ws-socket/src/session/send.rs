@@ -224,13 +224,15 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        if let Some(stop) = self.flush(context) {
-            return Ok(Some(stop));
-        }
+        let stop = self.flush(context);
         let Some(endpoint) = self.endpoint_mut() else {
             return Err(SendError::NotConnected);
         };
+        // What is wrong with the call is said also where the wire is full.
         frame.check(endpoint)?;
+        if stop.is_some() {
+            return Ok(stop);
+        }
         sending.begin_rest(endpoint, frame, || context.key())?;
         let (taken, stop) = self.push(context, Some(sending.rest()));
         sending.taken += taken;
