@@ -98,12 +98,12 @@
 //!             endpoint.control_sent(count);
 //!         }
 //!         Next::Read => {
-//!             let count = wire.read(endpoint.read_buffer(lent, face, &mut out, &mut scratch));
+//!             let count = wire.read(endpoint.read_buffer(lent, &mut out, &mut scratch));
 //!             if count == 0 {
 //!                 endpoint.eof();
 //!                 continue;
 //!             }
-//!             let piece = endpoint.received(lent, face, &mut out, &mut scratch, count)?;
+//!             let piece = endpoint.received(lent, &mut out, &mut scratch, count)?;
 //!             if let Some(piece) = piece {
 //!                 break piece;
 //!             }

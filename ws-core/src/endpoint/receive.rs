@@ -246,16 +246,15 @@ impl Endpoint {
     pub fn read_buffer<'a>(
         &self,
         lent: &'a mut Lent<'_>,
-        face: Face,
         user: &'a mut [u8],
         scratch: &'a mut [u8],
     ) -> &'a mut [u8] {
-        self.read_into(lent, face, user.len())
+        self.read_into(lent, user.len())
             .buffer(lent.read, user, scratch)
     }
 
-    /// `count` bytes were read into the [`read_buffer`](Self::read_buffer). The same `face`, `user`
-    /// and `scratch` as there. Where they went to `user` directly this is the piece, as from
+    /// `count` bytes were read into the [`read_buffer`](Self::read_buffer). The same `user` and
+    /// `scratch` as there. Where they went to `user` directly this is the piece, as from
     /// [`take`](Self::take).
     ///
     /// # Errors
@@ -263,12 +262,11 @@ impl Endpoint {
     pub fn received(
         &mut self,
         lent: &mut Lent<'_>,
-        face: Face,
         user: &mut [u8],
         scratch: &mut [u8],
         count: usize,
     ) -> Result<Option<Piece>, ProtocolError> {
-        let into = self.read_into(lent, face, user.len());
+        let into = self.read_into(lent, user.len());
         if let ReadInto::User(_) = into {
             let length = self.take_bytes(lent, user, Some(count));
             return self.outcome(length);
@@ -302,7 +300,7 @@ impl Endpoint {
 
     /// Which buffer [`read_buffer`](Self::read_buffer) is, where that of the user has `room` bytes:
     /// for a driver that has the parts of the lent buffer in different places.
-    pub fn read_into(&self, lent: &Lent<'_>, _face: Face, room: usize) -> ReadInto {
+    pub fn read_into(&self, lent: &Lent<'_>, room: usize) -> ReadInto {
         let capacity = lent.read.len();
         let rx = &self.connection.rx;
         let count = room.min(rx.remaining());

@@ -86,9 +86,9 @@ impl<'buf> Driver<'buf> {
                 }
                 Next::Write => blocked = !self.flush(),
                 Next::Read => {
-                    let buffer =
-                        self.endpoint
-                            .read_buffer(&mut self.lent, face, &mut user, &mut scratch);
+                    let buffer = self
+                        .endpoint
+                        .read_buffer(&mut self.lent, &mut user, &mut scratch);
                     assert!(!buffer.is_empty());
                     match self.wire.read(buffer) {
                         None if self.wire.is_eof() => self.endpoint.eof(),
@@ -97,7 +97,6 @@ impl<'buf> Driver<'buf> {
                             blocked = false;
                             let piece = self.endpoint.received(
                                 &mut self.lent,
-                                face,
                                 &mut user,
                                 &mut scratch,
                                 count,
@@ -477,10 +476,10 @@ fn rfc6455_5_5_2_a_ping_of_ours() {
                     wire,
                     ..
                 } = &mut driver;
-                let buffer = endpoint.read_buffer(lent, Face::Messages, &mut [], &mut scratch);
+                let buffer = endpoint.read_buffer(lent, &mut [], &mut scratch);
                 let count = wire.read(buffer).unwrap();
                 endpoint
-                    .received(lent, Face::Messages, &mut [], &mut scratch, count)
+                    .received(lent, &mut [], &mut scratch, count)
                     .unwrap();
                 driver.advance(9);
             }
@@ -525,10 +524,10 @@ fn an_empty_buffer_peeks() {
                 wire,
                 ..
             } = &mut driver;
-            let buffer = endpoint.read_buffer(lent, Face::Messages, &mut [], &mut scratch);
+            let buffer = endpoint.read_buffer(lent, &mut [], &mut scratch);
             let count = wire.read(buffer).unwrap();
             endpoint
-                .received(lent, Face::Messages, &mut [], &mut scratch, count)
+                .received(lent, &mut [], &mut scratch, count)
                 .unwrap();
         }
         let peeked = Piece {

@@ -89,7 +89,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                         }
                         continue;
                     }
-                    let buffer = endpoint.read_buffer(&mut lent, face, out, &mut scratch);
+                    let buffer = endpoint.read_buffer(&mut lent, out, &mut scratch);
                     // Somebody asked whether there is something, and there is.
                     if buffer.is_empty() {
                         return Ok(None);
@@ -110,7 +110,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                         continue;
                     }
                     let piece: Result<_, ProtocolError> =
-                        endpoint.received(&mut lent, face, out, &mut scratch, count);
+                        endpoint.received(&mut lent, out, &mut scratch, count);
                     if let Some(piece) = piece? {
                         return Ok(Some(piece));
                     }

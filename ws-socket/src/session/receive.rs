@@ -150,7 +150,7 @@ impl<T> Entry<'_, T> {
                 }
                 Next::Read => {
                     reads += 1;
-                    let into = endpoint.read_into(&lent, face, out.len());
+                    let into = endpoint.read_into(&lent, out.len());
                     let (read, _) = lent.parts();
                     let buffer = into.buffer(read, out, &mut scratch);
                     if !buffer.is_empty() {

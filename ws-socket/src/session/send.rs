@@ -125,14 +125,14 @@ impl<'p> Sending<'p> {
         self.payload.bytes().get(self.taken..).unwrap_or_default()
     }
 
-    #[cfg(feature = "async")]
     /// What goes to the wire next; nothing where the frame is out, or the payload that is at hand.
+    #[cfg(feature = "async")]
     pub(crate) fn bytes<'s>(&'s self, endpoint: &Endpoint, scratch: &'s mut [u8]) -> &'s [u8] {
         endpoint.bytes(self.rest(), scratch)
     }
 
-    #[cfg(feature = "async")]
     /// The wire took so much of it.
+    #[cfg(feature = "async")]
     pub(crate) fn sent(&mut self, endpoint: &mut Endpoint, count: usize) {
         self.taken += endpoint.sent(count);
     }

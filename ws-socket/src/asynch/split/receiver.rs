@@ -119,7 +119,7 @@ where
                     Next::Blocked => Step::Blocked,
                     Next::Read => {
                         let room = direct(endpoint, has_reserve, out.len());
-                        Step::Read(endpoint.read_into(&lent, face, room), room)
+                        Step::Read(endpoint.read_into(&lent, room), room)
                     }
                 }
             });
@@ -176,7 +176,7 @@ where
                     }
                     let mut lent = Lent::from_parts(lent, state.reserve);
                     let endpoint = &mut *state.endpoint;
-                    Ok(endpoint.received(&mut lent, face, user, &mut scratch, count)?)
+                    Ok(endpoint.received(&mut lent, user, &mut scratch, count)?)
                 }
                 Err(error) => {
                     state.eof();
