@@ -190,16 +190,15 @@ impl<'o> Writer<'o> {
 
     /// A number without leading zeros.
     #[allow(clippy::cast_possible_truncation)] // a digit
-    pub(super) fn number(&mut self, number: usize, base: NonZero<usize>) {
-        let mut unit = NonZero::<usize>::MIN;
-        while number / unit >= base.get() {
-            unit = NonZero::new(unit.get().wrapping_mul(base.get())).unwrap_or(base);
-        }
+    pub(super) fn number(&mut self, number: usize, base: Base) {
+        let mut unit = base.highest;
         loop {
-            let digit = (number / unit % base) as u8;
-            let before = if digit < 10 { b'0' } else { b'a' - 10 };
-            self.bytes(&[before + digit]);
-            match NonZero::new(unit.get() / base) {
+            if number >= unit.get() || unit.get() == 1 {
+                let digit = (number / unit % base.base) as u8;
+                let before = if digit < 10 { b'0' } else { b'a' - 10 };
+                self.bytes(&[before + digit]);
+            }
+            match NonZero::new(unit.get() / base.base) {
                 Some(less) => unit = less,
                 None => break,
             }
@@ -208,8 +207,21 @@ impl<'o> Writer<'o> {
 }
 
 /// What numbers are written in.
-pub(super) const DECIMAL: NonZero<usize> = NonZero::new(10).unwrap();
-pub(super) const HEXADECIMAL: NonZero<usize> = NonZero::new(16).unwrap();
+#[derive(Clone, Copy)]
+pub(super) struct Base {
+    base: NonZero<usize>,
+    /// Its highest power that there is.
+    highest: NonZero<usize>,
+}
+
+pub(super) const DECIMAL: Base = Base {
+    base: NonZero::new(10).unwrap(),
+    highest: NonZero::new(10usize.pow(usize::MAX.ilog10())).unwrap(),
+};
+pub(super) const HEXADECIMAL: Base = Base {
+    base: NonZero::new(16).unwrap(),
+    highest: NonZero::new(1 << (usize::BITS - 4)).unwrap(),
+};
 
 // The kinds of bytes in a head. Half of each is what the tokenizer goes by; an odd one may stand in
 // a host (RFC 3986 section 3.2).
