@@ -56,9 +56,9 @@ impl Key {
         byte
     }
 
-    /// Masks or unmasks in place; returns the key for what follows. Not inlined, nor is
-    /// [`copy`](Self::copy): beside these loops their callers run out of registers.
-    #[inline(never)]
+    /// Masks or unmasks in place; returns the key for what follows. Inlined: a receiver has one place
+    /// for it.
+    #[inline(always)]
     pub(crate) fn apply(mut self, mut bytes: &mut [u8]) -> Self {
         while bytes.len() >= CHUNK
             && let Some((chunk, rest)) = take(&mut bytes).split_first_chunk_mut::<CHUNK>()
@@ -79,7 +79,6 @@ impl Key {
     }
 
     /// Copies as much of `from` as fits into `to`, masked; returns how much that was.
-    #[inline(never)]
     pub(crate) fn copy(mut self, from: &[u8], to: &mut [u8]) -> usize {
         let length = from.len().min(to.len());
         let (mut from, mut to) = (

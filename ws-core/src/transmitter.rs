@@ -109,7 +109,6 @@ impl Transmitter {
     }
 
     /// [`begin`](Self::begin) for a control frame that may be sent now, of `length` up to 125.
-    #[inline(always)]
     pub(crate) fn begin_control(&mut self, opcode: Opcode, length: usize, key: [u8; 4]) {
         let first = FIN | u32::from(opcode as u8);
         #[allow(clippy::cast_possible_truncation)] // it is at most 125

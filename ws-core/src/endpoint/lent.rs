@@ -63,6 +63,7 @@ impl<'a> Lent<'a> {
 
 impl ReadInto {
     /// The buffer to read into: all of it may be filled, none of it is beyond what can be taken.
+    #[inline(always)]
     pub fn buffer<'b>(
         self,
         lent: &'b mut [u8],

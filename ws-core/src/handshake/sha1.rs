@@ -12,7 +12,7 @@ const START: [u32; 5] = [
 ];
 
 /// The SHA-1 digest of the concatenation of `parts`, less than 512 MiB in all.
-#[inline(never)]
+#[inline(always)]
 pub(super) fn sha1(parts: &[&[u8]]) -> [u8; 20] {
     let mut hash = Hash {
         chain: START,

@@ -168,6 +168,7 @@ impl<'o> Writer<'o> {
     }
 
     /// Names of subprotocols, if there are any.
+    #[inline(always)]
     pub(super) fn subprotocols(&mut self, names: &[&str]) {
         let mut place = PROTOCOL;
         let mut rest = names.iter();

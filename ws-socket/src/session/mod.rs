@@ -84,6 +84,7 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// And goes again, if there was one. The lent buffer stays.
+    #[inline(always)]
     pub(crate) fn vacate(&mut self) -> Option<T> {
         Some(self.tcp.take()?.socket)
     }
