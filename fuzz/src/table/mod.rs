@@ -34,9 +34,9 @@ const LENT: [usize; 7] = [0, 1, 20, 125, 126, 150, 250];
 
 /// How long a call may take beyond its deadline. A step reads 64 times at most, each time 125 bytes
 /// at most (what a buffer of 250 has beside its reserve), and answers each byte with three at most (a
-/// Ping without payload has two, its masked Pong six), which a bad stack takes one at a time. There is
-/// a step before the last wait and one behind it.
-const LAST_STEPS_MS: u32 = (2 * SLOTS * 64 * (3 * 125 + 1) / CALLS_PER_MS) as u32;
+/// Ping without payload has two, its masked Pong six), which a bad stack takes one at a time. A
+/// step that begins in time may end beyond it; behind it is one that knows, and one behind a last wait.
+const LAST_STEPS_MS: u32 = (3 * SLOTS * 64 * (3 * 125 + 1) / CALLS_PER_MS) as u32;
 
 /// What goes on for ever is not waited for.
 const TIMEOUTS: [i32; 4] = [0, 1, 3, 10];
