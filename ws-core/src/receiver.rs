@@ -187,6 +187,7 @@ impl Receiver {
     /// # Errors
     /// What the peer does wrong. Nothing of `bytes` is of use then.
     pub fn take(&mut self, bytes: &mut [u8], limit: usize) -> Result<usize, ProtocolError> {
+        // Not by `header` and `payload`: with an exit for each error it is up to 46 bytes more.
         let error = if self.in_payload() {
             match self.take_payload(None, bytes) {
                 Ok(payload) => return Ok(payload.len()),
