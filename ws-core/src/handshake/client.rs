@@ -3,8 +3,8 @@
 use super::Sha1;
 use super::accept::base64;
 use super::fields::{
-    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, PROTOCOL, SEEN,
-    TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
+    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, OLD, PROTOCOL,
+    SEEN, TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
 use super::head::{self, HeadError, HeadPart};
 use super::request::Request;
@@ -71,7 +71,8 @@ pub enum ClientError {
         /// The status, 200 to 999.
         status: u16,
     },
-    /// What came is not an HTTP/1.1 response.
+    /// What came is not a response of HTTP/1.x, or a 101 of HTTP/1.0. Any other status of HTTP/1.0 is
+    /// [`Refused`](Self::Refused).
     #[error("malformed response: {0}")]
     Head(#[from] HeadError),
     /// The stream ended inside the response.
@@ -224,22 +225,23 @@ impl Exchange {
 
     /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
     fn upgraded(&self) -> Result<(), ClientError> {
-        // Two checks for one error.
-        Err(match self.verdict(&CHECKS).saturating_sub(1) {
-            0 => ClientError::Upgrade,
-            1 => ClientError::Connection,
-            2 => ClientError::NoAccept,
-            3 => ClientError::Accept,
-            4 => ClientError::RepeatedAccept,
-            5 => ClientError::Extension,
-            6 => ClientError::Subprotocol,
-            7 => ClientError::RepeatedSubprotocol,
+        Err(match self.verdict(&CHECKS) {
+            0 => ClientError::Head(HeadError::Version),
+            1 | 2 => ClientError::Upgrade,
+            3 => ClientError::Connection,
+            4 => ClientError::NoAccept,
+            5 => ClientError::Accept,
+            6 => ClientError::RepeatedAccept,
+            7 => ClientError::Extension,
+            8 => ClientError::Subprotocol,
+            9 => ClientError::RepeatedSubprotocol,
             _ => return Ok(()),
         })
     }
 }
 
-static CHECKS: [Check; 9] = [
+static CHECKS: [Check; 10] = [
+    Check::not(HITS, OLD),
     Check::some(HITS, WEBSOCKET),
     Check::not(BAD, UPGRADE),
     Check::some(HITS, TO_UPGRADE),

@@ -25,7 +25,7 @@ pub(super) const ACCEPT: u8 = 10;
 pub(super) const KEY: u8 = 11;
 /// From here on with the lists of the rules; from [`HOST`] on case does not count.
 pub(super) const PROTOCOL: u8 = 12;
-const TARGET: u8 = 13;
+pub(super) const TARGET: u8 = 13;
 pub(super) const HOST: u8 = 14;
 pub(super) const ORIGIN: u8 = 15;
 /// No candidate. As a field: a header that is not looked for.
@@ -38,6 +38,17 @@ pub(super) const CLOSE: u8 = 2;
 pub(super) const THIRTEEN: u8 = 3;
 pub(super) const GET: u8 = 5;
 pub(super) const HEAD: u8 = 6;
+// What else is noted beside them.
+/// The version is HTTP/1.0.
+pub(super) const OLD: u8 = 8;
+/// The major version is another one.
+const OTHER: u8 = 9;
+/// The target is a whole URL.
+pub(super) const ABSOLUTE: u8 = 10;
+/// Its host is none of the rules'.
+pub(super) const ELSEWHERE: u8 = 11;
+/// The value of Host is none.
+pub(super) const INVALID_HOST: u8 = 12;
 
 // The words of the notes.
 /// The fields that came at all, a bit for each.
@@ -46,7 +57,7 @@ pub(super) const SEEN: usize = 0;
 pub(super) const BAD: usize = 1;
 /// The fields that came more than once.
 pub(super) const TWICE: usize = 2;
-/// The values in `texts` that came, a bit for each.
+/// The values in `texts` that came, a bit for each, and what is noted beside them.
 pub(super) const HITS: usize = 3;
 
 /// A bit of the notes that is looked at for a verdict.
@@ -101,22 +112,22 @@ impl Context<'_, '_> {
 pub(super) struct Exchange {
     pub(super) state: u8,
     /// The field that is being read.
-    field: u8,
+    pub(super) field: u8,
     /// The candidate that matched, in a list the first one that did.
-    found: u8,
+    pub(super) found: u8,
     /// The subprotocol.
     pub(super) chosen: u8,
     /// Where in `texts` it stands; from [`ACCEPT`] on the candidates that still match, a bit for
     /// each.
     alive: u16,
     /// How many bytes have been compared.
-    matched: u16,
+    pub(super) matched: u16,
     /// [`SEEN`], [`BAD`], [`TWICE`], [`HITS`].
     pub(super) notes: [u16; 4],
     /// How many bytes may still come.
     pub(super) left: u16,
     /// The status of a response, once its first line is complete; of a request which target it is
-    /// for.
+    /// for, and in the upper byte where in a host the last byte stood.
     pub(super) number: u16,
     /// Base64: the key first, then the accept value.
     pub(super) text: [u8; 28],
@@ -228,7 +239,8 @@ impl Exchange {
                         head::NAME => found,
                         head::METHOD => TARGET,
                         head::TARGET => FIRST,
-                        head::VERSION | head::REPLY if found == NONE => {
+                        head::VERSION if found == NONE => return Err(HeadError::StartLine),
+                        head::VERSION | head::REPLY if found == NONE || self.noted(HITS, OTHER) => {
                             return Err(HeadError::Version);
                         }
                         _ => NAMING,
@@ -280,7 +292,7 @@ impl Exchange {
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
     #[inline(never)]
-    fn match_byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+    pub(super) fn match_byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
         let field = self.field;
         let at = usize::from(self.matched);
         self.matched = self.matched.wrapping_add(1);
@@ -321,6 +333,15 @@ impl Exchange {
                 // This maps no other character to one that is expected.
                 byte |= 0x20;
             }
+            if field == FIRST && byte.is_ascii_digit() {
+                // Any version has the form of ours (RFC 9110 section 2.5).
+                if at < 6 {
+                    self.notes[HITS] |= u16::from(byte != b'1') << OTHER;
+                } else {
+                    self.notes[HITS] |= u16::from(byte == b'0') << OLD;
+                }
+                byte = b'1';
+            }
             self.alive = walk(self.alive, byte);
         }
     }
@@ -328,7 +349,7 @@ impl Exchange {
     /// The end of a name, a value, or an element of a list.
     #[inline(never)]
     #[allow(clippy::cast_possible_truncation)] // at most 16
-    fn end_element(&mut self, cx: &Context<'_, '_>) {
+    pub(super) fn end_element(&mut self, cx: &Context<'_, '_>) {
         self.match_byte(cx, 0);
         self.matched = 0;
         let found = if self.field < ACCEPT {

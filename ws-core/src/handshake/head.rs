@@ -11,7 +11,8 @@ use super::write::kind;
 pub enum HeadPart<'a> {
     /// A piece of the request's method.
     Method(&'a [u8]),
-    /// A piece of the request's target.
+    /// A piece of the request's target: path and query. A target without path, as in
+    /// `http://host`, is `/`.
     Target(&'a [u8]),
     /// A piece of a header's name.
     Name(&'a [u8]),
@@ -21,6 +22,10 @@ pub enum HeadPart<'a> {
     Status(u16),
     /// The end of a header.
     HeaderEnd,
+    /// A piece of the host and port that the request's target begins with, where it is a whole URL
+    /// (`http://host:port/path`). They take the place of Host (RFC 9112 section 3.2.2). They come in
+    /// front of the target, which begins with the path.
+    Authority(&'a [u8]),
 }
 
 /// What makes a head malformed. The strictness keeps request smuggling out: what one end of a chain
@@ -57,7 +62,8 @@ pub enum HeadError {
     /// A header's name with a character no token has (RFC 9110 section 5.6.2).
     #[error("invalid character in a header name")]
     Name,
-    /// The protocol is not HTTP, or its version not 1.1 (RFC 6455 section 4.2.1, item 1).
+    /// The version of HTTP is not 1.x; an answer is not HTTP at all; a 101 is of HTTP/1.0, which has
+    /// no upgrade (RFC 6455 section 4.2.1, item 1; RFC 9110 section 7.8).
     #[error("not HTTP/1.1")]
     Version,
 }
@@ -73,9 +79,9 @@ pub(super) const VERSION: u8 = 4;
 pub(super) const REPLY: u8 = 5;
 pub(super) const STATUS: u8 = 6;
 /// Between colon and value.
-const COLON: u8 = 7;
+pub(super) const COLON: u8 = 7;
 pub(super) const METHOD_START: u8 = 8;
-const TARGET_START: u8 = 9;
+pub(super) const TARGET_START: u8 = 9;
 const VERSION_START: u8 = 10;
 const REASON: u8 = 11;
 pub(super) const LINE_START: u8 = 12;

@@ -9,6 +9,7 @@
 //! apart, [`Page`] is the answer, [`Transfer`] frames its body.
 
 mod accept;
+mod authority;
 mod base64;
 mod client;
 mod fields;
@@ -24,6 +25,8 @@ mod write;
 
 #[cfg(test)]
 mod client_tests;
+#[cfg(test)]
+mod http_tests;
 #[cfg(test)]
 mod page_tests;
 #[cfg(test)]

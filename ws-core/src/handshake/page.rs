@@ -26,7 +26,8 @@ pub enum Body<'a> {
     /// So many bytes, which are asked for as they are needed.
     Sized(usize),
     /// Bytes that are asked for as they are needed until there are no more: chunked (RFC 9112
-    /// section 7.1).
+    /// section 7.1). To a client of HTTP/1.0, which knows no chunks, as they are until the end of the
+    /// connection.
     Chunked,
 }
 
@@ -120,7 +121,8 @@ impl Transfer {
     }
 
     /// `count` bytes of the body were put into [`room`](Self::room), none where it ends: says which
-    /// bytes of `out` go out next. No bytes mean that all of the body is out.
+    /// bytes of `out` go out next. No bytes mean that all of the body is out. A `length` of
+    /// `usize::MAX` is one that nobody has announced: it ends anywhere.
     ///
     /// # Errors
     ///
@@ -134,7 +136,7 @@ impl Transfer {
         let Some(length) = length else {
             return self.chunk(count, out);
         };
-        if count == 0 && self.offset < length {
+        if count == 0 && self.offset < length && length != usize::MAX {
             return Err(BodyError::Short);
         }
         Ok(0..count.min(length.saturating_sub(self.offset)))

@@ -1,5 +1,6 @@
 //! What a server answers, and how it is written (RFC 6455 section 4.2.2).
 
+use super::fields::{CLOSE, HEAD, OLD, bit};
 use super::page::Page;
 use super::request::RequestError;
 use super::write::{self, Writer};
@@ -18,7 +19,8 @@ pub enum Response<'a> {
     /// No upgrade, no body, and the end of the connection.
     ///
     /// 426 says what would be welcome instead (RFC 6455 section 4.4, RFC 9110 section 15.5.22), 405
-    /// which method is (RFC 9110 section 15.5.6).
+    /// which methods are: GET and HEAD, or GET alone where it is HEAD that is refused (RFC 9110
+    /// section 15.5.6).
     Refuse {
         /// The status, 200 to 599.
         status: u16,
@@ -67,7 +69,7 @@ impl Response<'_> {
             return Err(ResponseError::Status);
         }
         let mut writer = Writer::new(0, &mut []);
-        self.write(&[], false, &mut writer);
+        self.write(&[], 0, &mut writer);
         match writer.fault() {
             None => Ok(()),
             Some(RequestError::Subprotocol) => Err(ResponseError::Subprotocol),
@@ -77,32 +79,26 @@ impl Response<'_> {
         }
     }
 
-    /// Writes the response's bytes from `position` on to `out`, and says how many. With `close` the
-    /// client wants no other page.
+    /// Writes the response's bytes from `position` on to `out`, and says how many. `asked` is what
+    /// was noted of the request.
     #[inline]
-    pub(super) fn fill(
-        &self,
-        accept: &[u8],
-        close: bool,
-        position: usize,
-        out: &mut [u8],
-    ) -> usize {
+    pub(super) fn fill(&self, accept: &[u8], asked: u16, position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
         let mut writer = Writer::new(position, out);
-        self.write(accept, close, &mut writer);
+        self.write(accept, asked, &mut writer);
         room - writer.free()
     }
 
     /// Each kind has a function of its own, so that who never gives a page has no code for one.
     #[inline(always)]
-    fn write(&self, accept: &[u8], close: bool, w: &mut Writer<'_>) {
+    fn write(&self, accept: &[u8], asked: u16, w: &mut Writer<'_>) {
         match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
             } => upgrade(accept, subprotocol, headers, w),
-            Self::Refuse { status, headers } => refusal(status, headers, w),
-            Self::Page(ref page) => page_head(page, close, w),
+            Self::Refuse { status, headers } => refusal(status, headers, asked, w),
+            Self::Page(ref page) => page_head(page, asked, w),
         }
     }
 }
@@ -120,7 +116,7 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
 }
 
 #[inline(never)]
-fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>) {
     w.status(status);
     w.text(" \r\nConnection: close\r\nContent-Length: 0");
     if status == 426 {
@@ -128,22 +124,26 @@ fn refusal(status: u16, headers: &[(&str, &str)], w: &mut Writer<'_>) {
     }
     if status == 405 {
         w.text("\r\nAllow: GET");
+        // Who refuses HEAD has no pages.
+        if asked & bit(HEAD) == 0 {
+            w.text(", HEAD");
+        }
     }
     w.headers(headers, None);
 }
 
 #[inline(never)]
-fn page_head(page: &Page<'_>, close: bool, w: &mut Writer<'_>) {
+fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
     w.status(page.status);
     w.text(" ");
-    if close || page.close {
+    if asked & bit(CLOSE) != 0 || page.close {
         w.text("\r\nConnection: close");
     }
     if !page.is_bodiless() {
         if let Some(length) = page.body.length() {
             w.text("\r\nContent-Length: ");
             w.number(length, write::DECIMAL);
-        } else {
+        } else if asked & bit(OLD) == 0 {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }

@@ -2,23 +2,28 @@
 
 use super::Sha1;
 use super::fields::{
-    BAD, CLOSE, CONNECTION, Check, Context, ENCODING, Exchange, GET, HEAD, HITS, HOST, KEY, LENGTH,
-    METHOD, NONE, ORIGIN, PROTOCOL, SEEN, THIRTEEN, TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET,
-    bit,
+    ABSOLUTE, BAD, CLOSE, CONNECTION, Check, Context, ELSEWHERE, ENCODING, Exchange, GET, HEAD,
+    HITS, HOST, INVALID_HOST, KEY, LENGTH, METHOD, NONE, OLD, ORIGIN, PROTOCOL, SEEN, THIRTEEN,
+    TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET, bit,
 };
 use super::head::{self, HeadError, HeadPart};
+use super::page::Body;
 use super::response::{Response, ResponseError};
 
 /// In the notes on what was asked, besides [`CLOSE`] and [`HEAD`]: there is an Origin.
 const HAS_ORIGIN: u8 = 1;
+/// The same: the client speaks HTTP/1.0.
+const HTTP_1_0: u8 = 2;
 
 /// What a request must be to be an upgrade, in the order of [`ServerError`].
-static CHECKS: [Check; 14] = [
+static CHECKS: [Check; 16] = [
     Check::not(TWICE, HOST),
     Check::some(SEEN, HOST),
+    Check::not(HITS, INVALID_HOST),
     Check::not(BAD, HOST),
     Check::some(HITS, GET),
     Check::some(HITS, WEBSOCKET),
+    Check::not(HITS, OLD),
     Check::some(HITS, TO_UPGRADE),
     Check::not(TWICE, VERSION),
     Check::some(HITS, THIRTEEN),
@@ -79,12 +84,13 @@ pub struct Rules<'a> {
     /// The subprotocols that are supported (RFC 6455 section 1.9).
     pub subprotocols: &'a [&'a str],
     /// Paths: [`Asked::target`] says which of them the request is for. The query, from the `?` on,
-    /// is not compared; case counts, and so does how it is escaped. A target that is a whole URL,
-    /// as for a proxy, is none of them.
+    /// is not compared; case counts, and so does how it is escaped. Of a target that is a whole URL,
+    /// as for a proxy, the path is compared.
     pub targets: &'a [&'a str],
     /// The names this server goes by, as they stand in Host: with the port, unless it is the
-    /// default one. Another Host is refused with 421, which keeps DNS rebinding out. Case does not
-    /// count (RFC 9110 section 4.2.3). Empty: any.
+    /// default one. Another Host is refused with 421, which keeps DNS rebinding out. Where the target
+    /// is a whole URL, its host and port are compared instead. Case does not count (RFC 9110 section
+    /// 4.2.3). Empty: any, and a request of HTTP/1.0 may have none.
     pub hosts: &'a [&'a str],
     /// The origins whose scripts may open a WebSocket: `scheme://host`, with the port unless it is
     /// the scheme's own. An upgrade with another Origin is refused with 403 (RFC 6455 section
@@ -156,10 +162,20 @@ impl Asked {
         self.notes >> HEAD & 1 != 0
     }
 
-    /// The client has not asked for the end of the connection behind the answer (RFC 9112 section
-    /// 9.3).
+    /// The client has not asked for the end of the connection behind the answer, and speaks
+    /// HTTP/1.1 or later (RFC 9112 section 9.3).
     pub const fn keep_alive(&self) -> bool {
         self.notes >> CLOSE & 1 == 0
+    }
+
+    /// The length to frame a page's body by ([`Transfer`](super::Transfer)), `None` for chunks. Chunks
+    /// are not for a client of HTTP/1.0: there it is `usize::MAX`, and the body ends where the
+    /// connection does (RFC 9112 section 6.3).
+    pub const fn body_length(&self, body: &Body<'_>) -> Option<usize> {
+        match body.length() {
+            None if self.notes & HTTP_1_0 != 0 => Some(usize::MAX),
+            length => length,
+        }
     }
 
     /// There is an Origin, as browsers send it.
@@ -181,7 +197,7 @@ pub struct Requested {
 /// head, when all of it was handed out; if more than one holds, it is the first in the order here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ServerError {
-    /// What came is not an HTTP/1.1 request.
+    /// What came is not a request of HTTP/1.x.
     #[error("malformed request: {0}")]
     Head(#[from] HeadError),
     /// The stream ended inside the request.
@@ -190,9 +206,13 @@ pub enum ServerError {
     /// More than one Host (RFC 9112 section 3.2).
     #[error("more than one Host")]
     RepeatedHost,
-    /// No Host (RFC 9112 section 3.2).
+    /// No Host (RFC 9112 section 3.2). A request of HTTP/1.0 needs one only where
+    /// [`Rules::hosts`] are given.
     #[error("no Host")]
     NoHost,
+    /// The value of Host is not a host and perhaps a port (RFC 9112 section 3.2).
+    #[error("Host is not a host")]
+    InvalidHost,
     /// Host is none of [`Rules::hosts`] (RFC 9110 section 15.5.20).
     #[error("not the host that is asked for")]
     Host,
@@ -204,6 +224,9 @@ pub enum ServerError {
     /// not looked at.
     #[error("no upgrade to websocket is asked for")]
     NotAnUpgrade,
+    /// An upgrade is asked for by HTTP/1.0, which has none (RFC 6455 section 4.2.1, item 1).
+    #[error("upgrade asked for by HTTP/1.0")]
+    Http10,
     /// No `upgrade` in Connection.
     #[error("no upgrade in Connection")]
     Connection,
@@ -237,7 +260,7 @@ impl ServerError {
             Self::Origin => 3,
             Self::Method => 5,
             Self::Host => 21,
-            Self::NotAnUpgrade | Self::Version => 26,
+            Self::NotAnUpgrade | Self::Http10 | Self::Version => 26,
             Self::Head(HeadError::TooLong) => 31,
             Self::Head(HeadError::Version) => 105,
             _ => 0,
@@ -315,7 +338,7 @@ impl ServerHandshake {
             bytes,
             part: 0..0,
         };
-        self.exchange.receive(cx)?;
+        self.exchange.request(cx)?;
         if self.exchange.state != head::COMPLETE {
             return Ok(());
         }
@@ -325,9 +348,24 @@ impl ServerHandshake {
     /// What a complete request comes to (RFC 6455 section 4.2.1).
     fn verdict(&mut self, rules: &Rules<'_>) -> Result<(), ServerError> {
         let exchange = &mut self.exchange;
+        let (old, absolute, elsewhere) = (
+            exchange.noted(HITS, OLD),
+            exchange.noted(HITS, ABSOLUTE),
+            exchange.noted(HITS, ELSEWHERE),
+        );
+        if old {
+            // It may have no Host, where any would do, and its connection is not kept.
+            exchange.notes[HITS] |= bit(CLOSE);
+            if rules.hosts.is_empty() {
+                exchange.notes[SEEN] |= bit(HOST);
+            }
+        }
         let bad = &mut exchange.notes[BAD];
-        if rules.hosts.is_empty() {
+        if rules.hosts.is_empty() || absolute {
             *bad &= !bit(HOST);
+        }
+        if elsewhere && !rules.hosts.is_empty() {
+            *bad |= bit(HOST);
         }
         if rules.origins.is_empty() {
             *bad &= !bit(ORIGIN);
@@ -338,17 +376,19 @@ impl ServerHandshake {
         Err(match exchange.verdict(&CHECKS) {
             0 => ServerError::RepeatedHost,
             1 => ServerError::NoHost,
-            2 => ServerError::Host,
-            3 => ServerError::Method,
-            4 => ServerError::NotAnUpgrade,
-            5 => ServerError::Connection,
-            6 => ServerError::RepeatedVersion,
-            7 => ServerError::Version,
-            8 => ServerError::RepeatedKey,
-            9 => ServerError::NoKey,
-            10 => ServerError::Key,
-            11 => ServerError::Origin,
-            12 | 13 => ServerError::Body,
+            2 => ServerError::InvalidHost,
+            3 => ServerError::Host,
+            4 => ServerError::Method,
+            5 => ServerError::NotAnUpgrade,
+            6 => ServerError::Http10,
+            7 => ServerError::Connection,
+            8 => ServerError::RepeatedVersion,
+            9 => ServerError::Version,
+            10 => ServerError::RepeatedKey,
+            11 => ServerError::NoKey,
+            12 => ServerError::Key,
+            13 => ServerError::Origin,
+            14 | 15 => ServerError::Body,
             _ => return Ok(()),
         })
     }
@@ -377,7 +417,8 @@ impl ServerHandshake {
             subprotocol: exchange.chosen,
             upgrade,
             notes: exchange.notes[HITS] as u8 & (1 << CLOSE | 1 << HEAD)
-                | u8::from(exchange.noted(SEEN, ORIGIN)),
+                | u8::from(exchange.noted(SEEN, ORIGIN))
+                | u8::from(exchange.noted(HITS, OLD)) << 1,
         })
     }
 
@@ -395,8 +436,7 @@ impl ServerHandshake {
     /// [`Transfer`](super::Transfer) is for its body.
     pub fn fill(&self, response: &Response<'_>, out: &mut [u8]) -> usize {
         let exchange = &self.exchange;
-        let close = exchange.noted(HITS, CLOSE);
-        response.fill(&exchange.text, close, exchange.position, out)
+        response.fill(&exchange.text, exchange.notes[HITS], exchange.position, out)
     }
 
     /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.

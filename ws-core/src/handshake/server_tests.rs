@@ -113,7 +113,7 @@ fn rfc6455_4_2_1_good_requests() {
     assert_eq!(seen.header("origin"), Some("http://example.com"));
     assert_eq!(seen.header("Sec-WebSocket-Extensions"), Some("x; y=1"));
     for (from, to) in [
-        ("/chat", "/?a=b#:\"<>"),
+        ("/chat", "/?a=b:\"<>"),
         ("/chat", "*"),
         (UPGRADE, "UPGRADE: h2c , WebSocket\r\n"),
         (UPGRADE, "Upgrade: h2c\r\nUpgrade:websocket\r\n"),
@@ -231,9 +231,19 @@ fn rfc9110_7_8_ordinary_requests() {
 fn rfc9112_malformed_requests() {
     use HeadError::*;
     for (line, error, status) in [
-        ("GET /chat HTTP/1.0", Version, 505),
         ("GET /chat HTTP/2.0", Version, 505),
-        ("GET /chat HTTP/1.11", Version, 505),
+        ("GET /chat HTTP/3.1", Version, 505),
+        ("GET /chat HTTP/0.9", Version, 505),
+        ("GET /chat HTTP/1.11", StartLine, 400),
+        ("GET /chat HTTP/11.1", StartLine, 400),
+        ("GET /chat HTTP/1.", StartLine, 400),
+        ("GET /chat HTTP/1", StartLine, 400),
+        ("GET /chat HTTP/2", StartLine, 400),
+        ("GET /chat HTTP/a.1", StartLine, 400),
+        ("GET /chat HTTP/1,1", StartLine, 400),
+        ("GET /chat http/1.1", StartLine, 400),
+        ("GET /chat HTTPS/1.1", StartLine, 400),
+        ("PRI * HTTP/2.0", Version, 505),
         ("GET /chat", StartLine, 400),
         ("GET", StartLine, 400),
         ("GET ", StartLine, 400),
@@ -345,7 +355,7 @@ fn rfc6455_4_2_2_responses() {
                 status: 405,
                 headers: &[],
             },
-            "HTTP/1.1 405 \r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET\r\n\r\n",
+            "HTTP/1.1 405 \r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET, HEAD\r\n\r\n",
         ),
         (
             Response::Refuse {

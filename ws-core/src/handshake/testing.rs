@@ -23,6 +23,7 @@ impl Sha1 for CrateSha1 {
 pub(super) struct Seen {
     pub(super) method: Vec<u8>,
     pub(super) target: Vec<u8>,
+    pub(super) authority: Vec<u8>,
     pub(super) statuses: Vec<u16>,
     pub(super) headers: Vec<(String, String)>,
     name: Vec<u8>,
@@ -34,6 +35,7 @@ impl Seen {
         match part {
             HeadPart::Method(piece) => self.method.extend(piece),
             HeadPart::Target(piece) => self.target.extend(piece),
+            HeadPart::Authority(piece) => self.authority.extend(piece),
             HeadPart::Status(status) => self.statuses.push(status),
             HeadPart::Name(piece) => {
                 assert!(self.value.is_empty());

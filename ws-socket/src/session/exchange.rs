@@ -254,7 +254,7 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         } else {
             Output::Over
         };
-        let length = page.body.length();
+        let length = asked.body_length(&page.body);
         if asked.head_only() || page.is_bodiless() {
             return done;
         }

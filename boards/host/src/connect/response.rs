@@ -36,7 +36,7 @@ impl Answer {
                 log::debug!("< {name}: {value}");
                 self.headers.push((name, value));
             }
-            HeadPart::Method(_) | HeadPart::Target(_) => {}
+            HeadPart::Method(_) | HeadPart::Target(_) | HeadPart::Authority(_) => {}
         }
     }
 
