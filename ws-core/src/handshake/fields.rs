@@ -41,14 +41,12 @@ pub(super) const HEAD: u8 = 6;
 // What else is noted beside them.
 /// The version is HTTP/1.0.
 pub(super) const OLD: u8 = 8;
-/// The major version is another one.
-const OTHER: u8 = 9;
 /// The target is a whole URL.
-pub(super) const ABSOLUTE: u8 = 10;
+pub(super) const ABSOLUTE: u8 = 9;
 /// Its host is none of the rules'.
-pub(super) const ELSEWHERE: u8 = 11;
+pub(super) const ELSEWHERE: u8 = HOST;
 /// The value of Host is none.
-pub(super) const INVALID_HOST: u8 = 12;
+pub(super) const INVALID_HOST: u8 = 10;
 
 // The words of the notes.
 /// The fields that came at all, a bit for each.
@@ -234,13 +232,16 @@ impl Exchange {
                 }
                 head::END => {
                     cx.emit(before);
+                    let other = self.alive == 0 && self.matched == 6;
                     let found = self.end_value(cx);
                     self.field = match before {
                         head::NAME => found,
                         head::METHOD => TARGET,
                         head::TARGET => FIRST,
-                        head::VERSION if found == NONE => return Err(HeadError::StartLine),
-                        head::VERSION | head::REPLY if found == NONE || self.noted(HITS, OTHER) => {
+                        head::VERSION if found == NONE && !other => {
+                            return Err(HeadError::StartLine);
+                        }
+                        head::VERSION | head::REPLY if found == NONE => {
                             return Err(HeadError::Version);
                         }
                         _ => NAMING,
@@ -333,14 +334,15 @@ impl Exchange {
                 // This maps no other character to one that is expected.
                 byte |= 0x20;
             }
-            if field == FIRST && byte.is_ascii_digit() {
-                // Any version has the form of ours (RFC 9110 section 2.5).
-                if at < 6 {
-                    self.notes[HITS] |= u16::from(byte != b'1') << OTHER;
-                } else {
-                    self.notes[HITS] |= u16::from(byte == b'0') << OLD;
+            if field == FIRST && at == 7 {
+                // Any minor version does (RFC 9110 section 2.5).
+                if byte == b'0' {
+                    self.notes[HITS] |= 1 << OLD;
                 }
-                byte = b'1';
+                if byte.is_ascii_digit() {
+                    return;
+                }
+                byte = 1;
             }
             self.alive = walk(self.alive, byte);
         }

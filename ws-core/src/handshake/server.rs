@@ -348,25 +348,20 @@ impl ServerHandshake {
     /// What a complete request comes to (RFC 6455 section 4.2.1).
     fn verdict(&mut self, rules: &Rules<'_>) -> Result<(), ServerError> {
         let exchange = &mut self.exchange;
-        let (old, absolute, elsewhere) = (
-            exchange.noted(HITS, OLD),
-            exchange.noted(HITS, ABSOLUTE),
-            exchange.noted(HITS, ELSEWHERE),
-        );
-        if old {
-            // It may have no Host, where any would do, and its connection is not kept.
-            exchange.notes[HITS] |= bit(CLOSE);
-            if rules.hosts.is_empty() {
-                exchange.notes[SEEN] |= bit(HOST);
-            }
-        }
+        // HTTP/1.0: the connection is not kept.
+        let hits = exchange.notes[HITS];
+        let old = hits >> OLD & 1;
+        exchange.notes[HITS] = hits | old << CLOSE;
         let bad = &mut exchange.notes[BAD];
-        if rules.hosts.is_empty() || absolute {
+        if rules.hosts.is_empty() || hits & bit(ABSOLUTE) != 0 {
             *bad &= !bit(HOST);
         }
-        if elsewhere && !rules.hosts.is_empty() {
-            *bad |= bit(HOST);
+        if rules.hosts.is_empty() {
+            exchange.notes[SEEN] |= old << HOST;
+        } else {
+            *bad |= hits & bit(ELSEWHERE);
         }
+        let bad = &mut exchange.notes[BAD];
         if rules.origins.is_empty() {
             *bad &= !bit(ORIGIN);
         }
