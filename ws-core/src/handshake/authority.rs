@@ -25,12 +25,17 @@ const CLOSED: u8 = 24;
 const PORT: u8 = 25;
 /// Behind white space.
 const SPACE: u8 = 26;
-/// In an IPv6 address.
+/// In an IPv6 address, before and behind its first colon.
 const BRACKET: u8 = 27;
-const INVALID: u8 = 28;
+const GROUPS: u8 = 28;
+/// Behind `%`, and behind its first digit.
+const PERCENT: u8 = 29;
+const DIGIT: u8 = 30;
+const INVALID: u8 = 31;
 
-/// Where in a head each piece that is handed to the tokenizer ends: method and target, name, line.
-static ENDS: [u8; 16] = *b"  :\n\n\n\n\n  \n\n:\n\n\n";
+/// Where in a head each piece that is handed to the tokenizer ends: method and target, name, version,
+/// line.
+static ENDS: [u8; 16] = *b"  :\n/\n\n\n  /\n:\n\n\n";
 
 /// What `byte` leads to in front of a path, and in `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC
 /// 3986 section 3.2.2). The scheme does not matter. A zone is no part of an address on the wire (RFC
@@ -40,12 +45,17 @@ fn step(state: u8, byte: u8) -> u8 {
     match state {
         START if byte == b'[' => BRACKET,
         NAME | CLOSED if byte == b':' => PORT,
-        BRACKET if byte == b']' => CLOSED,
+        GROUPS if byte == b']' => CLOSED,
         START if byte <= b' ' => START,
         NAME..=SPACE if byte <= b' ' => SPACE,
+        START | NAME if byte == b'%' => PERCENT,
         START | NAME if is_host_byte(byte) && !matches!(letter, b':' | b'{' | b'}') => NAME,
         PORT if byte.is_ascii_digit() => PORT,
-        BRACKET if byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':') => BRACKET,
+        BRACKET | GROUPS if byte == b':' => GROUPS,
+        GROUPS if byte == b'.' => GROUPS,
+        BRACKET | GROUPS if byte.is_ascii_hexdigit() => state,
+        PERCENT if byte.is_ascii_hexdigit() => DIGIT,
+        DIGIT if byte.is_ascii_hexdigit() => NAME,
         SCHEME if letter.is_ascii_lowercase() => SCHEME,
         SCHEME if byte == b':' => SLASH,
         SLASH | SLASHES if byte == b'/' => state + 1,
@@ -74,6 +84,14 @@ impl Exchange {
                     next = SCHEME;
                 }
                 EMPTY => self.state = head::METHOD_START,
+                // Behind `HTTP/`: another major version.
+                head::VERSION
+                    if self.alive != 0
+                        && self.matched == 5
+                        && matches!(byte, b'0' | b'2'..=b'9') =>
+                {
+                    return Err(HeadError::Version);
+                }
                 NAME..=PORT if matches!(byte, b'/' | b'?' | b' ') => {
                     self.end_authority(cx, byte);
                     next = INVALID;
@@ -82,14 +100,23 @@ impl Exchange {
             }
             if self.state <= head::LAST_CR && next == INVALID {
                 let end = ENDS.get(usize::from(self.state)).copied().unwrap_or(b'\n');
-                let ends = |byte: &u8| *byte == end || end == b' ' && *byte == b'#';
+                let other = match end {
+                    b' ' => b'#',
+                    b'/' => b'\n',
+                    _ => end,
+                };
+                let ends = |byte: &u8| *byte == end || *byte == other;
                 let length = rest.iter().position(ends).map_or(rest.len(), |at| at + 1);
                 (cx.bytes, rest) = rest.split_at_checked(length).unwrap_or_default();
                 cx.part = 0..0;
                 if self.field == HOST && matches!(self.state, head::COLON | head::VALUE) {
                     self.host(cx.bytes);
                 }
-                self.receive(cx)?;
+                match self.receive(cx) {
+                    // Not a version at all.
+                    Err(HeadError::Version) => return Err(HeadError::StartLine),
+                    result => result?,
+                }
                 if self.state == head::TARGET && cx.bytes.ends_with(b"#") {
                     return Err(HeadError::StartLine);
                 }

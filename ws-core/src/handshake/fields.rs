@@ -117,7 +117,7 @@ pub(super) struct Exchange {
     pub(super) chosen: u8,
     /// Where in `texts` it stands; from [`ACCEPT`] on the candidates that still match, a bit for
     /// each.
-    alive: u16,
+    pub(super) alive: u16,
     /// How many bytes have been compared.
     pub(super) matched: u16,
     /// [`SEEN`], [`BAD`], [`TWICE`], [`HITS`].
@@ -232,15 +232,11 @@ impl Exchange {
                 }
                 head::END => {
                     cx.emit(before);
-                    let other = self.alive == 0 && self.matched == 6;
                     let found = self.end_value(cx);
                     self.field = match before {
                         head::NAME => found,
                         head::METHOD => TARGET,
                         head::TARGET => FIRST,
-                        head::VERSION if found == NONE && !other => {
-                            return Err(HeadError::StartLine);
-                        }
                         head::VERSION | head::REPLY if found == NONE => {
                             return Err(HeadError::Version);
                         }
