@@ -19,6 +19,7 @@ pub(crate) fn accept(key: &str) -> String {
 pub(crate) struct Parts {
     method: Vec<u8>,
     target: Vec<u8>,
+    authority: Vec<u8>,
     statuses: Vec<u16>,
     headers: Vec<(Vec<u8>, Vec<u8>)>,
     name: Vec<u8>,
@@ -30,6 +31,7 @@ impl Parts {
         match part {
             HeadPart::Method(piece) => self.method.extend(piece),
             HeadPart::Target(piece) => self.target.extend(piece),
+            HeadPart::Authority(piece) => self.authority.extend(piece),
             HeadPart::Status(status) => self.statuses.push(status),
             HeadPart::Name(piece) => self.name.extend(piece),
             HeadPart::Value(piece) => self.value.extend(piece),
@@ -56,12 +58,18 @@ impl Parts {
         if self.headers.is_empty() {
             self.method.clear();
             self.target.clear();
+            self.authority.clear();
         }
         self
     }
 
     pub(crate) fn headers(&self) -> &[(Vec<u8>, Vec<u8>)] {
         &self.headers
+    }
+
+    /// The host and port of a target that is a whole URL.
+    pub(crate) fn authority(&self) -> &[u8] {
+        &self.authority
     }
 
     pub(crate) fn first_line(&self) -> (&[u8], &[u8]) {

@@ -203,14 +203,18 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
         Some(head.len()),
         "past the blank line"
     );
-    let lines = head::read(head);
+    let lines = head::read(head.strip_prefix(b"\r\n").unwrap_or(head));
     let all = |name| head::values(&lines, name);
     let words: Vec<&[u8]> = lines.0.split(|byte| *byte == b' ').collect();
-    assert_eq!(
-        (words.len(), words[0], words[2]),
-        (3, &b"GET"[..], &b"HTTP/1.1"[..])
-    );
-    assert_eq!(outcome.parts.first_line(), (words[0], words[1]));
+    assert_eq!((words.len(), words[0]), (3, &b"GET"[..]));
+    assert!(matches!(
+        words[2],
+        [b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'1'..=b'9']
+    ));
+    let (authority, target) = target(words[1]);
+    assert_eq!(outcome.parts.first_line(), (words[0], &target[..]));
+    assert_eq!(outcome.parts.authority(), authority.unwrap_or_default());
+    assert!(!target.contains(&b'#'));
     assert!(head::lists(&all("Upgrade"), "websocket"));
     assert!(head::lists(&all("Connection"), "upgrade"));
     assert_eq!(all("Sec-WebSocket-Version"), [b"13"]);
@@ -222,7 +226,9 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
                 .iter()
                 .any(|name| value.eq_ignore_ascii_case(name.as_bytes()))
     };
-    assert!(is(rules.hosts, hosts[0]));
+    assert!(is(rules.hosts, authority.unwrap_or(hosts[0])));
+    assert!(hosts[0].is_empty() || is_host(hosts[0]));
+    assert!(authority.is_none_or(is_host));
     assert!(all("Origin").iter().all(|origin| is(rules.origins, origin)));
     assert!(all("Transfer-Encoding").is_empty());
     assert!(all("Content-Length").iter().all(|value| *value == b"0"));
@@ -257,4 +263,39 @@ fn check(rules: &Rules<'_>, bytes: &[u8], outcome: &Outcome) {
     assert_eq!(chosen, first);
     let chosen: Vec<&[u8]> = chosen.iter().map(|name| name.as_bytes()).collect();
     assert_eq!(head::values(&answer, "Sec-WebSocket-Protocol"), chosen);
+}
+
+/// A target that may be a whole URL: its authority, and path and query.
+fn target(target: &[u8]) -> (Option<&[u8]>, Vec<u8>) {
+    if !target.first().is_some_and(u8::is_ascii_alphabetic) {
+        return (None, target.to_vec());
+    }
+    let scheme = target.windows(3).position(|three| three == b"://");
+    let rest = &target[scheme.expect("a scheme") + 3..];
+    let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?'));
+    let (authority, path) = rest.split_at(end.unwrap_or(rest.len()));
+    let slash: &[u8] = if path.starts_with(b"/") { b"" } else { b"/" };
+    (Some(authority), [slash, path].concat())
+}
+
+/// A host and perhaps a port, by its characters.
+fn is_host(host: &[u8]) -> bool {
+    let digits = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
+    if let Some(rest) = host.strip_prefix(b"[") {
+        let end = rest.iter().position(|byte| *byte == b']');
+        let (address, port) = rest.split_at(end.expect("a bracket that closes"));
+        let colon = port[1..].strip_prefix(b":");
+        return address.contains(&b':')
+            && address
+                .iter()
+                .all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.'))
+            && (port.len() == 1 || colon.is_some_and(digits));
+    }
+    let end = host.iter().position(|byte| *byte == b':');
+    let (name, port) = host.split_at(end.unwrap_or(host.len()));
+    !name.is_empty()
+        && (port.is_empty() || digits(&port[1..]))
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=%".contains(byte))
 }

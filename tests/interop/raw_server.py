@@ -303,6 +303,15 @@ answer("/connection-missing", lambda p: p.response(without=["Connection"]))
 answer("/extension", lambda p: p.response(extra=[("Sec-WebSocket-Extensions", "permessage-deflate")]))
 answer("/subprotocol-unoffered", lambda p: p.response(extra=[("Sec-WebSocket-Protocol", "other")]))
 answer("/status-200", lambda p: b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+# As Werkzeug and Python's http.server refuse.
+answer(
+    "/http10-401",
+    lambda p: b'HTTP/1.0 401 UNAUTHORIZED\r\nContent-Type: text/html\r\nContent-Length: 5\r\n'
+    b'WWW-Authenticate: Basic realm="old"\r\nServer: Werkzeug\r\n\r\nhello',
+)
+answer("/http10-404", lambda p: b"HTTP/1.0 404 File not found\r\nConnection: close\r\n\r\nhello")
+answer("/http10-302", lambda p: b"HTTP/1.0 302 Found\r\nLocation: ws://127.0.0.1:9/old\r\n\r\n")
+answer("/http10-101", lambda p: p.response().replace(b"HTTP/1.1", b"HTTP/1.0"))
 answer("/status-garbage", lambda p: b"HTTP/1.1 abc Switching\r\n\r\n")
 answer("/http-garbage", lambda p: b"\x00\xff\x16\x03\x01 no HTTP at all \x80\r\n\r\n")
 answer("/header-20k", lambda p: p.response(extra=[("X-Long", "x" * 20_000)]))

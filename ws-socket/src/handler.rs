@@ -63,7 +63,8 @@ pub trait Handler<'r> {
     }
 
     /// The answer to a request that is in order. Requests that are not have been refused already,
-    /// with 400, 403 (Origin), 405, 408, 421 (Host), 426, 431 or 505.
+    /// with 400, 403 (Origin), 405, 408, 421 (Host), 426, 431 or 505. A client of HTTP/1.0 gets
+    /// pages as others do, without chunks, and its connection is closed behind the answer.
     ///
     /// It is not kept but asked for again for each piece that goes out, and must be the same until
     /// [`end`](Self::end). One that cannot be sent as it is, since a header would break out of its

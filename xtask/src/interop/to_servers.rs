@@ -190,6 +190,14 @@ fn refusals() -> Vec<Scenario> {
         raw("connection-missing", "/connection-missing"),
         raw("extension-not-offered", "/extension"),
         raw("status-200", "/status-200").check(ErrorSays("200")),
+        raw("http10-401", "/http10-401")
+            .check(ErrorSays("401"))
+            .check(ErrorSays("Basic realm=\"old\"")),
+        raw("http10-404", "/http10-404").check(ErrorSays("404")),
+        raw("http10-302", "/http10-302")
+            .check(ErrorSays("302"))
+            .check(ErrorSays("ws://127.0.0.1:9/old")),
+        raw("http10-101", "/http10-101"),
         raw("status-garbage", "/status-garbage"),
         raw("http-garbage", "/http-garbage"),
         raw("header-line-20kb", "/header-20k"),
