@@ -273,8 +273,11 @@ fn rfc9110_15_5_6_allow_names_head() {
 /// it.
 type Outcome = (Result<(), ClientError>, Option<String>);
 
+/// What a server says to a request.
+type Answer = fn(request: &str) -> String;
+
 /// What a client comes to with an answer in pieces.
-type Connect = fn(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcome;
+type Connect = fn(answer: Answer, piece: usize, lent: usize) -> Outcome;
 
 const CLIENTS: [(&str, Connect); 4] = [
     ("table", blocking_client),
@@ -303,7 +306,7 @@ fn of<T, E: core::fmt::Debug>(result: Result<T, ConnectError<E>>) -> Result<(), 
     }
 }
 
-fn answering(stack: &ScriptStack, answer: fn(&str) -> String, piece: usize) {
+fn answering(stack: &ScriptStack, answer: Answer, piece: usize) {
     stack.answer(move |line| {
         if let Some((request, _)) = head(&line.outgoing) {
             let answer = answer(request);
@@ -313,7 +316,7 @@ fn answering(stack: &ScriptStack, answer: fn(&str) -> String, piece: usize) {
     });
 }
 
-fn blocking_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcome {
+fn blocking_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let stack = ScriptStack::new();
     let socket = stack.connected();
     answering(&stack, answer, piece);
@@ -328,7 +331,7 @@ fn blocking_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Out
     (result, Some(text))
 }
 
-fn socket_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcome {
+fn socket_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let stack = ScriptStack::new();
     answering(&stack, answer, piece);
     let mut table: Scripted<1> = table(&stack, lent);
@@ -348,7 +351,7 @@ fn socket_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outco
     (result, None)
 }
 
-fn async_script(answer: fn(&str) -> String, piece: usize) -> Script {
+fn async_script(answer: Answer, piece: usize) -> Script {
     let script = Script::cut(piece, usize::MAX, 0);
     script.answer(move |line| {
         if let Some((request, _)) = head(&line.out) {
@@ -360,7 +363,7 @@ fn async_script(answer: fn(&str) -> String, piece: usize) -> Script {
     script
 }
 
-fn async_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcome {
+fn async_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let script = async_script(answer, piece);
     let (mut buffer, mut text) = (vec![0; lent], String::new());
     let result = of(run(asynch::WebSocket::connect_with(
@@ -375,7 +378,7 @@ fn async_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcom
     (result, Some(text))
 }
 
-fn async_table_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> Outcome {
+fn async_table_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let script = async_script(answer, piece);
     let mut buffer = vec![0; lent];
     let mut table = asynch::WebSockets::<_, _, 1>::new(Hand::new()).with_buffers([&mut buffer]);
@@ -399,7 +402,7 @@ fn async_table_client(answer: fn(&str) -> String, piece: usize, lent: usize) -> 
 fn rfc9110_2_5_refusals_by_http_1_0() {
     let refused = |status| Err(ClientError::Refused { status });
     let malformed = Err(ClientError::Head(HeadError::Version));
-    let cases: [(fn(&str) -> String, _, &str); 13] = [
+    let cases: [(Answer, _, &str); 13] = [
         (
             |_| {
                 "HTTP/1.0 401 UNAUTHORIZED\r\nServer: Werkzeug/3\r\n\
@@ -465,7 +468,7 @@ fn rfc9110_2_5_refusals_by_http_1_0() {
 /// RFC 9112 section 2.2: nor does a client take another end of a line.
 #[test]
 fn rfc9112_2_2_lines_of_answers_end_in_cr_lf() {
-    let cases: [(fn(&str) -> String, _); 4] = [
+    let cases: [(Answer, _); 4] = [
         (
             |request| switching(request, "").replace("\r\n", "\n"),
             HeadError::BareLf,
