@@ -37,26 +37,43 @@ const INVALID: u8 = 31;
 /// line.
 static ENDS: [u8; 16] = *b"  :\n/\n\n\n  /\n:\n\n\n";
 
-/// What `byte` leads to in front of a path, and in `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC
-/// 3986 section 3.2.2). The scheme does not matter. A zone is no part of an address on the wire (RFC
+/// Where each state of a host leads to, from [`START`] on: for white space, another host byte, hex digits
+/// beyond 9, digits, `%`, `:`, `.`, `[`, `]`, and what is none of these.
+#[rustfmt::skip]
+static HOSTS: [[u8; 10]; 9] = {
+    const X: u8 = INVALID;
+    [
+        [START, NAME, NAME, NAME, PERCENT, X, NAME, BRACKET, X, X], // START
+        [SPACE, NAME, NAME, NAME, PERCENT, PORT, NAME, X, X, X], // NAME
+        [SPACE, X, X, X, X, PORT, X, X, X, X], // CLOSED
+        [SPACE, X, X, PORT, X, X, X, X, X, X], // PORT
+        [SPACE, X, X, X, X, X, X, X, X, X], // SPACE
+        [X, X, BRACKET, BRACKET, X, GROUPS, X, X, X, X], // BRACKET
+        [X, X, GROUPS, GROUPS, X, GROUPS, GROUPS, X, CLOSED, X], // GROUPS
+        [X, X, DIGIT, DIGIT, X, X, X, X, X, X], // PERCENT
+        [X, X, NAME, NAME, X, X, X, X, X, X], // DIGIT
+    ]
+};
+
+/// What `byte` leads to in `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2), and in
+/// the scheme in front of it, which does not matter. A zone is no part of an address on the wire (RFC
 /// 6874 section 4).
 fn step(state: u8, byte: u8) -> u8 {
-    let letter = byte | 0x20;
+    let mut class = 0;
+    if byte > b' ' {
+        class = match b"%:.[]".iter().position(|special| *special == byte) {
+            Some(at) => at + 4,
+            None if byte.is_ascii_digit() => 3,
+            None if byte.is_ascii_hexdigit() => 2,
+            None if is_host_byte(byte) => 1,
+            None => 9,
+        };
+    }
+    if let Some(row) = HOSTS.get(usize::from(state.wrapping_sub(START))) {
+        return row.get(class).copied().unwrap_or(INVALID);
+    }
     match state {
-        START if byte == b'[' => BRACKET,
-        NAME | CLOSED if byte == b':' => PORT,
-        GROUPS if byte == b']' => CLOSED,
-        START if byte <= b' ' => START,
-        NAME..=SPACE if byte <= b' ' => SPACE,
-        START | NAME if byte == b'%' => PERCENT,
-        START | NAME if is_host_byte(byte) && !matches!(letter, b':' | b'{' | b'}') => NAME,
-        PORT if byte.is_ascii_digit() => PORT,
-        BRACKET | GROUPS if byte == b':' => GROUPS,
-        GROUPS if byte == b'.' => GROUPS,
-        BRACKET | GROUPS if byte.is_ascii_hexdigit() => state,
-        PERCENT if byte.is_ascii_hexdigit() => DIGIT,
-        DIGIT if byte.is_ascii_hexdigit() => NAME,
-        SCHEME if letter.is_ascii_lowercase() => SCHEME,
+        SCHEME if byte.is_ascii_alphabetic() => SCHEME,
         SCHEME if byte == b':' => SLASH,
         SLASH | SLASHES if byte == b'/' => state + 1,
         EMPTY_CR if byte == b'\n' => EMPTY,
