@@ -16,7 +16,7 @@ const ENCRYPTED: u8 = 23;
 const LEAST: usize = HEAD + 1 + 16;
 
 /// After so many records the caller has a turn, whatever else is there to read.
-const TURN: u8 = 4;
+const TURN: u8 = 2;
 
 /// A stream below a TLS library, which hands out a record of the peer's once all of it is there.
 ///
@@ -29,12 +29,12 @@ const TURN: u8 = 4;
 /// [`ErrorKind::TimedOut`] where it has nothing, and
 /// [`BlockingStreams`](super::BlockingStreams) keeps the timeouts: once TLS is open, a read tries the
 /// stream once for what is missing of a record, and says `TimedOut` if it got only some of that. It
-/// keeps what it got. After every 4 records a read says [`ErrorKind::Interrupted`], so that a peer who
+/// keeps what it got. After every 2 records a read says [`ErrorKind::Interrupted`], so that a peer who
 /// sends records without data cannot hold a call. Three things have a time limit of their own, since
 /// they cannot be interrupted: all of opening, a record on its way out, and the rest of a record that
 /// is longer than the buffer.
 ///
-/// An async read lets other tasks run after every 4 records. Opening ends when its future is dropped:
+/// An async read lets other tasks run after every 2 records. Opening ends when its future is dropped:
 /// give it a timeout.
 ///
 /// A record that nobody may send is [`RecordsError::Unexpected`], and the library does not see it: a
@@ -351,7 +351,10 @@ impl<T: Write, C: FnMut() -> u32> Write for TlsRecords<'_, T, C> {
         }
         self.in_time()?;
         let count = self.stream.write(bytes).map_err(RecordsError::Io)?;
-        self.open |= self.unsent == 0 && bytes.first() == Some(&ENCRYPTED);
+        if !self.open && self.unsent == 0 && bytes.first() == Some(&ENCRYPTED) {
+            self.open = true;
+            self.turn = 0;
+        }
         self.unsent = bytes.len().saturating_sub(count);
         self.torn = false;
         Ok(count)
