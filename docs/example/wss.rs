@@ -51,21 +51,25 @@ enum At {
 
 impl Update for InOrder {
     fn update(&mut self, bytes: &[u8]) {
-        // Types of messages: RFC 8446 section 4; their order: section 2.
-        self.at = match (self.at, bytes) {
-            (At::Begin, [1, 0, high, low, body @ ..])
+        // Types and lengths of messages: RFC 8446 section 4; their order: section 2.
+        let kind = match bytes {
+            [kind, 0, high, low, body @ ..]
                 if body.len() == usize::from(u16::from_be_bytes([*high, *low])) =>
             {
-                At::Message(1) // ClientHello
+                *kind
             }
+            _ => 0,
+        };
+        self.at = match (self.at, kind) {
+            (At::Begin, 1) => At::Message(1), // ClientHello
             (At::Begin | At::End, _) => At::End,
-            (At::Message(15), [20, ..]) => At::End, // CertificateVerify, Finished
+            (At::Message(15), 20) => At::End, // CertificateVerify, Finished
             // ServerHello, EncryptedExtensions, CertificateRequest, Certificate
-            (At::Message(1), [next @ 2, ..])
-            | (At::Message(2), [next @ 8, ..])
-            | (At::Message(8), [next @ (11 | 13), ..])
-            | (At::Message(13), [next @ 11, ..])
-            | (At::Message(11), [next @ 15, ..]) => At::Message(*next),
+            (At::Message(1), 2)
+            | (At::Message(2), 8)
+            | (At::Message(8), 11 | 13)
+            | (At::Message(13), 11)
+            | (At::Message(11), 15) => At::Message(kind),
             _ => {
                 Update::update(&mut self.hash, b"out of order");
                 At::Message(0)
@@ -300,6 +304,7 @@ where
         }),
         ..Config::DEFAULT // flush: TLS makes a record of it then
     };
+    let clock = chip.clock();
     let request = asynch::WebSocketRequest::to(url.host_header(), url.target);
     let ws = asynch::WebSocket::connect(tls, &request, &mut buffer, chip, config, 5_000);
     let mut ws = ws.await?;
@@ -313,7 +318,8 @@ where
         .disconnect_keeping_stream(CloseCode::NORMAL, "", 2_000)
         .await?;
     if let Some(stream) = ws.into_stream() {
-        let _ = stream.into_tls().close().await; // close_notify
+        let close = stream.into_tls().close(); // close_notify
+        let _ = select(close, clock.sleep_ms(2_000)).await;
     }
     Ok(end.code) // the server's
 }

@@ -184,15 +184,26 @@ impl Server {
     /// Says a message, by its letter: E, R (CertificateRequest), C, V and F are the right ones, lower case
     /// and others are not.
     pub fn says(&self, rogue: &mut Rogue, letter: char) -> Vec<u8> {
+        let message = self.message(rogue, letter);
+        rogue.says(&message)
+    }
+
+    /// What it would say.
+    pub fn message(&self, rogue: &Rogue, letter: char) -> Vec<u8> {
         let certificate = |der: &[u8]| {
             let entry = [&[0, (der.len() >> 8) as u8, der.len() as u8], der, &[0, 0]].concat();
             let length = [0, (entry.len() >> 8) as u8, entry.len() as u8];
             message(11, &[&[0], &length[..], &entry].concat())
         };
-        let said = match letter {
+        match letter {
             'E' => message(8, &[0, 0]),
             // For signatures by ecdsa_secp256r1_sha256.
             'R' => message(13, &[0, 0, 8, 0, 13, 0, 4, 0, 2, 4, 3]),
+            // With as long a context as there is.
+            'Q' => message(
+                13,
+                &[&[255; 256][..], &[0, 8, 0, 13, 0, 4, 0, 2, 4, 3]].concat(),
+            ),
             'C' => certificate(&self.certificate),
             'V' => rogue.certificate_verify(&self.key),
             'F' => rogue.finished(),
@@ -215,8 +226,7 @@ impl Server {
             '5' => message(5, &[]),
             '9' => message(99, &[1, 2, 3]),
             _ => unreachable!("{letter}"),
-        };
-        rogue.says(&said)
+        }
     }
 }
 

@@ -15,10 +15,13 @@ use tls::peer::Echo;
 use tls::rogue::{Rogue, Server};
 use tls::wire::{Script, Tail};
 use tls::wires::{self, Blocking, Failure};
-use tls::wss::{Memory, Tls, Verify, secure, secure_async};
+use tls::wss::{Memory, Tls, Verify, hello_async, secure, secure_async};
 use ws_socket::asynch::{Clock, TlsBelow, WebSocket};
 use ws_socket::stack::BlockingStreams;
-use ws_socket::{Config, ConnectError, ReceiveError, WebSocketRequest, WebSockets, asynch};
+use ws_socket::url::Url;
+use ws_socket::{
+    CloseCode, Config, ConnectError, ReceiveError, WebSocketRequest, WebSockets, asynch,
+};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 /// A wire whose reads take time.
@@ -302,4 +305,46 @@ fn records_without_data_hold_no_task() {
         let error = outcome.unwrap_err();
         assert!(error.contains("Timeout"), "{error}");
     }
+}
+
+/// Async: a server that takes nothing more after its Close does not hold the example's end.
+#[test]
+fn a_shut_window_does_not_hold_the_end() {
+    let authority = Authority::new();
+    let echo = Echo::shared(authority.server());
+    let script = Script::new();
+    let server = echo.clone();
+    script.answer(move |line| {
+        let heard = line.sent();
+        let answer = server.borrow_mut().take(&heard);
+        line.feed(&answer);
+        if server.borrow().found.iter().any(|found| found.opcode == 8) {
+            line.window = 0;
+        }
+    });
+    let mut memory: Memory = Memory::new();
+    let Memory {
+        whole,
+        read,
+        write,
+        out,
+    } = &mut memory;
+    let below = TlsBelow::new(script.wire(), whole, out);
+    let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+    let hand = Hand::new();
+    let clock = hand.clock;
+    let url = Url::parse("wss://server.example/echo").unwrap();
+    let mut work = pin!(async {
+        let tls = secure_async(&below, read, write, HOST, verify, 500, clock).await;
+        hello_async(tls.unwrap(), &url, hand).await
+    });
+    let end = loop {
+        if let Some(end) = poll(work.as_mut()).0 {
+            break end;
+        }
+        clock.advance(100);
+        assert!(clock.now_ms() <= 5_000, "held");
+    };
+    assert_eq!(end, Ok(CloseCode::NORMAL));
+    assert!(!echo.borrow().peer.client_closed);
 }

@@ -90,7 +90,7 @@ fn ways(letters: &str) -> [Flight; 3] {
 #[test]
 fn messages_in_order_are_let_in() {
     let server = Rc::new(Server::new());
-    for letters in ["ECVF", "ERCVF"] {
+    for letters in ["ECVF", "ERCVF", "EQCVF"] {
         for flight in &ways(letters)[..2] {
             for outcome in attempts(&server, flight) {
                 assert!(outcome.is_ok(), "{letters}: {outcome:?}");
@@ -146,6 +146,39 @@ fn messages_out_of_order_are_refused() {
                 assert!(outcome.is_err(), "{case}, {way}");
             }
         }
+    }
+}
+
+/// Each byte of each message is another, and each message is too short: nobody panics. The signature is
+/// over what was said, so that only what it does not cover is let in.
+#[test]
+fn no_byte_panics() {
+    let server = Rc::new(Server::new());
+    let mut cases: Vec<(usize, usize, u8)> = Vec::new();
+    for (index, longest) in [8, 20, 600, 76].into_iter().enumerate() {
+        for at in 0..longest {
+            cases.extend([0x01, 0xFF].map(|flip| (index, at, flip)));
+            cases.push((index, at, 0));
+        }
+    }
+    for (index, at, flip) in cases {
+        let flight: Flight = Rc::new(move |server, rogue| {
+            let mut flight = Vec::new();
+            for (turn, letter) in "ERCVF".chars().enumerate() {
+                let mut message = server.message(rogue, letter);
+                if turn == index && flip == 0 {
+                    message.truncate(at);
+                } else if turn == index && at < message.len() {
+                    message[at] ^= flip;
+                }
+                flight.extend(rogue.says(&message));
+            }
+            rogue.handshake(&flight)
+        });
+        let [blocking, asynch] = attempts(&server, &flight);
+        assert_eq!(blocking.is_ok(), asynch.is_ok(), "{index} {at} {flip}");
+        let altered = matches!(index, 2 | 3) && at < 60;
+        assert!(!(altered && blocking.is_ok()), "{index} {at} {flip}");
     }
 }
 
