@@ -228,7 +228,7 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         }
         let page = match response {
             Response::Refuse { status, .. } => {
-                debug!("refused with {}", status);
+                debug!("{}: refused with {}", self.ws.to_raw(), status);
                 return Output::Over;
             }
             Response::Upgrade { subprotocol, .. } => {
