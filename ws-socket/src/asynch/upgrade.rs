@@ -135,7 +135,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     match written {
                         None => continue,
                         Some(Ok(0)) => break,
-                        Some(count) => exchange.sent(part, count.map_err(AcceptError::Stack)?),
+                        Some(count) => {
+                            let count = count.map_err(AcceptError::Stack)?;
+                            exchange.sent(part, count, clock.now_ms(), self.config);
+                        }
                     }
                 }
                 Output::Upgraded(subprotocol) => {

@@ -147,8 +147,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// The server's side of a stream that was accepted: answers requests as `handler` says
     /// ([`&AcceptOptions`](crate::AcceptOptions) or a [`Handler`]) until one is upgraded. `None`
     /// where the connection ended otherwise: refused, lost, out of time
-    /// ([`Config::handshake_timeout`] for each request, [`Config::answer_timeout`] for each
-    /// answer), or its pages are out.
+    /// ([`Config::handshake_timeout`] for each request, [`Config::answer_timeout`] and
+    /// [`Config::answer_rate`] for each answer), or its pages are out.
     ///
     /// # Errors
     /// See [`AcceptError`]; never `Timeout`.

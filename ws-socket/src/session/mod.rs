@@ -3,6 +3,7 @@
 
 mod close;
 mod exchange;
+mod pace;
 mod receive;
 mod send;
 mod server;

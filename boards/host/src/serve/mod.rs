@@ -6,6 +6,7 @@ mod connection;
 mod demo;
 mod events;
 mod files;
+mod lingering;
 mod listen;
 mod server;
 mod signals;
@@ -22,6 +23,7 @@ use signals::Signals;
 use site::Site;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 use ws_socket::Config;
 
 /// Slots of the table: open connections, and handshakes under way.
@@ -147,9 +149,15 @@ fn listens<E: Display>(
 fn config(options: &ServeOptions) -> Config {
     Config {
         max_message: options.max_message,
-        handshake_timeout: u32::try_from(options.handshake_timeout.as_millis()).unwrap_or(u32::MAX),
+        handshake_timeout: millis(options.handshake_timeout),
+        answer_timeout: millis(options.answer_timeout),
+        answer_rate: options.min_rate,
         report_pings: true,
         report_pongs: true,
         ..Config::DEFAULT
     }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }
