@@ -21,13 +21,13 @@ pub trait Platform<S: ?Sized> {
     /// is software; a chip's hash unit stands in by overriding it. Without the features
     /// `crates-hash` and `compact` there is no default.
     #[cfg(any(feature = "crates-hash", feature = "compact"))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
         ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
     }
 
     /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
     #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20];
 }
 
 impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
@@ -43,7 +43,7 @@ impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
         P::wait(self, stack, at_most_ms);
     }
 
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
         P::sha1(self, parts)
     }
 }

@@ -5,19 +5,37 @@ use core::net::SocketAddr;
 
 /// Who is asked: the value of the Host header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Host<'a> {
+pub struct Host<'a>(&'a [u8]);
+
+#[allow(non_snake_case)]
+impl<'a> Host<'a> {
     /// Verbatim: a name or an address, `[` and `]` around it if it is IPv6, with a port if that is
     /// not the default of the URL's scheme.
-    Text(&'a str),
-    /// A name and a port, which is left out if it is 80.
-    Port(&'a str, u16),
+    pub const fn Text(text: &'a str) -> Self {
+        Self(text.as_bytes())
+    }
+
     /// An address.
-    Addr(&'a HostAddr),
+    pub fn Addr(addr: &'a HostAddr) -> Self {
+        Self(addr.bytes())
+    }
 }
 
 /// A function that hands header after header, name and value, to the function it gets. `Sync`, so
 /// that what keeps a request may go from one task to another.
-pub type MoreHeaders<'a> = &'a (dyn Fn(&mut dyn FnMut(&str, &str)) + Sync);
+pub type MoreHeaders<'a> = &'a (dyn Fn(&mut Headers<'_>) + Sync);
+
+/// Where headers are written.
+#[repr(transparent)]
+pub struct Headers<'o>(pub(super) Writer<'o>);
+
+impl Headers<'_> {
+    /// Writes one.
+    #[inline(never)]
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.0.header(name, value);
+    }
+}
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same
 /// until the handshake is over.
@@ -107,9 +125,9 @@ impl<'a> Request<'a> {
     ///
     /// The argument that is not.
     pub fn validate(&self) -> Result<(), RequestError> {
-        let mut writer = Writer::new(0, &mut []);
+        let mut writer = Headers(Writer::new(0, &mut []));
         self.write(&[], &mut writer);
-        match writer.fault() {
+        match writer.0.fault() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -118,13 +136,14 @@ impl<'a> Request<'a> {
     /// Writes the request's bytes from `position` on to `out`, and says how many.
     pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
-        let mut writer = Writer::new(position, out);
+        let mut writer = Headers(Writer::new(position, out));
         self.write(key, &mut writer);
-        room - writer.free()
+        room - writer.0.free()
     }
 
     #[inline(never)]
-    fn write(&self, key: &[u8], w: &mut Writer<'_>) {
+    fn write(&self, key: &[u8], headers: &mut Headers<'_>) {
+        let w = &mut headers.0;
         let target = self.target.as_bytes();
         let start = target.first().copied().unwrap_or(b'?');
         let mut place = write::GET;
@@ -133,17 +152,7 @@ impl<'a> Request<'a> {
             w.check(start == b'?', RequestError::Target);
         }
         w.put(place, target);
-        // A fragment is no part of a target. `contains` would be a `memchr`: ten times the code.
-        #[allow(clippy::manual_contains)]
-        let fragment = target.iter().any(|byte| *byte == b'#');
-        w.check(!fragment, RequestError::Target);
-        let (host, port) = match self.host {
-            Host::Text(text) => (text.as_bytes(), 80),
-            Host::Port(name, port) => (name.as_bytes(), port),
-            Host::Addr(addr) => (addr.bytes(), 80),
-        };
-        w.put(write::HOST, host);
-        w.port(port);
+        w.put(write::HOST, self.host.0);
         w.put(write::KEY, key);
         if let Some(origin) = self.origin {
             w.put(write::ORIGIN, origin.as_bytes());
@@ -153,7 +162,7 @@ impl<'a> Request<'a> {
             RequestError::TooManySubprotocols,
         );
         w.subprotocols(self.subprotocols);
-        w.headers(self.headers, self.more_headers);
+        headers.all(self.headers, self.more_headers);
     }
 }
 

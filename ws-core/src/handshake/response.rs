@@ -2,7 +2,7 @@
 
 use super::fields::{CLOSE, HEAD, OLD, bit};
 use super::page::Page;
-use super::request::RequestError;
+use super::request::{Headers, RequestError};
 use super::write::{self, Writer};
 
 /// A server's answer to an opening handshake. It is only borrowed, and must stay the same until all
@@ -68,9 +68,15 @@ impl Response<'_> {
         {
             return Err(ResponseError::Status);
         }
+<<<<<<< ours
         let mut writer = Writer::new(0, &mut []);
         self.write(&[], 0, &mut writer);
         match writer.fault() {
+=======
+        let mut writer = Headers(Writer::new(0, &mut []));
+        self.write(&[], false, &mut writer);
+        match writer.0.fault() {
+>>>>>>> theirs
             None => Ok(()),
             Some(RequestError::Subprotocol) => Err(ResponseError::Subprotocol),
             Some(RequestError::HeaderName) => Err(ResponseError::HeaderName),
@@ -84,14 +90,24 @@ impl Response<'_> {
     #[inline]
     pub(super) fn fill(&self, accept: &[u8], asked: u16, position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
+<<<<<<< ours
         let mut writer = Writer::new(position, out);
         self.write(accept, asked, &mut writer);
         room - writer.free()
+=======
+        let mut writer = Headers(Writer::new(position, out));
+        self.write(accept, close, &mut writer);
+        room - writer.0.free()
+>>>>>>> theirs
     }
 
     /// Each kind has a function of its own, so that who never gives a page has no code for one.
     #[inline(always)]
+<<<<<<< ours
     fn write(&self, accept: &[u8], asked: u16, w: &mut Writer<'_>) {
+=======
+    fn write(&self, accept: &[u8], close: bool, w: &mut Headers<'_>) {
+>>>>>>> theirs
         match *self {
             Self::Upgrade {
                 subprotocol,
@@ -104,7 +120,8 @@ impl Response<'_> {
 }
 
 #[inline(never)]
-fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], head: &mut Headers<'_>) {
+    let w = &mut head.0;
     w.text(write::SWITCHING);
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
@@ -112,11 +129,16 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    w.headers(headers, None);
+    head.all(headers, None);
 }
 
 #[inline(never)]
+<<<<<<< ours
 fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>) {
+=======
+fn refusal(status: u16, headers: &[(&str, &str)], head: &mut Headers<'_>) {
+    let w = &mut head.0;
+>>>>>>> theirs
     w.status(status);
     w.text(" \r\nConnection: close\r\nContent-Length: 0");
     if status == 426 {
@@ -129,11 +151,16 @@ fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>
             w.text(", HEAD");
         }
     }
-    w.headers(headers, None);
+    head.all(headers, None);
 }
 
 #[inline(never)]
+<<<<<<< ours
 fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
+=======
+fn page_head(page: &Page<'_>, close: bool, head: &mut Headers<'_>) {
+    let w = &mut head.0;
+>>>>>>> theirs
     w.status(page.status);
     w.text(" ");
     if asked & bit(CLOSE) != 0 || page.close {
@@ -147,5 +174,5 @@ fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    w.headers(page.headers, None);
+    head.all(page.headers, None);
 }

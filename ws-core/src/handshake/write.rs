@@ -1,7 +1,7 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::{MoreHeaders, RequestError};
+use super::request::{Headers, MoreHeaders, RequestError};
 use super::texts::is_owned;
 use core::num::NonZero;
 use core::slice::IterMut;
@@ -55,6 +55,19 @@ impl Place {
             len: same as u8,
             rule,
         }
+    }
+}
+
+impl Headers<'_> {
+    /// The application's headers, and the end of the head.
+    pub(super) fn all(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
+        for (name, value) in headers {
+            self.add(name, value);
+        }
+        if let Some(more) = more {
+            more(self);
+        }
+        self.0.put(END, b"");
     }
 }
 
@@ -143,20 +156,12 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// The application's headers, and the end of the head.
-    pub(super) fn headers(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
-        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| {
-            self.check(!is_owned(name), RequestError::OwnedHeader);
-            self.put(NAME, name.as_bytes());
-            self.put(VALUE, value.as_bytes());
-        };
-        for (name, value) in headers {
-            each(name, value);
-        }
-        if let Some(more) = more {
-            more(each);
-        }
-        self.put(END, b"");
+    /// A header of the application's.
+    #[inline(always)]
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        self.check(!is_owned(name), RequestError::OwnedHeader);
+        self.put(NAME, name.as_bytes());
+        self.put(VALUE, value.as_bytes());
     }
 
     /// A status line but for the reason phrase, which is empty, and the space in front of it, which
@@ -272,7 +277,7 @@ pub(super) fn kind(byte: u8) -> u8 {
 
 // What may stand somewhere: a bit for each kind, and the error where another one does.
 const HOSTS: u16 = IN_HOST | RequestError::Host as u16;
-const TARGETS: u16 = IN_ORIGIN | EMPTY | RequestError::Target as u16;
+const TARGETS: u16 = IN_ORIGIN & !(1 << TOKEN) | EMPTY | RequestError::Target as u16;
 const ORIGINS: u16 = IN_ORIGIN | RequestError::Origin as u16;
 const PROTOCOLS: u16 = IN_TOKEN | RequestError::Subprotocol as u16;
 const NAMES: u16 = IN_TOKEN | RequestError::HeaderName as u16;

@@ -269,7 +269,7 @@ struct Hash<'a, S, P> {
 }
 
 impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
         self.platform.sha1(parts)
     }
 }
