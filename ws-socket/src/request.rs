@@ -1,6 +1,6 @@
 //! What a client asks for: Zephyr's `struct websocket_request`.
 
-use ws_core::handshake::{HeadPart, Host, MoreHeaders, Request};
+use ws_core::handshake::{HeadPart, Host, HeaderSource, Request};
 
 use crate::WebSocketId;
 
@@ -55,18 +55,11 @@ impl<'r, 'buf> WebSocketRequest<'r, 'buf> {
 
     /// Headers to send besides those of the handshake, as (name, value).
     #[must_use]
-    pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
-        self.handshake.headers = headers;
+    pub const fn headers(mut self, headers: &'r dyn HeaderSource) -> Self {
+        self.handshake.headers = Some(headers);
         self
     }
 
-    /// A function that yields headers to send, name and value, to the function it is given. It
-    /// runs several times and must yield the same each time.
-    #[must_use]
-    pub const fn header_callback(mut self, callback: MoreHeaders<'r>) -> Self {
-        self.handshake.more_headers = Some(callback);
-        self
-    }
 
     /// The subprotocols to offer, at most 16, the preferred first (RFC 6455 section 1.9).
     #[must_use]

@@ -23,7 +23,27 @@ impl<'a> Host<'a> {
 
 /// A function that hands header after header, name and value, to the function it gets. `Sync`, so
 /// that what keeps a request may go from one task to another.
-pub type MoreHeaders<'a> = &'a (dyn Fn(&mut Headers<'_>) + Sync);
+pub trait HeaderSource: Sync {
+    /// Adds each; the same ones each time.
+    fn write(&self, headers: &mut Headers<'_>);
+}
+
+impl<F: Fn(&mut Headers<'_>) + Sync> HeaderSource for F {
+    fn write(&self, headers: &mut Headers<'_>) {
+        self(headers);
+    }
+}
+
+/// A list of names and values.
+pub struct List<'a>(pub &'a [(&'a str, &'a str)]);
+
+impl HeaderSource for List<'_> {
+    fn write(&self, headers: &mut Headers<'_>) {
+        for (name, value) in self.0 {
+            headers.add(name, value);
+        }
+    }
+}
 
 /// Where headers are written.
 #[repr(transparent)]
@@ -50,10 +70,7 @@ pub struct Request<'a> {
     /// The subprotocols to offer, in order of preference, at most 16, each a different token.
     pub subprotocols: &'a [&'a str],
     /// More headers.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// Still more headers: a function that hands each to the function it gets. It is called many
-    /// times and must hand out the same each time.
-    pub more_headers: Option<MoreHeaders<'a>>,
+    pub headers: Option<&'a dyn HeaderSource>,
 }
 
 impl core::fmt::Debug for Request<'_> {
@@ -63,7 +80,6 @@ impl core::fmt::Debug for Request<'_> {
             .field("target", &self.target)
             .field("origin", &self.origin)
             .field("subprotocols", &self.subprotocols)
-            .field("headers", &self.headers)
             .finish_non_exhaustive()
     }
 }
@@ -110,8 +126,7 @@ impl<'a> Request<'a> {
             target,
             origin: None,
             subprotocols: &[],
-            headers: &[],
-            more_headers: None,
+            headers: None,
         }
     }
 
@@ -162,7 +177,10 @@ impl<'a> Request<'a> {
             RequestError::TooManySubprotocols,
         );
         w.subprotocols(self.subprotocols);
-        headers.all(self.headers, self.more_headers);
+        if let Some(source) = self.headers {
+            source.write(headers);
+        }
+        headers.0.put(write::END, b"");
     }
 }
 

@@ -129,7 +129,7 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], h
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    head.all(headers, None);
+    head.all(headers);
 }
 
 #[inline(never)]
@@ -151,7 +151,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], head: &mut Headers<'_>) {
             w.text(", HEAD");
         }
     }
-    head.all(headers, None);
+    head.all(headers);
 }
 
 #[inline(never)]
@@ -174,5 +174,5 @@ fn page_head(page: &Page<'_>, close: bool, head: &mut Headers<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    head.all(page.headers, None);
+    head.all(page.headers);
 }

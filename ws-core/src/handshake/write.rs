@@ -1,7 +1,7 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::{Headers, MoreHeaders, RequestError};
+use super::request::{Headers, RequestError};
 use super::texts::is_owned;
 use core::num::NonZero;
 use core::slice::IterMut;
@@ -35,7 +35,7 @@ pub(super) const PROTOCOL: Place = Place::behind("\r\nSec-WebSocket-Protocol: ",
 const ANOTHER: Place = Place::behind(", ", PROTOCOLS);
 const NAME: Place = Place::behind("\r\n", NAMES);
 const VALUE: Place = Place::behind(": ", VALUES);
-const END: Place = Place::behind("\r\n\r\n", OURS);
+pub(super) const END: Place = Place::behind("\r\n\r\n", OURS);
 
 impl Place {
     /// Behind `before`, which is somewhere in [`TEXT`].
@@ -60,12 +60,9 @@ impl Place {
 
 impl Headers<'_> {
     /// The application's headers, and the end of the head.
-    pub(super) fn all(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
+    pub(super) fn all(&mut self, headers: &[(&str, &str)]) {
         for (name, value) in headers {
             self.add(name, value);
-        }
-        if let Some(more) = more {
-            more(self);
         }
         self.0.put(END, b"");
     }
