@@ -284,4 +284,4 @@ pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else {
 
 /// The same on the stack of a blocking call, for what of a client goes out masked: small frames
 /// still go out whole. Where more of the lent buffer is free, frames are written from there.
-pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };
+pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 16 };

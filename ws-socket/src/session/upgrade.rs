@@ -21,10 +21,12 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         socket: &mut S::TcpSocket,
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
+        lent: &mut [u8],
     ) -> Option<Stop> {
-        let mut scratch = [0; STACK_SCRATCH];
+        let mut small = [0; STACK_SCRATCH];
+        let scratch = if lent.len() > STACK_SCRATCH { lent } else { &mut small };
         loop {
-            let count = handshake.fill(request, &mut scratch);
+            let count = handshake.fill(request, scratch);
             let bytes = scratch.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return None;
@@ -177,7 +179,7 @@ impl<'buf, T> Entry<'buf, T> {
         else {
             return Err(Stop::NotConnected.into());
         };
-        if let Some(stop) = context.write_request(socket, handshake, request) {
+        if let Some(stop) = context.write_request(socket, handshake, request, self.lent) {
             return Err(stop.into());
         }
         let mut scratch = [0; SCRATCH];
