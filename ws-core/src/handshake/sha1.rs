@@ -43,7 +43,7 @@ pub(super) fn sha1(key: &[u8; 24]) -> [u8; 20] {
     hash.window[15] = 60 * 8;
     hash.block();
     let mut digest = [0; 20];
-    for (four, word) in digest.as_chunks_mut().0.iter_mut().zip(hash.chain) {
+    for (four, word) in digest.as_chunks_mut().0.iter_mut().zip(&hash.chain) {
         *four = word.to_be_bytes();
     }
     digest
