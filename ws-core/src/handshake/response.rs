@@ -68,15 +68,9 @@ impl Response<'_> {
         {
             return Err(ResponseError::Status);
         }
-<<<<<<< ours
-        let mut writer = Writer::new(0, &mut []);
-        self.write(&[], 0, &mut writer);
-        match writer.fault() {
-=======
         let mut writer = Headers(Writer::new(0, &mut []));
-        self.write(&[], false, &mut writer);
+        self.write(&[], 0, &mut writer);
         match writer.0.fault() {
->>>>>>> theirs
             None => Ok(()),
             Some(RequestError::Subprotocol) => Err(ResponseError::Subprotocol),
             Some(RequestError::HeaderName) => Err(ResponseError::HeaderName),
@@ -90,24 +84,14 @@ impl Response<'_> {
     #[inline]
     pub(super) fn fill(&self, accept: &[u8], asked: u16, position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
-<<<<<<< ours
-        let mut writer = Writer::new(position, out);
-        self.write(accept, asked, &mut writer);
-        room - writer.free()
-=======
         let mut writer = Headers(Writer::new(position, out));
-        self.write(accept, close, &mut writer);
+        self.write(accept, asked, &mut writer);
         room - writer.0.free()
->>>>>>> theirs
     }
 
     /// Each kind has a function of its own, so that who never gives a page has no code for one.
     #[inline(always)]
-<<<<<<< ours
-    fn write(&self, accept: &[u8], asked: u16, w: &mut Writer<'_>) {
-=======
-    fn write(&self, accept: &[u8], close: bool, w: &mut Headers<'_>) {
->>>>>>> theirs
+    fn write(&self, accept: &[u8], asked: u16, w: &mut Headers<'_>) {
         match *self {
             Self::Upgrade {
                 subprotocol,
@@ -133,12 +117,8 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], h
 }
 
 #[inline(never)]
-<<<<<<< ours
-fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>) {
-=======
-fn refusal(status: u16, headers: &[(&str, &str)], head: &mut Headers<'_>) {
+fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, head: &mut Headers<'_>) {
     let w = &mut head.0;
->>>>>>> theirs
     w.status(status);
     w.text(" \r\nConnection: close\r\nContent-Length: 0");
     if status == 426 {
@@ -155,12 +135,8 @@ fn refusal(status: u16, headers: &[(&str, &str)], head: &mut Headers<'_>) {
 }
 
 #[inline(never)]
-<<<<<<< ours
-fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
-=======
-fn page_head(page: &Page<'_>, close: bool, head: &mut Headers<'_>) {
+fn page_head(page: &Page<'_>, asked: u16, head: &mut Headers<'_>) {
     let w = &mut head.0;
->>>>>>> theirs
     w.status(page.status);
     w.text(" ");
     if asked & bit(CLOSE) != 0 || page.close {
