@@ -1,5 +1,6 @@
 //! `-v`: log lines on standard error.
 
+use crate::output;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::sync::OnceLock;
 use std::time::Instant;
@@ -33,7 +34,7 @@ impl Log for Stderr {
         }
         let since = self.started.get_or_init(Instant::now).elapsed();
         let (level, text) = (record.level(), record.args());
-        eprintln!("[{:8.3} {level:5}] {text}", since.as_secs_f64());
+        output::error_line(&format!("[{:8.3} {level:5}] {text}", since.as_secs_f64()));
     }
 
     fn flush(&self) {}
