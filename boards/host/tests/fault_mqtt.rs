@@ -113,7 +113,7 @@ fn a_broker_that_wants_no_keepalive_gets_none() {
 #[test]
 fn a_broker_that_is_silent_in_the_middle_of_a_packet_is_pinged_and_given_up() {
     let packet = publish(0, "t", None, &[b'x'; 100]);
-    for length in [0, 1, 2, 3, 50, packet.len() - 1] {
+    for length in [1, 2, 50, packet.len() - 1] {
         let part = packet[..length].to_vec();
         let (url, server) = broker(move |broker| {
             broker.welcome();

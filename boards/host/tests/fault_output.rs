@@ -192,6 +192,8 @@ fn a_server_whose_standard_error_takes_nothing_serves_and_ends_in_order() {
             let mut client = upgraded(port);
             echoes(&mut client, 3_000);
             terminate(&child);
+            // It answers no Close: that it has gone is as good.
+            drop(client);
             let (status, _) = ends(child);
             assert_eq!(status.code(), Some(0), "{fault:?} {asynch}");
             let printed = reader.join().unwrap();
@@ -219,6 +221,8 @@ fn a_server_whose_standard_output_is_not_read_serves_and_ends_in_order() {
                 std::thread::sleep(Duration::from_millis(300));
                 echoes(&mut client, 100);
                 terminate(&child);
+                // It answers no Close: that it has gone is as good.
+                drop(client);
                 assert_eq!(ends(child).0.code(), Some(0));
                 let printed = reader.join().unwrap();
                 let lines = printed.lines().map(|line| {
@@ -233,6 +237,8 @@ fn a_server_whose_standard_output_is_not_read_serves_and_ends_in_order() {
                 assert!(printed.contains("\"dropped\""));
             } else {
                 terminate(&child);
+                // It answers no Close: that it has gone is as good.
+                drop(client);
                 let (status, mut child) = ends(child);
                 assert_eq!(status.code(), Some(0), "{asynch}");
                 let said = text(child.stderr.take());
@@ -253,6 +259,8 @@ fn a_server_whose_standard_output_is_full_from_the_beginning_serves() {
             let mut client = upgraded(port);
             echoes(&mut client, 2_000);
             terminate(&child);
+            // It answers no Close: that it has gone is as good.
+            drop(client);
             assert_eq!(ends(child).0.code(), Some(0), "{fault:?} {asynch}");
             drop(keeps);
         }

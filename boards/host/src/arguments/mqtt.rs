@@ -25,13 +25,13 @@ Usage: ws mqtt sub URL TOPIC... [OPTIONS]
 
 sub prints each message's payload and a line feed; pub ends when its messages
 have left, or with --qos 1 and 2 when the broker has confirmed them. SIGINT or
-SIGTERM ends the session with a DISCONNECT; a second one ends the program at once.
+SIGTERM ends the session with a DISCONNECT; a second one ends it at once.
 
-No message is dropped: while standard output is not read, sub receives nothing and
-the broker has to wait; pings and signals go on. After a signal, what standard
-output does not take is lost and counted (exit code 1). A terminal gets control
-characters escaped, pipes and files get all as it is. Lines on standard error are
-dropped and counted beyond 1 MiB that is not read.
+No message is dropped: while standard output is not read, sub receives nothing,
+and the broker has to wait; pings and signals go on. After a signal, what
+standard output does not take is lost and counted (exit code 1). A terminal gets
+control characters escaped, pipes and files get all as it is. Lines on standard
+error are dropped and counted beyond 1 MiB that is not read.
 
   -q, --qos 0|1|2      the quality of service: pub's of the message, sub's the
                        highest to be sent (default 0)
@@ -58,12 +58,12 @@ Only sub:
 Only pub:
   -r, --retain         have the broker keep the message; an empty one has it
                        forget
-  -l, --lines          each line of standard input is a message, of 16 MiB at most
+  -l, --lines          each line of standard input is a message, up to 16 MiB
 
 Exit code: 0 done, 1 input or output failed, 2 wrong arguments, 3 not connected
 or lost, 4 the broker broke the protocol, 5 timeout, 6 refused by the broker: the
-session (user, password, id), a subscription or a message, 27 -W is over. Ended by
-a signal: 0, or 1 where a message was not out or not confirmed.
+session (user, password, id), a subscription or a message, 27 -W is over. After a
+signal: 0, or 1 where a message was not out or not confirmed.
 ";
 
 /// What `ws mqtt` was asked for.
