@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use broker::{Broker, broker, drained, idle, publish};
 use common::{Run, finish, start, ws};
 use rustix::process::{Pid, Signal, kill_process};
+use servers::PATIENCE;
 use ws_socket::{Opcode, Timeout};
 
 const PING: &[u8] = b"\xc0\0";
@@ -113,12 +114,24 @@ fn a_broker_that_wants_no_keepalive_gets_none() {
 #[test]
 fn a_broker_that_is_silent_in_the_middle_of_a_packet_is_pinged_and_given_up() {
     let packet = publish(0, "t", None, &[b'x'; 100]);
-    for length in [1, 2, 50, packet.len() - 1] {
-        let part = packet[..length].to_vec();
+    // Of the packet only, or of its WebSocket frame too.
+    for (length, of_frame) in [
+        (1, false),
+        (50, false),
+        (packet.len() - 1, false),
+        (50, true),
+    ] {
+        let (part, rest) = (packet[..length].to_vec(), packet.len() - length);
         let (url, server) = broker(move |broker| {
             broker.welcome();
             broker.grant("t", 0);
-            if !part.is_empty() {
+            if of_frame {
+                let (table, ws) = (&mut broker.table, broker.ws);
+                let binary = Opcode::Binary;
+                let rest = part.len() + rest;
+                let sent = table.send_part(ws, &part, rest, binary, false, true, PATIENCE);
+                assert_eq!(sent.unwrap(), part.len());
+            } else {
                 broker.say(&part);
             }
             broker.expect(PING);
@@ -128,7 +141,7 @@ fn a_broker_that_is_silent_in_the_middle_of_a_packet_is_pinged_and_given_up() {
         let run = idle(&["mqtt", "sub", &url, "t", "-k1", "--json"]);
         assert_lost(&run);
         let took = began.elapsed();
-        assert!(took < Duration::from_secs(4), "{length}: {took:?}");
+        assert!(took < Duration::from_secs(5), "{length}: {took:?}");
         server.join().unwrap();
     }
 }
