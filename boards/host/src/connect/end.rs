@@ -51,6 +51,7 @@ impl<E: Debug> From<ReceiveError<E>> for End {
             ReceiveError::Handle(_)
             | ReceiveError::Timeout
             | ReceiveError::FrameOpen
+            | ReceiveError::EmptyBuffer
             | ReceiveError::NotConnected => Self::Internal(error.to_string()),
         }
     }
