@@ -1,0 +1,206 @@
+//! Attacks on `ws` by hostile peers and broken pipes: what others feel of them, and how it ends.
+
+mod attacks;
+mod field;
+mod figures;
+mod peer;
+mod random;
+mod serve;
+mod target;
+
+use crate::interop::{self, Driver};
+use crate::report::{Table, Verdict, skipped};
+use crate::{Result, load, shell};
+use serve::Play;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// For the help text.
+pub(crate) const OPTIONS: &str = "[--driver blocking|async] [--only NAME]... [--list] [--seconds N] \
+     [--soak MINUTES] [--seed N] [--require] [--release] [--ws PATH]";
+
+/// Open files for the attacks with the most connections.
+const FILES: usize = 12_000;
+/// What takes no time of others is done so many at a time.
+const LANES: usize = 3;
+
+struct Options {
+    drivers: Vec<Driver>,
+    only: Vec<String>,
+    list: bool,
+    seconds: Duration,
+    soak: Option<u64>,
+    seed: u64,
+    require: bool,
+    release: bool,
+    ws: Option<PathBuf>,
+}
+
+/// `cargo xtask attack`.
+pub(crate) fn run(args: &[String]) -> Result {
+    let options = parse(args)?;
+    let chosen = chosen(&options.only)?;
+    if options.list {
+        let width = chosen.iter().map(|it| it.name.len()).max().unwrap_or(0);
+        for attack in chosen {
+            println!("{:width$}  {}", attack.name, attack.about);
+        }
+        return Ok(());
+    }
+    if let Err(why) = able() {
+        return skipped(&why, options.require);
+    }
+    let ws = match &options.ws {
+        Some(path) => path.clone(),
+        None => shell::build_ws(options.release)?,
+    };
+    let named = |driver: &Driver, name| driver.named(name);
+    let names = options.drivers.iter();
+    let names = names.flat_map(|driver| chosen.iter().map(move |it| named(driver, it.name)));
+    let names: Vec<String> = names.collect();
+    println!(
+        "median / worst; --seed {} plays the same again",
+        options.seed
+    );
+    let mut table = Table::new(names.iter().map(String::as_str));
+    for &driver in &options.drivers {
+        let how = Play {
+            ws: &ws,
+            driver,
+            seconds: options.seconds,
+            seed: options.seed,
+        };
+        println!("{driver:?}: SIGTERM amid each attack, {LANES} at a time");
+        let ends = lanes(chosen.len(), |index| {
+            let attack = chosen.get(index).ok_or("no such attack")?;
+            serve::end(&how, attack)
+        });
+        for (attack, end) in chosen.iter().zip(ends) {
+            let began = Instant::now();
+            let played = serve::play(&how, attack).and_then(|mut figures| {
+                (figures.ended, figures.exit) = end?;
+                Ok(figures)
+            });
+            let (figures, problems) = match played {
+                Ok(figures) => (figures.to_string(), figures.problems()),
+                Err(why) => (String::new(), vec![why]),
+            };
+            let name = driver.named(attack.name);
+            table.measured(&name, began.elapsed(), &figures, verdict(problems));
+        }
+    }
+    table.finish(options.require)
+}
+
+/// Does things beside each other, [`LANES`] at a time.
+fn lanes<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Vec<Result<T>> {
+    let next = AtomicUsize::new(0);
+    let lane = || {
+        let mut done = Vec::new();
+        loop {
+            let index = next.fetch_add(1, Ordering::Relaxed);
+            if index >= count {
+                return done;
+            }
+            done.push((index, work(index)));
+        }
+    };
+    let mut done: Vec<_> = std::thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(&lane)).collect();
+        let done = lanes
+            .into_iter()
+            .flat_map(|it| it.join().unwrap_or_default());
+        done.collect()
+    });
+    done.sort_by_key(|(index, _)| *index);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
+fn verdict(problems: Vec<String>) -> Verdict {
+    if problems.is_empty() {
+        Verdict::Pass
+    } else {
+        Verdict::Fail(problems.join("\n"))
+    }
+}
+
+/// Can it be played here?
+fn able() -> Result {
+    if !cfg!(target_os = "linux") {
+        return Err("the measurements are read from Linux's /proc".to_owned());
+    }
+    let files = load::raise_file_limit().unwrap_or(usize::MAX);
+    if files < FILES {
+        return Err(format!(
+            "only {files} files may be open; run: ulimit -n {FILES}"
+        ));
+    }
+    Ok(())
+}
+
+fn chosen(only: &[String]) -> Result<Vec<&'static attacks::Attack>> {
+    let known = |name: &str| attacks::ATTACKS.iter().any(|it| it.name == name);
+    if let Some(name) = only.iter().find(|name| !known(name)) {
+        return Err(format!(
+            "no attack `{name}`; `cargo xtask attack --list` lists them"
+        ));
+    }
+    let wanted = |name: &str| only.is_empty() || only.iter().any(|it| it == name);
+    Ok(attacks::ATTACKS
+        .iter()
+        .filter(|it| wanted(it.name))
+        .collect())
+}
+
+fn parse(args: &[String]) -> Result<Options> {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let mut options = Options {
+        drivers: vec![Driver::Blocking, Driver::Async],
+        only: Vec::new(),
+        list: false,
+        seconds: Duration::from_secs(1),
+        soak: None,
+        seed: now.map_or(0, |now| u64::from(now.subsec_nanos())),
+        require: false,
+        release: false,
+        ws: None,
+    };
+    let mut args = args.iter();
+    while let Some(arg) = args.next() {
+        let mut value = || args.next().ok_or_else(|| format!("`{arg}` needs a value"));
+        match arg.as_str() {
+            "--driver" => options.drivers = vec![driver(value()?)?],
+            "--only" => options.only.push(value()?.clone()),
+            "--list" => options.list = true,
+            "--seconds" => options.seconds = seconds(value()?)?,
+            "--soak" => options.soak = Some(number(value()?)?),
+            "--seed" => options.seed = number(value()?)?,
+            "--require" => options.require = true,
+            "--release" => options.release = true,
+            "--ws" => options.ws = Some(interop::found(value()?)?),
+            _ => return Err(format!("no option `{arg}`; there is {OPTIONS}")),
+        }
+    }
+    Ok(options)
+}
+
+fn driver(name: &str) -> Result<Driver> {
+    match name {
+        "blocking" => Ok(Driver::Blocking),
+        "async" => Ok(Driver::Async),
+        _ => Err(format!(
+            "--driver {name}: there is blocking and async; both without it"
+        )),
+    }
+}
+
+fn number(text: &str) -> Result<u64> {
+    text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn seconds(text: &str) -> Result<Duration> {
+    let seconds: Option<f64> = text.parse().ok().filter(|it| (0.1..3_600.0).contains(it));
+    let seconds = seconds.ok_or_else(|| format!("--seconds {text}: 0.1 to 3600 are possible"))?;
+    Ok(Duration::from_secs_f64(seconds))
+}
