@@ -1,6 +1,8 @@
 //! Attacks on `ws` by hostile peers and broken pipes: what others feel of them, and how it ends.
 
 mod attacks;
+mod client_attacks;
+mod clients;
 mod field;
 mod figures;
 mod peer;
@@ -11,6 +13,9 @@ mod target;
 use crate::interop::{self, Driver};
 use crate::report::{Table, Verdict, skipped};
 use crate::{Result, load, shell};
+use attacks::{ATTACKS, Attack};
+use client_attacks::{CLIENT_ATTACKS, ClientAttack};
+use clients::Client;
 use serve::Play;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -40,12 +45,9 @@ struct Options {
 /// `cargo xtask attack`.
 pub(crate) fn run(args: &[String]) -> Result {
     let options = parse(args)?;
-    let chosen = chosen(&options.only)?;
+    let chosen = Chosen::new(&options.only)?;
     if options.list {
-        let width = chosen.iter().map(|it| it.name.len()).max().unwrap_or(0);
-        for attack in chosen {
-            println!("{:width$}  {}", attack.name, attack.about);
-        }
+        chosen.list();
         return Ok(());
     }
     if let Err(why) = able() {
@@ -55,14 +57,8 @@ pub(crate) fn run(args: &[String]) -> Result {
         Some(path) => path.clone(),
         None => shell::build_ws(options.release)?,
     };
-    let named = |driver: &Driver, name| driver.named(name);
-    let names = options.drivers.iter();
-    let names = names.flat_map(|driver| chosen.iter().map(move |it| named(driver, it.name)));
-    let names: Vec<String> = names.collect();
-    println!(
-        "median / worst; --seed {} plays the same again",
-        options.seed
-    );
+    println!("--seed {} plays the same again", options.seed);
+    let names = chosen.names(&options.drivers);
     let mut table = Table::new(names.iter().map(String::as_str));
     for &driver in &options.drivers {
         let how = Play {
@@ -71,14 +67,102 @@ pub(crate) fn run(args: &[String]) -> Result {
             seconds: options.seconds,
             seed: options.seed,
         };
-        println!("{driver:?}: SIGTERM amid each attack, {LANES} at a time");
-        let ends = lanes(chosen.len(), |index| {
-            let attack = chosen.get(index).ok_or("no such attack")?;
-            serve::end(&how, attack)
+        chosen.on_clients(&how, &mut table);
+        chosen.on_servers(&how, &mut table);
+    }
+    table.finish(options.require)
+}
+
+/// The attacks that are to be played.
+struct Chosen {
+    servers: Vec<&'static Attack>,
+    clients: Vec<&'static ClientAttack>,
+}
+
+impl Chosen {
+    fn new(only: &[String]) -> Result<Self> {
+        let known = |name: &str| {
+            let clients = CLIENT_ATTACKS.iter();
+            ATTACKS.iter().any(|it| it.name == name)
+                || clients
+                    .map(|it| clients::named(it.name))
+                    .any(|it| it == name)
+        };
+        if let Some(name) = only.iter().find(|name| !known(name)) {
+            return Err(format!(
+                "no attack `{name}`; `cargo xtask attack --list` lists them"
+            ));
+        }
+        let wanted = |name: &str| only.is_empty() || only.iter().any(|it| it == name);
+        let servers = ATTACKS.iter().filter(|it| wanted(it.name));
+        let clients = CLIENT_ATTACKS.iter();
+        let clients = clients.filter(|it| wanted(&clients::named(it.name)));
+        Ok(Self {
+            servers: servers.collect(),
+            clients: clients.collect(),
+        })
+    }
+
+    fn list(&self) {
+        let servers = self.servers.iter();
+        let servers = servers.map(|it| (it.name.to_owned(), it.about));
+        let clients = self.clients.iter();
+        let clients = clients.map(|it| (clients::named(it.name), it.about));
+        for (name, about) in servers.chain(clients) {
+            println!("{name:28}  {about}");
+        }
+    }
+
+    /// What the rows are called.
+    fn names(&self, drivers: &[Driver]) -> Vec<String> {
+        let mut names = Vec::new();
+        for &driver in drivers {
+            let clients = self.on(driver).into_iter();
+            names.extend(clients.map(|(client, attack)| client.named(attack.name)));
+            names.extend(self.servers.iter().map(|it| driver.named(it.name)));
+        }
+        names
+    }
+
+    /// The attacks on clients, with whom they are played.
+    fn on(&self, driver: Driver) -> Vec<(Client, &'static ClientAttack)> {
+        let clients = Client::of(driver).iter().flat_map(|client| {
+            let attacks = self.clients.iter().copied();
+            let attacks = attacks.filter(|attack| client.suffers(attack));
+            attacks.map(|attack| (*client, attack))
         });
-        for (attack, end) in chosen.iter().zip(ends) {
+        clients.collect()
+    }
+
+    /// What takes no time of others is played beside each other.
+    fn on_clients(&self, how: &Play<'_>, table: &mut Table) {
+        let clients = self.on(how.driver);
+        let played = lanes(clients.len(), |index| {
             let began = Instant::now();
-            let played = serve::play(&how, attack).and_then(|mut figures| {
+            let (client, attack) = clients.get(index).ok_or("no such attack")?;
+            let outcome = clients::play(how.ws, *client, attack);
+            Ok((outcome, began.elapsed()))
+        });
+        for ((client, attack), played) in clients.iter().zip(played) {
+            let (outcome, took) = played.unwrap_or_else(|why| (Err(why), Duration::ZERO));
+            let (figures, problems) = match outcome {
+                Ok(outcome) => (outcome.to_string(), outcome.problems),
+                Err(why) => (String::new(), vec![why]),
+            };
+            let name = client.named(attack.name);
+            table.measured(&name, took, &figures, verdict(problems));
+        }
+    }
+
+    fn on_servers(&self, how: &Play<'_>, table: &mut Table) {
+        let attacks = &self.servers;
+        let ends = lanes(attacks.len(), |index| {
+            let attack = attacks.get(index).ok_or("no such attack")?;
+            serve::end(how, attack)
+        });
+        for (attack, end) in attacks.iter().zip(ends) {
+            let began = Instant::now();
+            let played = serve::play(how, attack).and_then(|mut figures| {
                 (figures.ended, figures.exit) = end?;
                 Ok(figures)
             });
@@ -86,11 +170,10 @@ pub(crate) fn run(args: &[String]) -> Result {
                 Ok(figures) => (figures.to_string(), figures.problems()),
                 Err(why) => (String::new(), vec![why]),
             };
-            let name = driver.named(attack.name);
+            let name = how.driver.named(attack.name);
             table.measured(&name, began.elapsed(), &figures, verdict(problems));
         }
     }
-    table.finish(options.require)
 }
 
 /// Does things beside each other, [`LANES`] at a time.
@@ -137,20 +220,6 @@ fn able() -> Result {
         ));
     }
     Ok(())
-}
-
-fn chosen(only: &[String]) -> Result<Vec<&'static attacks::Attack>> {
-    let known = |name: &str| attacks::ATTACKS.iter().any(|it| it.name == name);
-    if let Some(name) = only.iter().find(|name| !known(name)) {
-        return Err(format!(
-            "no attack `{name}`; `cargo xtask attack --list` lists them"
-        ));
-    }
-    let wanted = |name: &str| only.is_empty() || only.iter().any(|it| it == name);
-    Ok(attacks::ATTACKS
-        .iter()
-        .filter(|it| wanted(it.name))
-        .collect())
 }
 
 fn parse(args: &[String]) -> Result<Options> {

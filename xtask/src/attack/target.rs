@@ -40,6 +40,13 @@ impl Pipes {
         }
     }
 
+    pub(super) fn stdout(self) -> Stdio {
+        match self {
+            Self::StdoutStops | Self::StdoutCloses => Stdio::piped(),
+            Self::Read | Self::StderrStops | Self::StderrCloses => Stdio::null(),
+        }
+    }
+
     pub(super) fn stderr(self) -> Stdio {
         match self {
             Self::StderrStops | Self::StderrCloses => Stdio::piped(),
