@@ -23,6 +23,8 @@ pub(super) enum Clients {
 /// What must come of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Expect {
+    /// It ends by itself, in order, without waiting for anything.
+    EndsAtOnce,
     /// It ends by itself, in order.
     Ends,
     /// It goes on, or ends in order; SIGTERM ends it.
@@ -49,6 +51,8 @@ pub(super) struct ClientAttack {
     pub(super) input: Input,
     pub(super) pipes: Pipes,
     pub(super) expect: Expect,
+    /// How often it is played: what hits a moment misses it too.
+    pub(super) times: u64,
     /// What the server does with a connection.
     pub(super) play: fn(&mut TcpStream, &Scene) -> std::io::Result<()>,
 }
@@ -63,6 +67,7 @@ const fn attack(name: &'static str, about: &'static str, play: Play) -> ClientAt
         input: Input::Silent,
         pipes: Pipes::Read,
         expect: Expect::Ends,
+        times: 1,
         play,
     }
 }
@@ -143,12 +148,21 @@ pub(super) const CLIENT_ATTACKS: &[ClientAttack] = &[
             Ok(())
         },
     ),
-    attack("close-reset", "Close (1000) and a reset", |stream, _| {
-        peer::accept(stream, WITHIN)?;
-        stream.write_all(&frame(FIN | CLOSE, &[3, 0xe8], false))?;
-        peer::reset(stream.try_clone()?);
-        Ok(())
-    }),
+    ClientAttack {
+        expect: Expect::EndsAtOnce,
+        times: 8,
+        ..attack(
+            "close-reset",
+            "Close (1000) and a reset, sooner or later",
+            |stream, scene| {
+                peer::accept(stream, WITHIN)?;
+                stream.write_all(&frame(FIN | CLOSE, &[3, 0xe8], false))?;
+                std::thread::sleep(Duration::from_micros(50 * scene.turn));
+                peer::reset(stream.try_clone()?);
+                Ok(())
+            },
+        )
+    },
     attack(
         "bad-frame-flood",
         "a reserved opcode, then zeros",
@@ -158,18 +172,26 @@ pub(super) const CLIENT_ATTACKS: &[ClientAttack] = &[
             scene.flood(stream, &[0])
         },
     ),
-    attack("open-reset", "101 and a reset", |stream, _| {
-        peer::accept(stream, WITHIN)?;
-        peer::reset(stream.try_clone()?);
-        Ok(())
-    }),
-    attack("reset-in-frame", "half a frame and a reset", |stream, _| {
-        peer::accept(stream, WITHIN)?;
-        let message = frame(FIN | BINARY, &[7; 3_000], false);
-        stream.write_all(message.get(..1_000).unwrap_or_default())?;
-        peer::reset(stream.try_clone()?);
-        Ok(())
-    }),
+    ClientAttack {
+        expect: Expect::EndsAtOnce,
+        times: 8,
+        ..attack("open-reset", "101 and a reset", |stream, _| {
+            peer::accept(stream, WITHIN)?;
+            peer::reset(stream.try_clone()?);
+            Ok(())
+        })
+    },
+    ClientAttack {
+        expect: Expect::EndsAtOnce,
+        times: 8,
+        ..attack("reset-in-frame", "half a frame and a reset", |stream, _| {
+            peer::accept(stream, WITHIN)?;
+            let message = frame(FIN | BINARY, &[7; 3_000], false);
+            stream.write_all(message.get(..1_000).unwrap_or_default())?;
+            peer::reset(stream.try_clone()?);
+            Ok(())
+        })
+    },
     ClientAttack {
         input: Input::Ends,
         ..attack(

@@ -18,7 +18,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// `--timeout` of the client, in milliseconds: it ends within [`ENDS_WITHIN`].
-const TIMEOUT: &str = "1000";
+const TIMEOUT: &str = "1500";
+/// Where there is nothing to wait for it ends within this.
+const AT_ONCE: Duration = Duration::from_secs(1);
 /// For what takes as long as there is work.
 const WORKS_WITHIN: Duration = Duration::from_secs(60);
 /// Without a signal it goes on so long.
@@ -58,7 +60,7 @@ impl Client {
         }
     }
 
-    fn command(self, ws: &Path, url: &str) -> Command {
+    pub(super) fn command(self, ws: &Path, url: &str) -> Command {
         let mut command = Command::new(ws);
         match self {
             Self::Connect(driver) => command.args(["connect", url]).args(driver.option()),
@@ -77,6 +79,8 @@ pub(super) fn named(attack: &str) -> String {
 /// What the server of an attack is played with.
 #[derive(Default)]
 pub(super) struct Scene {
+    /// It is played for the first time at 0.
+    pub(super) turn: u64,
     over: AtomicBool,
     begun: AtomicBool,
     /// Payload bytes that came, and their hash.
@@ -185,13 +189,26 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Plays one.
+/// Plays one, as often as it is to be played, up to the first that is wrong: that or the last.
 pub(super) fn play(ws: &Path, client: Client, attack: &ClientAttack) -> Result<Outcome> {
+    let mut outcome = once(ws, client, attack, 0)?;
+    for turn in 1..attack.times {
+        if outcome.problems.is_empty() {
+            outcome = once(ws, client, attack, turn)?;
+        }
+    }
+    Ok(outcome)
+}
+
+fn once(ws: &Path, client: Client, attack: &ClientAttack, turn: u64) -> Result<Outcome> {
     let failed = |error: io::Error| format!("{}: {error}", attack.name);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     listener.set_nonblocking(true).map_err(failed)?;
     let port = listener.local_addr().map_err(failed)?.port();
-    let scene = Scene::default();
+    let scene = Scene {
+        turn,
+        ..Scene::default()
+    };
     std::thread::scope(|scope| {
         let _over = Over(&scene.over);
         scope.spawn(|| serve(&listener, &scene, attack));
@@ -289,6 +306,7 @@ fn watch(process: &mut Running, attack: &ClientAttack) -> Result<Outcome> {
     let began = Instant::now();
     let within = match (attack.expect, attack.input) {
         (Expect::Holds, _) => HOLDS,
+        (Expect::EndsAtOnce, _) => AT_ONCE,
         (Expect::Ends, Input::Endless) => WORKS_WITHIN,
         (Expect::Ends, _) => ENDS_WITHIN,
     };
@@ -306,7 +324,7 @@ fn watch(process: &mut Running, attack: &ClientAttack) -> Result<Outcome> {
         problems.push(format!("it ended with {status}"));
     }
     if status.is_none() {
-        if attack.expect == Expect::Ends {
+        if attack.expect != Expect::Holds {
             problems.push(format!("it goes on for {} s", within.as_secs()));
         }
         match target::end(process)? {

@@ -8,7 +8,9 @@ mod figures;
 mod peer;
 mod random;
 mod serve;
+mod soak;
 mod target;
+mod traffic;
 
 use crate::interop::{self, Driver};
 use crate::report::{Table, Verdict, skipped};
@@ -17,7 +19,7 @@ use attacks::{ATTACKS, Attack};
 use client_attacks::{CLIENT_ATTACKS, ClientAttack};
 use clients::Client;
 use serve::Play;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -40,6 +42,19 @@ struct Options {
     require: bool,
     release: bool,
     ws: Option<PathBuf>,
+    /// This is the run in a network namespace that `--soak` starts.
+    lossy: bool,
+}
+
+impl Options {
+    const fn play<'a>(&self, ws: &'a Path, driver: Driver) -> Play<'a> {
+        Play {
+            ws,
+            driver,
+            seconds: self.seconds,
+            seed: self.seed,
+        }
+    }
 }
 
 /// `cargo xtask attack`.
@@ -58,17 +73,46 @@ pub(crate) fn run(args: &[String]) -> Result {
         None => shell::build_ws(options.release)?,
     };
     println!("--seed {} plays the same again", options.seed);
+    if let Some(minutes) = options.soak {
+        return soaks(&options, &ws, minutes);
+    }
     let names = chosen.names(&options.drivers);
     let mut table = Table::new(names.iter().map(String::as_str));
     for &driver in &options.drivers {
-        let how = Play {
-            ws: &ws,
-            driver,
-            seconds: options.seconds,
-            seed: options.seed,
-        };
+        let how = options.play(&ws, driver);
         chosen.on_clients(&how, &mut table);
         chosen.on_servers(&how, &mut table);
+    }
+    table.finish(options.require)
+}
+
+/// `--soak`: both drivers one after the other, each with loss beside it.
+fn soaks(options: &Options, ws: &Path, minutes: u64) -> Result {
+    let mut table = Table::new(["async-soak-with-loss"]);
+    if minutes < 2 && !options.lossy {
+        println!("SKIPPED: whether memory grows shows from --soak 2 on");
+    }
+    for &driver in &options.drivers {
+        let how = options.play(ws, driver);
+        let began = Instant::now();
+        let (soaked, lossy) = std::thread::scope(|scope| {
+            let lossy = scope.spawn(|| (!options.lossy).then(|| soak::with_loss(&how, minutes)));
+            let soaked = soak::soak(&how, minutes, options.lossy);
+            (soaked, lossy.join().unwrap_or_default())
+        });
+        let (figures, verdict) = match soaked {
+            Ok(soaked) => (soaked.figures, verdict(soaked.problems)),
+            Err(why) => (String::new(), Verdict::Fail(why)),
+        };
+        table.measured(&driver.named("soak"), began.elapsed(), &figures, verdict);
+        let (figures, verdict) = match lossy {
+            None => continue,
+            Some(Err(why)) => (String::new(), Verdict::Skip(why)),
+            Some(Ok(Err(why))) => (String::new(), Verdict::Fail(why)),
+            Some(Ok(Ok(said))) => (said, Verdict::Pass),
+        };
+        let name = driver.named("soak-with-loss");
+        table.measured(&name, began.elapsed(), &figures, verdict);
     }
     table.finish(options.require)
 }
@@ -190,7 +234,7 @@ fn lanes<T: Send>(count: usize, work: impl Fn(usize) -> Result<T> + Sync) -> Vec
         }
     };
     let mut done: Vec<_> = std::thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(&lane)).collect();
+        let lanes: Vec<_> = (0..LANES).map(|_| scope.spawn(lane)).collect();
         let done = lanes
             .into_iter()
             .flat_map(|it| it.join().unwrap_or_default());
@@ -234,6 +278,7 @@ fn parse(args: &[String]) -> Result<Options> {
         require: false,
         release: false,
         ws: None,
+        lossy: false,
     };
     let mut args = args.iter();
     while let Some(arg) = args.next() {
@@ -243,8 +288,9 @@ fn parse(args: &[String]) -> Result<Options> {
             "--only" => options.only.push(value()?.clone()),
             "--list" => options.list = true,
             "--seconds" => options.seconds = seconds(value()?)?,
-            "--soak" => options.soak = Some(number(value()?)?),
+            "--soak" => options.soak = Some(minutes(value()?)?),
             "--seed" => options.seed = number(value()?)?,
+            "--lossy" => options.lossy = true,
             "--require" => options.require = true,
             "--release" => options.release = true,
             "--ws" => options.ws = Some(interop::found(value()?)?),
@@ -266,6 +312,11 @@ fn driver(name: &str) -> Result<Driver> {
 
 fn number(text: &str) -> Result<u64> {
     text.parse().map_err(|_| format!("`{text}` is no number"))
+}
+
+fn minutes(text: &str) -> Result<u64> {
+    let minutes = text.parse().ok().filter(|it| (1..=1_440).contains(it));
+    minutes.ok_or_else(|| format!("--soak {text}: 1 to 1440 minutes are possible"))
 }
 
 fn seconds(text: &str) -> Result<Duration> {

@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_millis(300);
 /// Between two of the neighbour's messages.
 const BETWEEN: Duration = Duration::from_millis(3);
 /// An echo that takes longer is not waited for.
-const GIVEN_UP: Duration = Duration::from_secs(3);
+pub(super) const GIVEN_UP: Duration = Duration::from_secs(3);
 /// Between two newcomers.
 const NEWCOMERS: Duration = Duration::from_millis(150);
 /// By then an attack has begun, or it does not.
@@ -40,7 +40,7 @@ pub(super) type Ended = (Option<Duration>, Option<String>);
 
 /// Attacks, and asks the program to end amid it.
 pub(super) fn end(how: &Play<'_>, attack: &Attack) -> Result<Ended> {
-    let options = options(attack.options)?;
+    let options = options(attack.options, BIG, BIG_BYTES)?;
     let target = Target::start(how.ws, how.driver, &options, attack.pipes)?;
     target.break_pipes();
     let field = Field::new(target.port, how.seed);
@@ -62,7 +62,7 @@ pub(super) fn end(how: &Play<'_>, attack: &Attack) -> Result<Ended> {
 
 /// Plays one: what was measured. Of the end nothing is known yet.
 pub(super) fn play(how: &Play<'_>, attack: &Attack) -> Result<Figures> {
-    let options = options(attack.options)?;
+    let options = options(attack.options, BIG, BIG_BYTES)?;
     let mut target = Target::start(how.ws, how.driver, &options, attack.pipes)?;
     let neighbour = peer::open(target.port, GIVEN_UP);
     let mut neighbour = neighbour.map_err(|error| format!("the neighbour: {error}"))?;
@@ -107,7 +107,7 @@ fn attacked(
             field.begun(BEGINS_WITHIN);
             let until = Instant::now() + how.seconds;
             while Instant::now() < until && figures.unserved.is_empty() {
-                match newcomer(field.port, attack.full) {
+                match newcomer(field.port, attack.full, SERVED_WITHIN) {
                     Ok(took) => figures.newcomers.add(took),
                     Err(why) => figures.unserved.push(why),
                 }
@@ -147,18 +147,18 @@ pub(super) fn measure(stream: &mut TcpStream, go_on: impl Fn() -> bool) -> (Time
 }
 
 /// A new connection and an echo, or a 503 where there is no room: how long that took.
-pub(super) fn newcomer(port: u16, full: bool) -> Result<Duration> {
+pub(super) fn newcomer(port: u16, full: bool, within: Duration) -> Result<Duration> {
     let began = Instant::now();
     let come = || {
         if full {
-            let mut stream = peer::dial(port, SERVED_WITHIN)?;
+            let mut stream = peer::dial(port, within)?;
             stream.write_all(peer::REQUEST)?;
-            let status = peer::status(&mut stream, SERVED_WITHIN)?;
+            let status = peer::status(&mut stream, within)?;
             let told = status == 503;
             let other = || std::io::Error::other(format!("{status} in place of 503"));
             return told.then_some(()).ok_or_else(other);
         }
-        peer::echo(&mut peer::open(port, SERVED_WITHIN)?)
+        peer::echo(&mut peer::open(port, within)?)
     };
     match come() {
         Ok(()) => Ok(began.elapsed()),
@@ -170,24 +170,23 @@ pub(super) fn newcomer(port: u16, full: bool) -> Result<Duration> {
 }
 
 /// Options of `ws serve`, with a folder behind `--www`.
-pub(super) fn options(options: &[&str]) -> Result<Vec<String>> {
+pub(super) fn options(options: &[&str], file: &str, bytes: u64) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for option in options {
         all.push((*option).to_owned());
         if *option == "--www" {
-            all.push(folder()?.to_string_lossy().into_owned());
+            all.push(folder(file, bytes)?.to_string_lossy().into_owned());
         }
     }
     Ok(all)
 }
 
 /// A folder with a big file that takes no room.
-fn folder() -> Result<PathBuf> {
+fn folder(file: &str, bytes: u64) -> Result<PathBuf> {
     let folder = shell::target_folder().join("attack/www");
     let make = || {
         std::fs::create_dir_all(&folder)?;
-        let file = std::fs::File::create(folder.join(BIG))?;
-        file.set_len(BIG_BYTES)
+        std::fs::File::create(folder.join(file))?.set_len(bytes)
     };
     match make() {
         Ok(()) => Ok(folder),
