@@ -16,6 +16,13 @@ const SLOW: usize = 300;
 /// With `--max-connections 4`, beside the neighbour.
 const OTHERS: usize = 3;
 
+/// Slots of the server's table.
+const SLOTS: usize = 16_384;
+/// Open files for most attacks, and for what is played beside them.
+pub(super) const FILES: usize = 6_000;
+/// By how much memory may grow under most attacks, in KiB: 3,000 handshakes take the most.
+const MEMORY: u64 = 64 * 1024;
+
 /// One attack on `ws serve`.
 pub(super) struct Attack {
     pub(super) name: &'static str,
@@ -26,6 +33,10 @@ pub(super) struct Attack {
     pub(super) pipes: Pipes,
     /// Newcomers are to be told that there is no room, instead of being served.
     pub(super) full: bool,
+    /// By how much memory may grow, in KiB.
+    pub(super) memory: u64,
+    /// How many files may have to be open, here and there.
+    pub(super) files: usize,
     pub(super) play: fn(&Field),
 }
 
@@ -37,6 +48,8 @@ const fn attack(name: &'static str, about: &'static str, play: fn(&Field)) -> At
         options: &[],
         pipes: Pipes::Read,
         full: false,
+        memory: MEMORY,
+        files: FILES,
         play,
     }
 }
@@ -270,6 +283,23 @@ pub(super) const ATTACKS: &[Attack] = &[
             field.hold();
             drop(held);
         })
+    },
+    Attack {
+        options: &["--handshake-timeout", "60000"],
+        full: true,
+        memory: 400 * 1024,
+        files: SLOTS + FILES / 4,
+        ..attack(
+            "full-slots",
+            "a request in every slot of the table: newcomers are told 503",
+            |field| {
+                // The neighbour has one.
+                let held = field.many(SLOTS - 1, false, b"GET / HTTP/1.1\r\n");
+                field.blow();
+                field.hold();
+                drop(held);
+            },
+        )
     },
     attack("resets", "a reset in each state, again and again", resets),
     piped(

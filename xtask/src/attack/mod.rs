@@ -15,7 +15,7 @@ mod traffic;
 use crate::interop::{self, Driver};
 use crate::report::{Table, Verdict, skipped};
 use crate::{Result, load, shell};
-use attacks::{ATTACKS, Attack};
+use attacks::{ATTACKS, Attack, FILES};
 use client_attacks::{CLIENT_ATTACKS, ClientAttack};
 use clients::Client;
 use serve::Play;
@@ -27,10 +27,8 @@ use std::time::{Duration, Instant};
 pub(crate) const OPTIONS: &str = "[--driver blocking|async] [--only NAME]... [--list] [--seconds N] \
      [--soak MINUTES] [--seed N] [--require] [--release] [--ws PATH]";
 
-/// Open files for the attacks with the most connections.
-const FILES: usize = 12_000;
 /// What takes no time of others is done so many at a time.
-const LANES: usize = 3;
+const LANES: usize = 4;
 
 struct Options {
     drivers: Vec<Driver>,
@@ -65,9 +63,10 @@ pub(crate) fn run(args: &[String]) -> Result {
         chosen.list();
         return Ok(());
     }
-    if let Err(why) = able() {
-        return skipped(&why, options.require);
-    }
+    let files = match able() {
+        Ok(files) => files,
+        Err(why) => return skipped(&why, options.require),
+    };
     let ws = match &options.ws {
         Some(path) => path.clone(),
         None => shell::build_ws(options.release)?,
@@ -81,7 +80,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     for &driver in &options.drivers {
         let how = options.play(&ws, driver);
         chosen.on_clients(&how, &mut table);
-        chosen.on_servers(&how, &mut table);
+        chosen.on_servers(&how, files, &mut table);
     }
     table.finish(options.require)
 }
@@ -198,8 +197,18 @@ impl Chosen {
         }
     }
 
-    fn on_servers(&self, how: &Play<'_>, table: &mut Table) {
-        let attacks = &self.servers;
+    fn on_servers(&self, how: &Play<'_>, files: usize, table: &mut Table) {
+        let attacks = self.servers.iter().copied();
+        let (attacks, not): (Vec<&Attack>, Vec<&Attack>) =
+            attacks.partition(|it| it.files <= files);
+        for attack in not {
+            let why = format!(
+                "only {files} files may be open; run: ulimit -n {}",
+                attack.files
+            );
+            let name = how.driver.named(attack.name);
+            table.row(&name, Duration::ZERO, Verdict::Skip(why));
+        }
         let ends = lanes(attacks.len(), |index| {
             let attack = attacks.get(index).ok_or("no such attack")?;
             serve::end(how, attack)
@@ -252,8 +261,8 @@ fn verdict(problems: Vec<String>) -> Verdict {
     }
 }
 
-/// Can it be played here?
-fn able() -> Result {
+/// Can it be played here? How many files may be open.
+fn able() -> Result<usize> {
     if !cfg!(target_os = "linux") {
         return Err("the measurements are read from Linux's /proc".to_owned());
     }
@@ -263,7 +272,7 @@ fn able() -> Result {
             "only {files} files may be open; run: ulimit -n {FILES}"
         ));
     }
-    Ok(())
+    Ok(files)
 }
 
 fn parse(args: &[String]) -> Result<Options> {
@@ -272,7 +281,7 @@ fn parse(args: &[String]) -> Result<Options> {
         drivers: vec![Driver::Blocking, Driver::Async],
         only: Vec::new(),
         list: false,
-        seconds: Duration::from_secs(1),
+        seconds: Duration::from_millis(800),
         soak: None,
         seed: now.map_or(0, |now| u64::from(now.subsec_nanos())),
         require: false,

@@ -22,7 +22,7 @@ pub(super) const GIVEN_UP: Duration = Duration::from_secs(3);
 /// Between two newcomers.
 const NEWCOMERS: Duration = Duration::from_millis(150);
 /// By then an attack has begun, or it does not.
-const BEGINS_WITHIN: Duration = Duration::from_secs(3);
+const BEGINS_WITHIN: Duration = Duration::from_secs(10);
 
 /// How long an attack lasts before the signal.
 const BEFORE_THE_END: Duration = Duration::from_millis(400);
@@ -66,7 +66,10 @@ pub(super) fn play(how: &Play<'_>, attack: &Attack) -> Result<Figures> {
     let mut target = Target::start(how.ws, how.driver, &options, attack.pipes)?;
     let neighbour = peer::open(target.port, GIVEN_UP);
     let mut neighbour = neighbour.map_err(|error| format!("the neighbour: {error}"))?;
-    let mut figures = Figures::default();
+    let mut figures = Figures {
+        may_grow: attack.memory,
+        ..Figures::default()
+    };
     let until = Instant::now() + QUIET;
     (figures.without, figures.lost) = measure(&mut neighbour, || Instant::now() < until);
     let before = target.memory();

@@ -291,8 +291,8 @@ pub(super) fn with_loss(
     ip(&["netns", "add", &name]).map_err(|why| format!("a network namespace takes root: {why}"))?;
     let _space = Space(&name);
     let rules = format!(
-        "table inet loss {{ chain in {{ type filter hook input priority 0; \
-         iifname \"lo\" numgen random mod {LOST} < 1 drop; }} }}"
+        "table inet loss {{\nchain in {{\ntype filter hook input priority 0;\n\
+         iifname \"lo\" numgen random mod {LOST} < 1 drop\n}}\n}}\n"
     );
     let within = |args: &[&str]| {
         let args: Vec<&str> = ["netns", "exec", &name]
