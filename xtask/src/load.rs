@@ -67,7 +67,7 @@ fn able() -> Result {
 }
 
 #[cfg(unix)]
-fn raise_file_limit() -> Option<usize> {
+pub(crate) fn raise_file_limit() -> Option<usize> {
     use rustix::process::{Resource, getrlimit, setrlimit};
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
@@ -78,7 +78,7 @@ fn raise_file_limit() -> Option<usize> {
 }
 
 #[cfg(not(unix))]
-fn raise_file_limit() -> Option<usize> {
+pub(crate) fn raise_file_limit() -> Option<usize> {
     None
 }
 

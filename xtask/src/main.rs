@@ -1,6 +1,7 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
 mod apt;
+mod attack;
 mod autobahn;
 mod baseline;
 mod boards;
@@ -82,6 +83,12 @@ const TASKS: &[Task] = &[
         options: autobahn::OPTIONS,
         about: "run Autobahn|Testsuite's cases on `ws serve` and both roles, or on others",
         run: autobahn::run,
+    },
+    Task {
+        name: "attack",
+        options: attack::OPTIONS,
+        about: "play hostile peers and broken pipes against `ws`, and measure what others feel",
+        run: attack::run,
     },
     Task {
         name: "qemu",

@@ -38,12 +38,17 @@ impl Table {
 
     /// Prints and keeps one row.
     pub(crate) fn row(&mut self, name: &str, took: Duration, verdict: Verdict) {
+        self.measured(name, took, "", verdict);
+    }
+
+    /// Prints and keeps one row, with what was measured, whatever the verdict.
+    pub(crate) fn measured(&mut self, name: &str, took: Duration, figures: &str, verdict: Verdict) {
         let (word, why) = match &verdict {
             Verdict::Pass => ("pass", ""),
             Verdict::Fail(why) => ("FAIL", why.as_str()),
             Verdict::Skip(why) => ("SKIPPED", why.as_str()),
         };
-        let mut lines = why.trim_end().lines();
+        let mut lines = figures.lines().chain(why.trim_end().lines());
         let first = lines.next().unwrap_or("");
         let line = format!(
             "{name:width$}  {word:7} {took:6.2} s  {first}",

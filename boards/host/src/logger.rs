@@ -1,5 +1,6 @@
 //! `-v`: log lines on standard error.
 
+use crate::output;
 use log::{LevelFilter, Log, Metadata, Record};
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -71,7 +72,8 @@ impl Log for Stderr {
             .get()
             .map(|peer| format!("{peer}: "))
             .unwrap_or_default();
-        eprintln!("[{:8.3} {level:5}] {about}{text}", since.as_secs_f64());
+        let since = since.as_secs_f64();
+        output::error_line(&format!("[{since:8.3} {level:5}] {about}{text}"));
     }
 
     fn flush(&self) {}

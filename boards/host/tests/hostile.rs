@@ -518,6 +518,28 @@ fn a_download_takes_its_time_as_long_as_it_goes_on() {
     assert!(came.len() < 32 << 20, "{} bytes", came.len());
 }
 
+/// The system tells that there is room again only once a third of its buffers is free: megabytes,
+/// for which a slow reader takes longer than it may stand still.
+#[test]
+fn a_reader_is_seen_to_read_before_the_system_says_so() {
+    let folder = folder(concat!("hostile_slow_", env!("CARGO_CRATE_NAME")));
+    let options = ["--answer-timeout", "1000", "--min-rate", "1000"];
+    let server = Server::start(&[&["--www", &folder][..], &options].concat());
+    let mut reader = server.connect();
+    let request = b"GET /large.bin HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    reader.write_all(request).unwrap();
+    let (began, mut came) = (Instant::now(), 0);
+    let mut piece = vec![0; 30_000];
+    while began.elapsed() < Duration::from_secs(4) {
+        came += reader.read(&mut piece).unwrap();
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let mut rest = Vec::new();
+    reader.read_to_end(&mut rest).unwrap();
+    came += rest.len();
+    assert!(came > 32 << 20, "{came} bytes");
+}
+
 /// Lines did not say which connection they were about, those of the libraries not at all.
 #[test]
 fn log_lines_name_the_peer() {

@@ -228,6 +228,18 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         self.link().recv_msg(buffer, timeout.into()).await
     }
 
+    /// Waits for what [`recv_msg`](Self::recv_msg) would return next, and takes nothing of it: see
+    /// [`Table::peek`](crate::Table::peek).
+    ///
+    /// # Errors
+    /// As `recv_msg`, which says `Protocol` once more. A drop is as there.
+    pub async fn peek(
+        &mut self,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<T::Error>> {
+        self.link().peek(timeout.into()).await
+    }
+
     /// Sends one frame: see [`Table::send_msg`](crate::Table::send_msg), without its `mask`. It
     /// returns fewer bytes than all of the payload only when the time was up.
     ///

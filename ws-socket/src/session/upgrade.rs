@@ -130,6 +130,7 @@ impl<'buf, T> Entry<'buf, T> {
             tcp.state = State::Open {
                 endpoint,
                 subprotocol,
+                full_at: None,
             };
         }
     }

@@ -100,7 +100,7 @@ where
                 Ok(accepted) => accepted,
                 Err(error) => return Err(error),
             };
-            let ready = table.look_at(items);
+            let ready = table.look_at(items, at_most);
             if accepted.is_none() && ready == 0 {
                 return Err(nb::Error::WouldBlock);
             }
@@ -266,7 +266,7 @@ where
 
     /// Is the connection one that was accepted, and not a WebSocket yet?
     pub fn is_accepting(&mut self, ws: WebSocketId) -> bool {
-        self.peek(ws, |entry| {
+        self.look(ws, |entry| {
             matches!(entry.state(), Some(State::Server { .. }))
         }) == Ok(true)
     }

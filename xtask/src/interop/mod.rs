@@ -29,15 +29,15 @@ pub(crate) const OPTIONS: &str =
 const RECORD_WITHIN: Duration = Duration::from_secs(2);
 
 /// Which calls of the library `ws` makes.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Driver {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Driver {
     Blocking,
     Async,
 }
 
 impl Driver {
     /// Its option of `ws`.
-    const fn option(self) -> Option<&'static str> {
+    pub(crate) const fn option(self) -> Option<&'static str> {
         match self {
             Self::Blocking => None,
             Self::Async => Some("--async"),
@@ -45,7 +45,7 @@ impl Driver {
     }
 
     /// What a scenario is called with it.
-    fn named(self, scenario: &str) -> String {
+    pub(crate) fn named(self, scenario: &str) -> String {
         match self {
             Self::Blocking => scenario.to_owned(),
             Self::Async => format!("async-{scenario}"),

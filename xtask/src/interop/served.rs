@@ -126,7 +126,7 @@ impl Served {
 }
 
 /// Of the first line: `{"event":"listening",…,"port":N}`, or `listening on ws://ADDRESS:N/`.
-fn port(first: &Value) -> Option<u16> {
+pub(crate) fn port(first: &Value) -> Option<u16> {
     if let Some(port) = first.get("port") {
         return port.as_u64()?.try_into().ok();
     }
@@ -136,7 +136,7 @@ fn port(first: &Value) -> Option<u16> {
 
 /// Sends SIGTERM.
 #[cfg(unix)]
-fn terminate(pid: u32) -> Result {
+pub(crate) fn terminate(pid: u32) -> Result {
     use rustix::process::{Pid, Signal, kill_process};
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or("a process without a number")?;
@@ -144,7 +144,7 @@ fn terminate(pid: u32) -> Result {
 }
 
 #[cfg(not(unix))]
-fn terminate(_: u32) -> Result {
+pub(crate) fn terminate(_: u32) -> Result {
     Err("this system has no SIGTERM".to_owned())
 }
 

@@ -55,6 +55,11 @@ Options:
   -v                      say on standard error what happens
   -h, --help              this text
 
+Nobody has to read the output: beyond 1 MiB that is not read, events of --json
+are dropped, and an event \"dropped\" says how many; so are lines on standard
+error. A standard output that cannot be written to ends the server in order, with
+exit code 1; a standard error that cannot is ignored.
+
 Exit code: 0 ended by a signal, 1 the port cannot be listened on or output
 failed, 2 wrong arguments.
 ";

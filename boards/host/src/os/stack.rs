@@ -178,6 +178,14 @@ impl OsStack {
         self.blocked
     }
 
+    /// Has the next call on a socket try, whatever the system has said: it says that there is room
+    /// only once a good part of a buffer is free, megabytes perhaps, and a call finds less.
+    pub(crate) fn try_again(&mut self, key: usize) {
+        if let Some(Some(watch)) = self.watched.get_mut(key) {
+            *watch = Watch::default();
+        }
+    }
+
     /// Looks after the connections that were closed and whose peers have not closed yet, and says
     /// how many there are.
     pub(crate) fn sweep(&mut self) -> usize {

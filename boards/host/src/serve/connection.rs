@@ -300,7 +300,7 @@ impl Connection {
             return Turn::More;
         };
         let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-        match wire.send_msg(rest, frame.opcode) {
+        match wire.send_msg(rest, frame.opcode, true) {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {

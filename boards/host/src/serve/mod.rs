@@ -9,17 +9,17 @@ mod files;
 mod lingering;
 mod listen;
 mod server;
-mod signals;
 mod site;
 mod visitor;
 
 use crate::arguments::ServeOptions;
 use crate::exit::Exit;
 use crate::os::WebSockets;
+use crate::output;
+use crate::signals::{self, Signals};
 use crate::wire::Wake;
 use events::{Event, Printer};
 use server::Server;
-use signals::Signals;
 use site::Site;
 use std::fmt::Display;
 use std::net::SocketAddr;
@@ -47,7 +47,7 @@ pub(crate) fn run(options: &ServeOptions) -> Exit {
         match thread.spawn_scoped(scope, || serve(options)) {
             Ok(thread) => thread.join().unwrap_or(Exit::Failed),
             Err(error) => {
-                eprintln!("ws: the system has no thread for the server: {error}");
+                output::say(&format!("the system has no thread for the server: {error}"));
                 Exit::Failed
             }
         }
@@ -96,11 +96,9 @@ fn failed(mut printer: Printer, detail: String) -> Exit {
 /// It is over.
 fn ended(printer: &mut Printer) -> Exit {
     printer.flush();
+    // Which is said at the end.
     match printer.failed() {
-        Some(error) => {
-            eprintln!("ws: standard output cannot be written to: {error}");
-            Exit::Failed
-        }
+        Some(_) => Exit::Failed,
         None => Exit::Clean,
     }
 }
@@ -112,11 +110,11 @@ fn prepare(options: &ServeOptions) -> Result<Site, String> {
     if let (Some(files), Some(connections)) = (files, options.max_connections)
         && files < connections + listen::FILES
     {
-        eprintln!(
-            "ws: the system allows {files} open files, too few for {connections} connections; \
-             raise the limit: ulimit -n {}",
+        output::say(&format!(
+            "the system allows {files} open files, too few for {connections} connections; raise \
+             the limit: ulimit -n {}",
             connections + listen::FILES
-        );
+        ));
     }
     Ok(site)
 }
@@ -136,6 +134,7 @@ fn listens<E: Display>(
     printer: &mut Printer,
 ) -> Result<Signals, String> {
     let local = local.map_err(|error| error.to_string())?;
+    output::wake_by(wake.clone());
     let signals =
         signals::watch(wake).map_err(|error| format!("signals cannot be taken: {error}"))?;
     printer.event(&Event::Listening {

@@ -29,6 +29,8 @@ pub(super) const SWEEP: Duration = Duration::from_millis(5);
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// How long answers that are not out yet may take, at the end.
 pub(super) const ANSWERS: Duration = Duration::from_secs(2);
+/// The longest time between two tries of an answer.
+const TRY_AGAIN: Duration = Duration::from_secs(5);
 /// How many requests have their turn before the open connections have theirs again.
 const REQUESTS_AT_ONCE: usize = 16;
 /// How many connections are taken before those that are there have their turn.
@@ -46,6 +48,9 @@ pub(super) struct Server {
     site: Site,
     demo: Demo,
     idle_timeout: Option<Duration>,
+    /// How often an answer tries to go on that the system has no room for: a peer that reads slowly
+    /// is seen to read.
+    try_again: Duration,
     /// By slot.
     places: Vec<Option<Box<Place>>>,
     open: usize,
@@ -99,6 +104,7 @@ impl Server {
             site,
             demo: Demo::new(now),
             idle_timeout: options.idle_timeout,
+            try_again: TRY_AGAIN.min(options.answer_timeout / 4),
             places: Vec::new(),
             open: 0,
             last_id: 0,
@@ -238,8 +244,11 @@ impl Server {
             match self.table.advance(ws, &mut self.site) {
                 Accepting::Pending(0) => self.requests.push_back(slot),
                 Accepting::Pending(left) => {
-                    let due = now + Duration::from_millis(left.into());
-                    self.rests(slot, Some(due));
+                    let mut left = Duration::from_millis(left.into());
+                    if self.site.answers(ws) {
+                        left = left.min(self.try_again);
+                    }
+                    self.rests(slot, Some(now + left));
                 }
                 Accepting::Open => self.opened(slot, printer, now),
                 Accepting::Closed => self.free(slot, now),
@@ -293,6 +302,9 @@ impl Server {
                 continue;
             };
             place.scheduled = None;
+            if let (None, Some(key)) = (&place.connection, place.key) {
+                self.table.stack().try_again(key);
+            }
             if let Some(connection) = &mut place.connection {
                 let _about = logger::peer(place.peer);
                 connection.on_time(&mut Shared {

@@ -133,6 +133,12 @@ impl Site {
         std::mem::replace(&mut self.turned_away, false)
     }
 
+    /// Is there an answer to this one that is not out yet?
+    pub(super) fn answers(&self, ws: WebSocketId) -> bool {
+        let request = self.requests.get(&ws.slot());
+        request.is_some_and(Request::is_answered)
+    }
+
     /// Are there answers that are not out yet?
     pub(super) fn is_answering(&self) -> bool {
         let mut requests = self.requests.values();
