@@ -129,7 +129,7 @@ impl Receiver {
     }
 
     /// In a payload of which nothing is to come?
-    pub const fn is_complete(&self) -> bool {
+    pub(crate) const fn is_complete(&self) -> bool {
         self.in_payload() && self.remaining == 0
     }
 
@@ -144,7 +144,7 @@ impl Receiver {
     }
 
     /// The frame in hand, or the last one until a byte of the next header is taken.
-    pub const fn last_frame(&self) -> Frame {
+    pub(crate) const fn last_frame(&self) -> Frame {
         Frame {
             opcode: self.opcode,
             fin: self.fin(),
@@ -513,7 +513,7 @@ impl Receiver {
     }
 
     /// From here on whatever comes is discarded.
-    pub const fn end(&mut self) {
+    pub(crate) const fn end(&mut self) {
         self.at = ENDED;
     }
 

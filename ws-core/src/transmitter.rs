@@ -109,7 +109,7 @@ impl Transmitter {
     }
 
     /// [`begin`](Self::begin) for a control frame that may be sent now, of `length` up to 125.
-    pub fn begin_control(&mut self, opcode: Opcode, length: usize, key: [u8; 4]) {
+    pub(crate) fn begin_control(&mut self, opcode: Opcode, length: usize, key: [u8; 4]) {
         let first = FIN | u32::from(opcode as u8);
         #[allow(clippy::cast_possible_truncation)] // it is at most 125
         let second = length as u32;
@@ -253,7 +253,7 @@ impl Transmitter {
     }
 
     /// Is the open frame, or the last one, a Close?
-    pub const fn is_close(&self) -> bool {
+    pub(crate) const fn is_close(&self) -> bool {
         self.head as u32 & OPCODE == Opcode::Close as u32
     }
 

@@ -17,17 +17,19 @@ pub trait Platform<S: ?Sized> {
     /// to other tasks, or simply returns: then the call spins.
     fn wait(&mut self, stack: &mut S, at_most_ms: u32);
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2). The default
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2). The default
     /// is software; a chip's hash unit stands in by overriding it. Without the features
     /// `crates-hash` and `compact` there is no default.
     #[cfg(any(feature = "crates-hash", feature = "compact"))]
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
-        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, key)
     }
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2).
     #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20];
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20];
 }
 
 impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
@@ -43,7 +45,7 @@ impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
         P::wait(self, stack, at_most_ms);
     }
 
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
-        P::sha1(self, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        P::sha1(self, key)
     }
 }

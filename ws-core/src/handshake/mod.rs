@@ -42,7 +42,7 @@ pub use accept::{GUID, Sha1, accept_value, encode_key};
 pub use client::{ClientError, ClientHandshake, Upgraded};
 pub use head::{HeadError, HeadPart};
 pub use page::{Body, BodyError, BodyWriter, Page, Transfer};
-pub use request::{Headers, Host, HostAddr, HeaderSource, List, Request, RequestError};
+pub use request::{HeaderSource, Headers, Host, HostAddr, Request, RequestError};
 pub use response::{Response, ResponseError};
 pub use server::{Asked, Requested, Rules, ServerError, ServerHandshake};
 

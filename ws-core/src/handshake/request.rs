@@ -5,61 +5,95 @@ use core::net::SocketAddr;
 
 /// Who is asked: the value of the Host header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Host<'a>(&'a [u8]);
-
-#[allow(non_snake_case)]
-impl<'a> Host<'a> {
+pub enum Host<'a> {
     /// Verbatim: a name or an address, `[` and `]` around it if it is IPv6, with a port if that is
     /// not the default of the URL's scheme.
-    pub const fn Text(text: &'a str) -> Self {
-        Self(text.as_bytes())
-    }
-
+    Text(&'a str),
+    /// A name and a port, which is left out if it is 80.
+    Port(&'a str, u16),
     /// An address.
-    pub fn Addr(addr: &'a HostAddr) -> Self {
-        Self(addr.bytes())
-    }
+    Addr(&'a HostAddr),
 }
 
-/// A function that hands header after header, name and value, to the function it gets. `Sync`, so
-/// that what keeps a request may go from one task to another.
+/// Headers to send besides those of the handshake: an array of names and values, a slice of them, or
+/// a function that is given [`Headers`] to add to.
+///
+/// ```
+/// # use ws_core::handshake::{Headers, Host, Request};
+/// let mut request = Request::new(Host::Text("example.com"), "/chat");
+/// request.headers = Some(&[("Authorization", "Basic abc"), ("X-Unit", "7")]);
+/// assert_eq!(request.validate(), Ok(()));
+///
+/// let token = std::env::var("TOKEN").unwrap_or_default();
+/// let bearer = |headers: &mut Headers<'_>| headers.add("X-Token", &token);
+/// request.headers = Some(&bearer);
+/// assert_eq!(request.validate(), Ok(()));
+/// ```
+///
+/// `Sync`, so that what keeps a request may go from one task to another.
 pub trait HeaderSource: Sync {
-    /// Adds each; the same ones each time.
-    fn write(&self, headers: &mut Headers<'_>);
+    /// Adds each header. It runs many times and must add the same each time: a request is not kept,
+    /// but written anew for each piece of it.
+    fn add_to(&self, headers: &mut Headers<'_>);
+}
+
+impl core::fmt::Debug for dyn HeaderSource + '_ {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HeaderSource")
+    }
 }
 
 impl<F: Fn(&mut Headers<'_>) + Sync> HeaderSource for F {
-    fn write(&self, headers: &mut Headers<'_>) {
+    fn add_to(&self, headers: &mut Headers<'_>) {
         self(headers);
     }
 }
 
-/// A list of names and values.
-pub struct List<'a>(pub &'a [(&'a str, &'a str)]);
-
-impl HeaderSource for List<'_> {
-    fn write(&self, headers: &mut Headers<'_>) {
-        for (name, value) in self.0 {
-            headers.add(name, value);
-        }
+impl<const N: usize> HeaderSource for [(&str, &str); N] {
+    fn add_to(&self, headers: &mut Headers<'_>) {
+        headers.add_all(self);
     }
 }
 
-/// Where headers are written.
-#[repr(transparent)]
+impl HeaderSource for &[(&str, &str)] {
+    fn add_to(&self, headers: &mut Headers<'_>) {
+        headers.add_all(self);
+    }
+}
+
+/// Where a [`HeaderSource`] adds its headers.
 pub struct Headers<'o>(pub(super) Writer<'o>);
 
+impl core::fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
+
 impl Headers<'_> {
-    /// Writes one.
+    /// Adds a header: a token, and a value without control characters but HTAB. A header of the
+    /// handshake's own can't be added: see [`RequestError::OwnedHeader`].
     #[inline(never)]
     pub fn add(&mut self, name: &str, value: &str) {
         self.0.header(name, value);
+    }
+
+    /// Adds each of a list.
+    pub(super) fn add_all(&mut self, headers: &[(&str, &str)]) {
+        for (name, value) in headers {
+            self.add(name, value);
+        }
+    }
+
+    /// The end of the head.
+    pub(super) fn end(&mut self) {
+        self.0.put(write::END, b"");
     }
 }
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same
 /// until the handshake is over.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The server's name.
     pub host: Host<'a>,
@@ -69,19 +103,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The subprotocols to offer, in order of preference, at most 16, each a different token.
     pub subprotocols: &'a [&'a str],
-    /// More headers.
+    /// More headers, if there are any.
     pub headers: Option<&'a dyn HeaderSource>,
-}
-
-impl core::fmt::Debug for Request<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Request")
-            .field("host", &self.host)
-            .field("target", &self.target)
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
-            .finish_non_exhaustive()
-    }
 }
 
 /// The argument of a [`Request`] that can't be sent as it is.
@@ -167,7 +190,17 @@ impl<'a> Request<'a> {
             w.check(start == b'?', RequestError::Target);
         }
         w.put(place, target);
-        w.put(write::HOST, self.host.0);
+        // A fragment is no part of a target. `contains` would be a `memchr`: ten times the code.
+        #[allow(clippy::manual_contains)]
+        let fragment = target.iter().any(|byte| *byte == b'#');
+        w.check(!fragment, RequestError::Target);
+        let (host, port) = match self.host {
+            Host::Text(text) => (text.as_bytes(), 80),
+            Host::Port(name, port) => (name.as_bytes(), port),
+            Host::Addr(addr) => (addr.bytes(), 80),
+        };
+        w.put(write::HOST, host);
+        w.port(port);
         w.put(write::KEY, key);
         if let Some(origin) = self.origin {
             w.put(write::ORIGIN, origin.as_bytes());
@@ -178,9 +211,9 @@ impl<'a> Request<'a> {
         );
         w.subprotocols(self.subprotocols);
         if let Some(source) = self.headers {
-            source.write(headers);
+            source.add_to(headers);
         }
-        headers.0.put(write::END, b"");
+        headers.end();
     }
 }
 

@@ -91,20 +91,25 @@ impl Response<'_> {
 
     /// Each kind has a function of its own, so that who never gives a page has no code for one.
     #[inline(always)]
-    fn write(&self, accept: &[u8], asked: u16, w: &mut Headers<'_>) {
+    fn write(&self, accept: &[u8], asked: u16, head: &mut Headers<'_>) {
         match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
-            } => upgrade(accept, subprotocol, headers, w),
-            Self::Refuse { status, headers } => refusal(status, headers, asked, w),
-            Self::Page(ref page) => page_head(page, asked, w),
+            } => upgrade(accept, subprotocol, headers, head),
+            Self::Refuse { status, headers } => refusal(status, headers, asked, head),
+            Self::Page(ref page) => page_head(page, asked, head),
         }
     }
 }
 
 #[inline(never)]
-fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], head: &mut Headers<'_>) {
+fn upgrade(
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    headers: &[(&str, &str)],
+    head: &mut Headers<'_>,
+) {
     let w = &mut head.0;
     w.text(write::SWITCHING);
     w.text(write::UPGRADE);
@@ -113,7 +118,8 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], h
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    head.all(headers);
+    head.add_all(headers);
+    head.end();
 }
 
 #[inline(never)]
@@ -131,7 +137,8 @@ fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, head: &mut Headers
             w.text(", HEAD");
         }
     }
-    head.all(headers);
+    head.add_all(headers);
+    head.end();
 }
 
 #[inline(never)]
@@ -150,5 +157,6 @@ fn page_head(page: &Page<'_>, asked: u16, head: &mut Headers<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    head.all(page.headers);
+    head.add_all(page.headers);
+    head.end();
 }

@@ -13,8 +13,8 @@ const START: [u32; 5] = [
     0xc3d2_e1f0,
 ];
 
-/// The first block behind the key: what RFC 6455 appends to it, and the end of the message.
-static BEHIND: [u32; 10] = {
+/// The first block after the key: what RFC 6455 appends to it, and the mark at the message's end.
+static AFTER_KEY: [u32; 10] = {
     let mut words = [1 << 31; 10];
     let mut at = 0;
     #[allow(clippy::indexing_slicing)] // at compile time
@@ -26,18 +26,19 @@ static BEHIND: [u32; 10] = {
     words
 };
 
-/// The SHA-1 digest of a key and the GUID, which are two blocks.
+/// The SHA-1 digest of a key and the GUID, which are two blocks. The digest is
+/// read where it stands.
 #[inline(always)]
 pub(super) fn sha1(key: &[u8; 24]) -> [u8; 20] {
     let mut hash = Hash {
         chain: START,
         window: [0; 16],
     };
-    let (front, behind) = hash.window.split_at_mut(6);
+    let (front, rest) = hash.window.split_at_mut(6);
     for (word, four) in front.iter_mut().zip(key.as_chunks().0) {
         *word = u32::from_be_bytes(*four);
     }
-    behind.copy_from_slice(&BEHIND);
+    rest.copy_from_slice(&AFTER_KEY);
     hash.block();
     hash.window = [0; 16];
     hash.window[15] = 60 * 8;
@@ -107,7 +108,7 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
-        /// RFC 6455 section 4.2.2: SHA-1 is the crate's, for any length and any parts.
+        /// RFC 6455 section 4.2.2: SHA-1 is the crate's, for any key.
         #[test]
         fn rfc6455_4_2_2_sha1_equals_crate(key: [u8; 24]) {
             prop_assert_eq!(super::sha1(&key), CrateSha1.sha1(&key));

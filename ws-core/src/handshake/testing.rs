@@ -8,9 +8,13 @@ use std::vec::Vec;
 pub(super) struct CrateSha1;
 
 impl Sha1 for CrateSha1 {
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
         use ::sha1::Digest;
-        ::sha1::Sha1::new().chain_update(parts).chain_update(super::accept::GUID).finalize().into()
+        ::sha1::Sha1::new()
+            .chain_update(key)
+            .chain_update(super::accept::GUID)
+            .finalize()
+            .into()
     }
 }
 

@@ -1,7 +1,7 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::{Headers, RequestError};
+use super::request::RequestError;
 use super::texts::is_owned;
 use core::num::NonZero;
 use core::slice::IterMut;
@@ -55,16 +55,6 @@ impl Place {
             len: same as u8,
             rule,
         }
-    }
-}
-
-impl Headers<'_> {
-    /// The application's headers, and the end of the head.
-    pub(super) fn all(&mut self, headers: &[(&str, &str)]) {
-        for (name, value) in headers {
-            self.add(name, value);
-        }
-        self.0.put(END, b"");
     }
 }
 
@@ -274,7 +264,7 @@ pub(super) fn kind(byte: u8) -> u8 {
 
 // What may stand somewhere: a bit for each kind, and the error where another one does.
 const HOSTS: u16 = IN_HOST | RequestError::Host as u16;
-const TARGETS: u16 = IN_ORIGIN & !(1 << TOKEN) | EMPTY | RequestError::Target as u16;
+const TARGETS: u16 = IN_ORIGIN | EMPTY | RequestError::Target as u16;
 const ORIGINS: u16 = IN_ORIGIN | RequestError::Origin as u16;
 const PROTOCOLS: u16 = IN_TOKEN | RequestError::Subprotocol as u16;
 const NAMES: u16 = IN_TOKEN | RequestError::HeaderName as u16;

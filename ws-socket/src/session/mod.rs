@@ -284,8 +284,8 @@ struct Hash<'a, S, P> {
 }
 
 impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
-        self.platform.sha1(parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        self.platform.sha1(key)
     }
 }
 

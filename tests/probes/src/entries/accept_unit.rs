@@ -3,13 +3,13 @@
 use ws_core::handshake::{Sha1, accept_value};
 use ws_probes::{array, done};
 
-/// A chip's unit: takes parts, gives a digest.
+/// A chip's unit: takes a key, gives a digest.
 struct Unit;
 
 impl Sha1 for Unit {
     #[inline(never)]
-    fn sha1(&mut self, parts: &[u8; 24]) -> [u8; 20] {
-        done(parts.as_ptr() as usize);
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        done(key.as_ptr() as usize);
         *array()
     }
 }

@@ -1,7 +1,7 @@
 //! A client's handshake, with all that a request and a response can have.
 
 use ws_core::handshake::{
-    ClientError, ClientHandshake, HeadPart, HeaderSource, List, Request, RequestError, SoftSha1, Upgraded,
+    ClientError, ClientHandshake, HeadPart, Request, RequestError, SoftSha1, Upgraded,
 };
 
 ws_probes::entries! {
@@ -9,8 +9,6 @@ ws_probes::entries! {
     fn validate(request: &Request<'_>) -> Result<(), RequestError> { request.validate() }
     /// Begins.
     fn new(nonce: &[u8; 16], limit: u16) -> ClientHandshake { ClientHandshake::new(nonce, limit) }
-    /// A source of headers.
-    fn headers(list: &'static &'static List<'static>) -> &'static dyn HeaderSource { *list }
     /// What goes out next.
     fn fill(handshake: &ClientHandshake, request: &Request<'_>, out: &mut [u8]) -> usize {
         handshake.fill(request, out)
