@@ -134,7 +134,7 @@ fn injection_through_a_servers_arguments() {
             ),
             (
                 AcceptOptions {
-                    headers: Some(&values),
+                    headers: &values,
                     ..fine
                 },
                 ResponseError::HeaderValue,

@@ -14,7 +14,7 @@ use ws_core::handshake::{ClientError, HeadPart};
 use super::keepalive::Alive;
 use super::link::{Hash, Link};
 use super::request::WebSocketRequest;
-use super::wait::within;
+use super::wait::{at_once, within};
 use super::{Clock, Platform};
 use crate::error::{AcceptError, ConnectError};
 use crate::session::{Output, SEND_SCRATCH, State, Tcp, head_buffer};
@@ -70,8 +70,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 // A server that refuses may close before all of the request is there.
                 Some(error) => {
                     let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
-                    match poll_once(socket.read(buffer)) {
-                        Poll::Ready(Ok(count @ 1..)) => count,
+                    // It waits for nothing: the error is not kept over an await.
+                    match poll_once(at_once(pin!(socket.read(buffer)))) {
+                        Poll::Ready(Some(Ok(count @ 1..))) => count,
                         _ => return Err(error),
                     }
                 }
