@@ -6,7 +6,7 @@ use embedded_io::ErrorKind;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
-use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
+use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError, RandomError};
 
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
 pub enum Errno {
     /// No free context, or no such WebSocket.
     Enoent = 2,
-    /// The connection broke.
+    /// The connection broke, or the source of randomness failed.
     Eio = 5,
     /// A stale id.
     Ebadf = 9,
@@ -118,6 +118,10 @@ pub enum ConnectError<E: Debug> {
     /// Not done in time: `ETIMEDOUT`.
     #[error("not connected in time")]
     Timeout,
+    /// The source of randomness failed ([`Platform::fill_random`](crate::Platform::fill_random)):
+    /// there is no key for the handshake: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// The TCP stack failed: `ECONNABORTED`.
     #[error("TCP: {0:?}")]
     Stack(E),
@@ -137,6 +141,7 @@ impl<E: Debug> ConnectError<E> {
                 Errno::Econnaborted
             }
             Self::Handshake(_) => Errno::Eproto,
+            Self::Random(_) => Errno::Eio,
             Self::Timeout => Errno::Etimedout,
         }
     }
@@ -164,6 +169,10 @@ pub enum SendError<E: Debug> {
     /// the next call goes on with it: `ETIMEDOUT`.
     #[error("nothing was sent in time")]
     Timeout,
+    /// The source of randomness failed ([`Platform::fill_random`](crate::Platform::fill_random)):
+    /// there is no mask key, nothing was sent, and the connection goes on: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// The opening handshake is not done, or the closing one has begun: `ENOTCONN`.
     #[error("not connected")]
     NotConnected,
@@ -178,6 +187,7 @@ impl<E: Debug> SendError<E> {
         match self {
             Self::Frame(_) | Self::Mask | Self::Close(_) | Self::PartTooLong => Errno::Einval,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Enoent),
+            Self::Random(_) => Errno::Eio,
             Self::Timeout => Errno::Etimedout,
             Self::NotConnected | Self::Stack(_) => Errno::Enotconn,
         }
@@ -188,6 +198,7 @@ impl<E: Debug> From<FrameError> for SendError<E> {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Closed => Self::NotConnected,
+            FrameError::Random(error) => Self::Random(error),
             error => Self::Frame(error),
         }
     }
@@ -219,6 +230,11 @@ pub enum ReceiveError<E: Debug> {
     /// out; nothing is lost. Send its rest, then receive: `EAGAIN`.
     #[error("the rest of a frame has to be sent first")]
     FrameOpen,
+    /// The source of randomness failed: a Ping of the peer's cannot be taken before its Pong has a
+    /// mask key. Nothing is lost, and the next call tries again: `EIO`. Only where the lent buffer
+    /// has no room for the Ping; where it has, receiving goes on and the Pong stays due.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// Async: the peer is silent and does not answer our Ping in time
     /// ([`Config::keepalive`](crate::Config)): `EIO`.
     #[error("the peer does not answer")]
@@ -244,7 +260,7 @@ impl<E: Debug> ReceiveError<E> {
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
             Self::Timeout | Self::FrameOpen => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
-            Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
+            Self::Protocol(_) | Self::Random(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
         }
     }
 }
@@ -284,6 +300,10 @@ pub enum DisconnectError {
     /// A code that may not be sent (RFC 6455 section 7.4): `EINVAL`.
     #[error("close code {0} may not be sent")]
     Code(CloseCode),
+    /// The source of randomness failed: there is no mask key for the Close. The connection and its
+    /// slot are as before, the Close stays due; call again, or abort: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// `EBADF`, `EBUSY`.
     #[error("{0}")]
     Handle(#[from] HandleError),
@@ -294,6 +314,7 @@ impl DisconnectError {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Code(_) => Errno::Einval,
+            Self::Random(_) => Errno::Eio,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
         }
     }

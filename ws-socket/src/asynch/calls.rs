@@ -99,6 +99,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let all = self.send_all(opcode, payload, &mut taken);
         let sent = within(&clock, timeout, pin!(all)).await;
         match sent {
+            Some(Err(SendError::Random(_))) if taken > 0 => Ok(taken),
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
         }
@@ -129,7 +130,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             return Err(DisconnectError::Code(code));
         }
         let clock = self.platform.clock();
-        let _ = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
+        let closed = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
+        closed.unwrap_or(Ok(()))?;
         Ok(self.entry.closing().into())
     }
 }

@@ -4,12 +4,12 @@ use core::pin::pin;
 
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
-use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
+use ws_core::{Face, Next, Piece, ProtocolError, RandomError, SCRATCH};
 
 use super::link::Link;
 use super::wait::at_most;
 use super::{Clock, Platform};
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, SendError};
 use crate::session::Open;
 
 /// After how many reads or writes for one piece others get their turn.
@@ -48,6 +48,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let clock = self.platform.clock();
         let mut scratch = [0; SCRATCH];
         let mut blocked = false;
+        // There is no mask key: the next read is no reason to give up.
+        let mut no_key = false;
         let mut rounds = 0;
         loop {
             rounds += 1;
@@ -62,9 +64,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             else {
                 return Err(ReceiveError::NotConnected);
             };
-            match endpoint.advance(&mut lent, face, room, blocked) {
+            match endpoint.advance(&mut lent, face, room, blocked || no_key) {
                 Next::Ready => return Ok(None),
                 Next::Ended => return Err(ReceiveError::ended(endpoint)),
+                Next::Blocked if no_key => return Err(RandomError.into()),
                 Next::Blocked if blocked => return Err(ReceiveError::Lost),
                 // Nobody else can finish it while this waits.
                 Next::Blocked => return Err(ReceiveError::FrameOpen),
@@ -73,6 +76,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     let left = self.alive.left(self.config, clock.now_ms());
                     let flushed = at_most(&clock, left, pin!(self.flush_control())).await;
                     match flushed {
+                        Some(Err(SendError::Random(_))) => {
+                            no_key = true;
+                            continue;
+                        }
                         Some(flushed) => blocked = flushed.is_err(),
                         None => self.late()?,
                     }
@@ -96,6 +103,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     }
                     let left = self.alive.left(self.config, clock.now_ms());
                     let read = at_most(&clock, left, pin!(socket.read(buffer))).await;
+                    no_key = false;
                     let Some(read) = read else {
                         self.late()?;
                         continue;

@@ -58,6 +58,12 @@ impl<'buf, T, P, const N: usize> WebSockets<'buf, T, P, N> {
         self
     }
 
+    #[doc(hidden)]
+    /// Has the ids of free slots begin with this generation, for tests.
+    pub fn begin_at(&mut self, generation: u32) {
+        self.slots.begin_at(generation);
+    }
+
     /// Another configuration. It holds for connections that begin from here on, but
     /// [`keepalive`](Config::keepalive) and [`flush`](Config::flush) for all.
     #[must_use]
@@ -126,7 +132,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             config,
             one_key: false,
         };
-        link.begin_client(stream);
+        link.begin_client(stream)?;
         let upgraded = within(
             &clock,
             timeout.into(),
@@ -428,6 +434,16 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         Ok(())
     }
 
+    /// The slot of a connection, 0 to N - 1: [`WebSocketId::slot`], also of an id that was made of a
+    /// number.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
+        self.slots.entry(ws)?;
+        Ok(Slots::<T, N>::index(ws))
+    }
+
     /// The subprotocol agreed on, as its index in the list that was offered (client) or supported
     /// (server).
     ///
@@ -458,7 +474,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     }
 
     pub(super) fn link(&mut self, ws: WebSocketId) -> Result<Link<'_, 'buf, T, P>, HandleError> {
-        let alive = self.alive.get_mut(ws.slot()).ok_or(HandleError::Unknown)?;
+        let alive = self.alive.get_mut(Slots::<T, N>::index(ws));
+        let alive = alive.ok_or(HandleError::Unknown)?;
         Ok(Link {
             entry: self.slots.entry(ws)?,
             alive,
@@ -472,7 +489,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     #[allow(clippy::type_complexity)]
     pub(super) fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut Alive, &mut P, &Config)> {
         let ws = self.slots.take_free(true)?;
-        let alive = self.alive.get_mut(ws.slot())?;
+        let alive = self.alive.get_mut(Slots::<T, N>::index(ws))?;
         let taken = Taken {
             slots: &mut self.slots,
             ws,

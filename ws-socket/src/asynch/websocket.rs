@@ -76,7 +76,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     ) -> Result<Self, ConnectError<T::Error>> {
         request.request().validate()?;
         let mut ws = Self::new(buffer, platform, config);
-        ws.link().begin_client(stream);
+        ws.link().begin_client(stream)?;
         let clock = ws.platform.clock();
         let mut link = ws.link();
         let upgraded = within(
@@ -167,7 +167,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         let mut ws = Self::new(buffer, platform, config);
         let mut link = ws.link();
         link.begin_server(stream);
-        let id = WebSocketId::from_raw(0);
+        let id = WebSocketId::ONLY;
         let upgraded = link.server(id, &mut handler).await?;
         Ok(upgraded.then_some(ws))
     }

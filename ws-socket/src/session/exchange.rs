@@ -8,8 +8,8 @@ use super::upgrade::head_buffer;
 use super::{Entry, State, Tcp};
 use crate::fmt::debug;
 use crate::handler::Handler;
-use crate::timeout::Deadline;
-use crate::{Config, Timeout, WebSocketId};
+use crate::timeout::left_of;
+use crate::{Config, WebSocketId};
 
 /// What a server is at with a request.
 #[derive(Debug, Clone, Copy)]
@@ -23,11 +23,11 @@ pub(crate) enum Stage {
 }
 
 impl Stage {
-    fn timeout(self, config: &Config) -> Timeout {
-        Timeout::Millis(match self {
+    const fn timeout(self, config: &Config) -> u32 {
+        match self {
             Self::Reading { .. } => config.handshake_timeout,
             Self::Refusing(_) | Self::Answering { .. } => config.answer_timeout,
-        })
+        }
     }
 }
 
@@ -90,7 +90,7 @@ impl<T> Entry<'_, T> {
         else {
             return None;
         };
-        let left = Deadline::new(*since, stage.timeout(config)).left(now);
+        let left = left_of(since, stage.timeout(config), now);
         if left == 0 {
             let begun = handshake.limit_left() != config.max_handshake;
             if !begun || !matches!(stage, Stage::Reading { .. }) {

@@ -1,7 +1,7 @@
 //! Receiving: one piece, or the end.
 
 use embedded_nal::TcpClientStack;
-use ws_core::{Face, Next, ReadInto, SCRATCH};
+use ws_core::{Face, Next, RandomError, ReadInto, SCRATCH};
 
 use super::{Context, Entry, Open, Stop};
 use crate::Platform;
@@ -81,6 +81,9 @@ impl<T> Entry<'_, T> {
         {
             return Some(Err(ReceiveError::Stack(error)));
         }
+        if received == Err(Stop::NoKey) {
+            return Some(Err(RandomError.into()));
+        }
         let Some(endpoint) = self.endpoint_mut() else {
             return Some(Err(ReceiveError::NotConnected));
         };
@@ -123,7 +126,7 @@ impl<T> Entry<'_, T> {
     {
         let room = if take { out.len() } else { 1 };
         let mut scratch = [0; SCRATCH];
-        let mut blocked = false;
+        let mut blocked = None;
         let mut reads = 0;
         loop {
             let Some(Open {
@@ -135,13 +138,14 @@ impl<T> Entry<'_, T> {
                 return Err(Stop::NotConnected);
             };
             let mut direct = None;
-            match endpoint.advance(&mut lent, face, room, blocked) {
+            match endpoint.advance(&mut lent, face, room, blocked.is_some()) {
                 Next::Ready => {}
                 // A wire that fails shows in the next read, behind what can still be received.
                 Next::Write => {
-                    blocked = self.flush(context).is_some();
+                    blocked = self.flush(context);
                     continue;
                 }
+                Next::Blocked if blocked == Some(Stop::NoKey) => return Err(Stop::NoKey),
                 Next::Blocked => return Err(Stop::Blocked),
                 Next::Ended => return Err(Stop::Ended),
                 Next::Read if reads == MAX_READS => {

@@ -7,8 +7,9 @@ use ws_core::handshake::{HeadPart, Request};
 use ws_core::url::{Url, UrlHost};
 
 use super::Table;
-use crate::error::ConnectError;
+use crate::error::{ConnectError, HandleError};
 use crate::request::{ConnectionOptions, WebSocketRequest};
+use crate::session::{Context, Entry};
 use crate::slots::SlotStore;
 use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
@@ -115,7 +116,7 @@ where
         deadline: Deadline,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
         handshake.validate()?;
-        let mut socket = self.context.stack.socket().map_err(ConnectError::Stack)?;
+        let mut socket = self.open_socket(deadline)?;
         let dialed = self.wait_for(deadline, |table| {
             table.context.stack.connect(&mut socket, remote)
         });
@@ -124,6 +125,21 @@ where
             Ok(None) => self.give_up(socket, ConnectError::Timeout),
             Err(error) => self.give_up(socket, ConnectError::Stack(error)),
         }
+    }
+
+    /// A socket of the stack, when there is one: those of connections before may still be closing.
+    fn open_socket(&mut self, deadline: Deadline) -> Result<S::TcpSocket, ConnectError<S::Error>> {
+        let mut failed = None;
+        let opened = self.wait_for(deadline, |table| {
+            table.context.stack.socket().map_err(|error| {
+                failed = Some(error);
+                nb::Error::<HandleError>::WouldBlock
+            })
+        });
+        opened
+            .ok()
+            .flatten()
+            .ok_or_else(|| failed.map_or(ConnectError::Timeout, ConnectError::Stack))
     }
 
     fn upgrade(
@@ -144,12 +160,16 @@ where
             on_connect,
             buffer,
         } = options;
+        let nonce = match self.context.nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.give_up(socket, error.into()),
+        };
         let Some(ws) = self.slots.take_free(buffer.is_none()) else {
             return self.give_up(socket, ConnectError::NoFreeSlot);
         };
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            context.begin_client(entry, socket);
+            context.begin_client(entry, socket, &nonce);
         });
         let mut ignore = |_: HeadPart<'_>| {};
         let on_response = on_response.unwrap_or(&mut ignore);
@@ -168,7 +188,12 @@ where
             }
             return Ok(ws);
         };
-        let _ = self.drop_connection(ws);
+        if let Ok(Some(socket)) = self.slots.vacate(ws, Entry::vacate) {
+            let Context {
+                stack, platform, ..
+            } = &mut self.context;
+            platform.abort(stack, socket);
+        }
         Err(error)
     }
 

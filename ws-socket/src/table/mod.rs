@@ -78,6 +78,12 @@ where
         self.slots.0.lend(buffers);
         self
     }
+
+    #[doc(hidden)]
+    /// Has the ids of free slots begin with this generation, for tests.
+    pub fn begin_at(&mut self, generation: u32) {
+        self.slots.0.begin_at(generation);
+    }
 }
 
 impl<'buf, S, P, L> Table<'buf, S, P, L>
@@ -163,6 +169,15 @@ where
         (first..)
             .map_while(|index| self.slots.taken(index).ok())
             .flatten()
+    }
+
+    /// The slot of a connection, 0 to N - 1: [`WebSocketId::slot`], also of an id that was made of a
+    /// number.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
+        self.peek(ws, |_| L::index(ws))
     }
 
     /// Is this the id of an open connection? An id is that too when the peer has closed, until

@@ -184,6 +184,9 @@ pub(crate) fn not_upgraded<E: Debug + Display>(
             let detail = format!("the connection broke in the handshake: {error}");
             return Failure::new(Exit::Connection, "connect", detail);
         }
+        ConnectError::Random(error) => {
+            return Failure::new(Exit::Connection, "random", error.to_string());
+        }
         error => return Failure::new(Exit::Usage, "usage", error.to_string()),
     };
     let header = |name: &str| answer.header(name).map(str::to_owned);
