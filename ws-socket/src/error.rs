@@ -112,6 +112,10 @@ pub enum ConnectError<E: Debug> {
     /// it is too long, `ECONNABORTED` where it is a refusal or ended early.
     #[error("{0}")]
     Handshake(#[from] ClientError),
+    /// The zone in the URL's IPv6 address is none of this stack's interfaces, or the stack cannot be
+    /// asked for them by name: `EINVAL`.
+    #[error("the zone in the address is no interface of the stack")]
+    Zone,
     /// The name could not be resolved: `ENOENT`.
     #[error("the name of the server could not be resolved")]
     Resolve,
@@ -132,7 +136,7 @@ impl<E: Debug> ConnectError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Request(RequestError::TooManySubprotocols) => Errno::Enospc,
-            Self::Request(_) | Self::Url(_) | Self::NotSecure => Errno::Einval,
+            Self::Request(_) | Self::Url(_) | Self::NotSecure | Self::Zone => Errno::Einval,
             Self::AlreadyWrapped => Errno::Eexist,
             Self::NoFreeSlot | Self::Resolve => Errno::Enoent,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),

@@ -3,6 +3,7 @@
 mod accept;
 mod broadcast;
 mod connect;
+mod dial;
 mod disconnect;
 mod nal;
 mod poll;
@@ -13,6 +14,10 @@ mod stream;
 
 pub use accept::{Accepting, Polled};
 pub use broadcast::{Progress, Recipient, SlowPolicy};
+#[cfg(feature = "async")]
+pub(crate) use connect::number;
+#[cfg(feature = "async")]
+pub(crate) use dial::{HEAD_START, LONG};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
