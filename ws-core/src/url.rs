@@ -107,7 +107,7 @@ impl<'a> Url<'a> {
                 if let Some((before, behind)) = split_at(address, b'%') {
                     let name = behind.strip_prefix("25").ok_or(UrlError::Ipv6)?;
                     let valid = |byte: u8| {
-                        byte.is_ascii_alphanumeric() || b"-._~".iter().any(|b| *b == byte)
+                        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
                     };
                     if name.is_empty() || !name.bytes().all(valid) {
                         return Err(UrlError::Ipv6);
