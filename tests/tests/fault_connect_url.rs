@@ -190,7 +190,7 @@ impl embedded_nal_async::TcpConnect for Net {
     type Error = Reset;
     type Connection<'a> = Open;
 
-    async fn connect<'a>(&'a self, to: SocketAddr) -> Result<Open, Reset> {
+    async fn connect(&self, to: SocketAddr) -> Result<Open, Reset> {
         if self.0.borrow().open == self.0.borrow().sockets {
             return Err(Reset);
         }
@@ -227,7 +227,8 @@ impl embedded_nal_async::Dns for Net {
     type Error = Failed;
 
     async fn get_host_by_name(&self, _: &str, family: AddrType) -> Result<IpAddr, Failed> {
-        self.1.sleep_ms(self.0.borrow().lookup).await;
+        let lookup = self.0.borrow().lookup;
+        self.1.sleep_ms(lookup).await;
         self.found(&family)
     }
 
