@@ -72,8 +72,9 @@ impl<F: FnMut(u32)> Platform<Stack> for Chip<F> {
         self.0
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(4); // a chip has a random number generator
+        Ok(())
     }
 
     fn wait(&mut self, stack: &mut Stack, at_most_ms: u32) {

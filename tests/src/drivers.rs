@@ -12,8 +12,8 @@ use embedded_io_async::{Read, Write};
 use embedded_nal::{TcpClientStack, nb};
 use ws_socket::asynch::{self, WebSocket};
 use ws_socket::{
-    CloseCode, Config, Opcode, Platform, Role, SharedWebSockets, SlotStore, Table, Timeout,
-    WebSocketId, WebSockets,
+    CloseCode, Config, Opcode, Platform, RandomError, Role, SharedWebSockets, SlotStore, Table,
+    Timeout, WebSocketId, WebSockets,
 };
 
 use crate::hand::{Hand, poll, settle};
@@ -82,8 +82,8 @@ impl<S> Platform<S> for Turns {
         Platform::<S>::now_ms(&mut self.hand)
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        Platform::<S>::fill_random(&mut self.hand, bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        Platform::<S>::fill_random(&mut self.hand, bytes)
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use embassy_net::{Config, Ipv4Cidr, Runner, Stack, StackResources, StaticConfigV4};
 use embassy_net_driver::{Capabilities, Driver, HardwareAddress, LinkState, RxToken, TxToken};
 use embassy_time::{Duration, MockDriver};
-use ws_socket::asynch::Embassy;
+use ws_socket::{RandomError, asynch::Embassy};
 
 /// Sockets of one stack.
 const SOCKETS: usize = 6;
@@ -111,13 +111,14 @@ pub const fn address(host: u8) -> Ipv4Addr {
 }
 
 /// A platform with a counter for randomness.
-pub fn platform() -> Embassy<impl FnMut(&mut [u8]) + Clone> {
+pub fn platform() -> Embassy<impl FnMut(&mut [u8]) -> Result<(), RandomError> + Clone> {
     let mut count = 0u8;
     Embassy(move |bytes: &mut [u8]| {
         for byte in bytes {
             count = count.wrapping_mul(5).wrapping_add(113);
             *byte = count;
         }
+        Ok(())
     })
 }
 

@@ -37,6 +37,11 @@ impl HandClock {
         self.0.lazy.set(true);
     }
 
+    /// Sets the clock back by so many milliseconds.
+    pub fn step_back(&self, ms: u32) {
+        self.0.now.set(self.0.now.get().wrapping_sub(ms));
+    }
+
     /// Lets so many milliseconds pass.
     pub fn advance(&self, ms: u32) {
         self.0.now.set(self.0.now.get().wrapping_add(ms));
@@ -74,6 +79,8 @@ impl Clock for HandClock {
 pub struct Hand {
     /// The clock.
     pub clock: HandClock,
+    /// Is the source of randomness out of order?
+    pub no_random: Rc<Cell<bool>>,
     state: Rc<Cell<u64>>,
 }
 
@@ -83,6 +90,7 @@ impl Hand {
     pub fn new() -> Self {
         Self {
             clock: HandClock::default(),
+            no_random: Rc::default(),
             state: Rc::new(Cell::new(15)),
         }
     }
@@ -95,12 +103,16 @@ impl Platform for Hand {
         self.clock
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        if self.no_random.get() {
+            return Err(ws_socket::RandomError);
+        }
         for byte in bytes {
             let mut state = self.state.get();
             *byte = (random(&mut state) >> 32) as u8;
             self.state.set(state);
         }
+        Ok(())
     }
 }
 
@@ -110,8 +122,8 @@ impl<S> ws_socket::Platform<S> for Hand {
         self.clock.now_ms()
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        Platform::fill_random(self, bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        Platform::fill_random(self, bytes)
     }
 
     fn wait(&mut self, _: &mut S, at_most_ms: u32) {

@@ -87,7 +87,11 @@ pub struct Server<const T: usize, const N: usize> {
     pub behaviour: Option<Behaviour<T, N>>,
 }
 
-fn stack<const T: usize>(mut device: LinkDevice, host: u8, size: Size) -> Stack<T> {
+/// A host of the tests, 10.0.0.`host`.
+///
+/// # Panics
+/// Never.
+pub fn stack<const T: usize>(mut device: LinkDevice, host: u8, size: Size) -> Stack<T> {
     let mut config = Config::new(HardwareAddress::Ip);
     config.random_seed = size.seed ^ u64::from(host);
     let mut interface = Interface::new(config, &mut device, Instant::ZERO);

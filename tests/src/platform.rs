@@ -24,6 +24,8 @@ pub struct HandPlatform {
     pub clock: Clock,
     /// What runs while this one waits.
     pub others: Others,
+    /// Is the source of randomness out of order?
+    pub no_random: Rc<Cell<bool>>,
     seed: u64,
 }
 
@@ -33,6 +35,7 @@ impl HandPlatform {
         Self {
             clock: clock.clone(),
             others: Others::default(),
+            no_random: Rc::default(),
             seed: seed * 2 + 1,
         }
     }
@@ -57,10 +60,14 @@ impl<S: Polled> Platform<S> for HandPlatform {
         self.clock.get()
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        if self.no_random.get() {
+            return Err(ws_socket::RandomError);
+        }
         for byte in bytes {
             *byte = (random(&mut self.seed) >> 32) as u8;
         }
+        Ok(())
     }
 
     fn wait(&mut self, stack: &mut S, at_most_ms: u32) {

@@ -543,7 +543,9 @@ impl<S> ws_socket::Platform<S> for NoPlatform {
         0
     }
 
-    fn fill_random(&mut self, _: &mut [u8]) {}
+    fn fill_random(&mut self, _: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        Ok(())
+    }
 
     fn wait(&mut self, _: &mut S, _: u32) {}
 }

@@ -15,7 +15,8 @@ use ws_socket::asynch::{self, Connector, WebSocket};
 use ws_socket::handshake::{ClientError, Headers, Host, Request};
 use ws_socket::stack::StdStack;
 use ws_socket::{
-    Config, ConnectError, Opcode, SocketError, StreamOptions, WebSocketRequest, WebSockets,
+    Config, ConnectError, Opcode, RandomError, SocketError, StreamOptions, WebSocketRequest,
+    WebSockets,
 };
 use ws_tests::drivers::{Turns, WireStack, drive};
 use ws_tests::hand::{Hand, settle};
@@ -384,8 +385,8 @@ impl ws_socket::Platform<OneStack> for Opening {
         ws_socket::Platform::<OneStack>::now_ms(&mut self.turns)
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        ws_socket::Platform::<OneStack>::fill_random(&mut self.turns, bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        ws_socket::Platform::<OneStack>::fill_random(&mut self.turns, bytes)
     }
 
     fn wait(&mut self, stack: &mut OneStack, at_most_ms: u32) {
@@ -446,8 +447,9 @@ impl<S> ws_socket::Platform<S> for StdHost {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
         bytes.fill(0x5A);
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {

@@ -94,7 +94,9 @@ fn poll_asks_for_no_more_than_a_millisecond_while_out_is_held_back() {
         fn now_ms(&mut self) -> u32 {
             self.0.hand.clock.now_ms()
         }
-        fn fill_random(&mut self, _: &mut [u8]) {}
+        fn fill_random(&mut self, _: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+            Ok(())
+        }
         fn wait(&mut self, _: &mut S, at_most_ms: u32) {
             self.1.set(self.1.get().max(at_most_ms));
             self.0.hand.clock.advance(at_most_ms.min(1_000));

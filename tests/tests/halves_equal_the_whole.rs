@@ -50,7 +50,9 @@ impl Platform for Thread {
         Thread
     }
 
-    fn fill_random(&mut self, _: &mut [u8]) {}
+    fn fill_random(&mut self, _: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        Ok(())
+    }
 }
 
 #[test]

@@ -180,8 +180,9 @@ impl Platform<ArrayStack> for Hand {
         self.0
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(0x5A);
+        Ok(())
     }
 
     fn wait(&mut self, stack: &mut ArrayStack, at_most_ms: u32) {

@@ -85,8 +85,9 @@ impl Platform for Host<'_> {
         *self
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(7);
+        Ok(())
     }
 }
 

@@ -1,6 +1,6 @@
 //! The shared table: two threads on one connection, and how long interrupts are masked.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Instant;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
@@ -19,11 +19,12 @@ impl<S> Platform<S> for Host {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for byte in bytes {
             self.1 = self.1.wrapping_mul(5).wrapping_add(77);
             *byte = self.1;
         }
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {
@@ -182,7 +183,7 @@ impl TcpError for NeverFails {
 fn no_socket_is_lost_between_two_threads() {
     const ROUNDS: u32 = 4000;
     static SHARED: SharedWebSockets<'static, u32, 1> = SharedWebSockets::new();
-    static CURRENT: AtomicU32 = AtomicU32::new(0);
+    static CURRENT: AtomicI32 = AtomicI32::new(0);
     static DONE: AtomicBool = AtomicBool::new(false);
     let receiver = std::thread::spawn(|| {
         let mut table = SHARED.attach(Counting, host());

@@ -69,6 +69,12 @@ impl ProtocolError {
     }
 }
 
+/// The source of randomness failed: there is no mask key, or no key for the opening handshake
+/// (RFC 6455 sections 4.1, 5.3). None is made up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the source of randomness failed")]
+pub struct RandomError;
+
 /// A frame that may not be begun now, or not like this. Nothing has changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
@@ -84,6 +90,9 @@ pub enum FrameError {
     /// A Close frame was sent or is due: nothing may follow it (section 5.5.1).
     #[error("the closing handshake has begun")]
     Closed,
+    /// There is no mask key for it (section 5.3).
+    #[error("{0}")]
+    Random(#[from] RandomError),
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@
 //! #     fn read(&mut self, to: &mut [u8]) -> usize { self.0.read(to).unwrap() }
 //! #     fn write(&mut self, from: &[u8]) -> usize { self.1.write(from).unwrap() }
 //! # }
-//! # fn random_key() -> [u8; 4] { [1, 2, 3, 4] }
+//! # fn random_key() -> Result<[u8; 4], ws_core::RandomError> { Ok([1, 2, 3, 4]) }
 //! // A Ping, then a message.
 //! let mut wire = Wire(b"\x89\x01!\x81\x05Hello", Vec::new());
 //!
@@ -93,7 +93,7 @@
 //! let piece = loop {
 //!     match endpoint.advance(lent, face, out.len(), false) {
 //!         Next::Write => {
-//!             let count = endpoint.control(lent, random_key, &mut scratch);
+//!             let count = endpoint.control(lent, random_key, &mut scratch)?;
 //!             let count = wire.write(&scratch[..count]);
 //!             endpoint.control_sent(count);
 //!         }
@@ -118,7 +118,7 @@
 //! };
 //! assert_eq!((&out[..piece.length], piece.opcode), (&b"Hello"[..], Opcode::Text));
 //! assert_eq!(wire.1, [0x8A, 0x81, 1, 2, 3, 4, b'!' ^ 1]); // the Pong
-//! # Ok::<(), ws_core::ProtocolError>(())
+//! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
 //! # Features
@@ -151,7 +151,7 @@ pub use close::{
 };
 pub use connection::Connection;
 pub use endpoint::{Endpoint, Face, Lent, Next, Piece, ReadInto, SCRATCH};
-pub use error::{FrameError, ProtocolError};
+pub use error::{FrameError, ProtocolError, RandomError};
 pub use opcode::{Opcode, Role};
 pub use receiver::{Decoded, Frame, Receiver};
 pub use transmitter::{MAX_HEADER, Transmitter};

@@ -20,11 +20,14 @@ pub struct Url<'a> {
     pub secure: bool,
     /// Name or address of the server.
     pub host: UrlHost<'a>,
+    /// The zone of an IPv6 address, `eth0` in `[fe80::1%25eth0]` (RFC 6874): which interface of this
+    /// host's leads there.
+    pub zone: Option<&'a str>,
     /// The port: without one in the text 80, or 443 if `secure`.
     pub port: u16,
     /// Path and query as they stand in the text, `""` and `"?q"` among them.
     pub target: &'a str,
-    /// Host and port as they stand in the text, without a default port.
+    /// Host and port as they stand in the text, without a default port; with the zone.
     authority: &'a str,
 }
 
@@ -58,7 +61,7 @@ pub enum UrlError {
     /// The host has a character that no host has (RFC 3986 section 3.2.2).
     #[error("a character that no host has")]
     Host,
-    /// What is between `[` and `]` is no IPv6 address, or behind it comes neither port nor path.
+    /// What is between `[` and `]` is no IPv6 address, with a zone perhaps (`%25` and its name), or behind it comes neither port nor path.
     #[error("no IPv6 address between brackets")]
     Ipv6,
     /// The port is not 1 to 65535.
@@ -94,11 +97,22 @@ impl<'a> Url<'a> {
             return Err(UrlError::UserInfo);
         }
 
+        let mut zone = None;
         let (host, port) = match authority.strip_prefix('[') {
             Some(bracketed) => {
-                let (address, port) = split_at(bracketed, b']').ok_or(UrlError::Ipv6)?;
+                let (mut address, port) = split_at(bracketed, b']').ok_or(UrlError::Ipv6)?;
                 if !matches!(port.as_bytes(), [] | [b':', ..]) {
                     return Err(UrlError::Ipv6);
+                }
+                if let Some((before, behind)) = split_at(address, b'%') {
+                    let name = behind.strip_prefix("25").ok_or(UrlError::Ipv6)?;
+                    let valid = |byte: u8| {
+                        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
+                    };
+                    if name.is_empty() || !name.bytes().all(valid) {
+                        return Err(UrlError::Ipv6);
+                    }
+                    (address, zone) = (before, Some(name));
                 }
                 let address = ipv6(address.as_bytes()).ok_or(UrlError::Ipv6)?;
                 (UrlHost::Ip(address.into()), port)
@@ -135,6 +149,7 @@ impl<'a> Url<'a> {
         Ok(Self {
             secure,
             host,
+            zone,
             port: number,
             target,
             authority: if number == default {
@@ -146,7 +161,8 @@ impl<'a> Url<'a> {
     }
 
     /// What the Host header says (RFC 6455 section 4.1, item 4): host and port as they stand in the
-    /// text, without the port if it is the scheme's default.
+    /// text, without the port if it is the scheme's default. A zone is left out where the request is
+    /// written: it means nothing to the server (RFC 6874 section 1).
     pub const fn host_header(&self) -> Host<'a> {
         Host::Text(self.authority)
     }
@@ -269,6 +285,30 @@ mod tests {
         }
     }
 
+    /// RFC 6874: a zone is a zone, and no part of the Host header.
+    #[test]
+    fn rfc6874_2_zones() {
+        for (text, address, zone, port) in [
+            ("ws://[fe80::1%25eth0]", "fe80::1", "eth0", 80),
+            ("ws://[fe80::1%251]:8080/x", "fe80::1", "1", 8080),
+            (
+                "wss://[FE80::A%25wlan-0.1_~]/x?y",
+                "fe80::a",
+                "wlan-0.1_~",
+                443,
+            ),
+        ] {
+            let url = Url::parse(text).unwrap();
+            assert_eq!(
+                (url.host, url.zone, url.port),
+                (ip(address), Some(zone), port)
+            );
+        }
+        for text in ["ws://[fe80::1]", "ws://h", "ws://a%25b"] {
+            assert_eq!(Url::parse(text).unwrap().zone, None);
+        }
+    }
+
     /// RFC 6455 section 3: bad URLs.
     #[test]
     fn rfc6455_3_bad() {
@@ -314,7 +354,11 @@ mod tests {
             ("ws://[::1]80", Ipv6),
             ("ws://[1.2.3.4]", Ipv6),
             ("ws://[::g]", Ipv6),
-            ("ws://[fe80::1%25eth0]", Ipv6),
+            ("ws://[fe80::1%eth0]", Ipv6),
+            ("ws://[fe80::1%25]", Ipv6),
+            ("ws://[fe80::1%25a%20b]", Ipv6),
+            ("ws://[fe80::1%25a/b]", Ipv6),
+            ("ws://[%25eth0]", Ipv6),
         ] {
             assert_eq!(Url::parse(text), Err(error), "{text}");
         }

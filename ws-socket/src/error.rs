@@ -6,7 +6,7 @@ use embedded_io::ErrorKind;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
-use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
+use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError, RandomError};
 
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,7 @@ use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError};
 pub enum Errno {
     /// No free context, or no such WebSocket.
     Enoent = 2,
-    /// The connection broke.
+    /// The connection broke, or the source of randomness failed.
     Eio = 5,
     /// A stale id.
     Ebadf = 9,
@@ -112,12 +112,20 @@ pub enum ConnectError<E: Debug> {
     /// it is too long, `ECONNABORTED` where it is a refusal or ended early.
     #[error("{0}")]
     Handshake(#[from] ClientError),
+    /// The zone in the URL's IPv6 address is none of this stack's interfaces, or the stack cannot be
+    /// asked for them by name: `EINVAL`.
+    #[error("the zone in the address is no interface of the stack")]
+    Zone,
     /// The name could not be resolved: `ENOENT`.
     #[error("the name of the server could not be resolved")]
     Resolve,
     /// Not done in time: `ETIMEDOUT`.
     #[error("not connected in time")]
     Timeout,
+    /// The source of randomness failed ([`Platform::fill_random`](crate::Platform::fill_random)):
+    /// there is no key for the handshake: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// The TCP stack failed: `ECONNABORTED`.
     #[error("TCP: {0:?}")]
     Stack(E),
@@ -128,7 +136,7 @@ impl<E: Debug> ConnectError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Request(RequestError::TooManySubprotocols) => Errno::Enospc,
-            Self::Request(_) | Self::Url(_) | Self::NotSecure => Errno::Einval,
+            Self::Request(_) | Self::Url(_) | Self::NotSecure | Self::Zone => Errno::Einval,
             Self::AlreadyWrapped => Errno::Eexist,
             Self::NoFreeSlot | Self::Resolve => Errno::Enoent,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
@@ -137,6 +145,7 @@ impl<E: Debug> ConnectError<E> {
                 Errno::Econnaborted
             }
             Self::Handshake(_) => Errno::Eproto,
+            Self::Random(_) => Errno::Eio,
             Self::Timeout => Errno::Etimedout,
         }
     }
@@ -164,6 +173,10 @@ pub enum SendError<E: Debug> {
     /// the next call goes on with it: `ETIMEDOUT`.
     #[error("nothing was sent in time")]
     Timeout,
+    /// The source of randomness failed ([`Platform::fill_random`](crate::Platform::fill_random)):
+    /// there is no mask key, nothing was sent, and the connection goes on: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// The opening handshake is not done, or the closing one has begun: `ENOTCONN`.
     #[error("not connected")]
     NotConnected,
@@ -178,6 +191,7 @@ impl<E: Debug> SendError<E> {
         match self {
             Self::Frame(_) | Self::Mask | Self::Close(_) | Self::PartTooLong => Errno::Einval,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Enoent),
+            Self::Random(_) => Errno::Eio,
             Self::Timeout => Errno::Etimedout,
             Self::NotConnected | Self::Stack(_) => Errno::Enotconn,
         }
@@ -188,6 +202,7 @@ impl<E: Debug> From<FrameError> for SendError<E> {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Closed => Self::NotConnected,
+            FrameError::Random(error) => Self::Random(error),
             error => Self::Frame(error),
         }
     }
@@ -222,6 +237,11 @@ pub enum ReceiveError<E: Debug> {
     /// out; nothing is lost. Send its rest, then receive: `EAGAIN`.
     #[error("the rest of a frame has to be sent first")]
     FrameOpen,
+    /// The source of randomness failed: a Ping of the peer's cannot be taken before its Pong has a
+    /// mask key. Nothing is lost, and the next call tries again: `EIO`. Only where the lent buffer
+    /// has no room for the Ping; where it has, receiving goes on and the Pong stays due.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// Async: the peer is silent and does not answer our Ping in time
     /// ([`Config::keepalive`](crate::Config)): `EIO`.
     #[error("the peer does not answer")]
@@ -248,7 +268,7 @@ impl<E: Debug> ReceiveError<E> {
             Self::EmptyBuffer => Errno::Einval,
             Self::Timeout | Self::FrameOpen => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
-            Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
+            Self::Protocol(_) | Self::Random(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
         }
     }
 }
@@ -288,6 +308,10 @@ pub enum DisconnectError {
     /// A code that may not be sent (RFC 6455 section 7.4): `EINVAL`.
     #[error("close code {0} may not be sent")]
     Code(CloseCode),
+    /// The source of randomness failed: there is no mask key for the Close. The connection and its
+    /// slot are as before, the Close stays due; call again, or abort: `EIO`.
+    #[error("{0}")]
+    Random(#[from] RandomError),
     /// `EBADF`, `EBUSY`.
     #[error("{0}")]
     Handle(#[from] HandleError),
@@ -298,6 +322,7 @@ impl DisconnectError {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Code(_) => Errno::Einval,
+            Self::Random(_) => Errno::Eio,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
         }
     }

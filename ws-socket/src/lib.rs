@@ -29,10 +29,11 @@
 //!         self.0.elapsed().as_millis() as u32 // may wrap
 //!     }
 //!
-//!     fn fill_random(&mut self, bytes: &mut [u8]) {
-//!         // …from the system's source
+//!     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+//!         // …from the system's source, or an error where that fails
 //!         # use std::hash::{BuildHasher, RandomState};
 //!         # for byte in bytes { *byte = RandomState::new().hash_one(0) as u8; }
+//!         Ok(())
 //!     }
 //!
 //!     fn wait(&mut self, _: &mut S, at_most_ms: u32) {
@@ -185,7 +186,7 @@ mod timeout;
 
 pub use ws_core::handshake::{self, HeadPart, Host, Request};
 pub use ws_core::{
-    CloseCode, FrameError, Opcode, ProtocolError, Role, parse_close, url, write_close,
+    CloseCode, FrameError, Opcode, ProtocolError, RandomError, Role, parse_close, url, write_close,
 };
 
 pub use config::{Config, Keepalive, ZeroRead};

@@ -32,7 +32,14 @@ use crate::{Platform, Table, WebSocketId};
 /// ```
 #[derive(Debug)]
 pub struct SharedWebSockets<'buf, T, const N: usize> {
-    slots: Mutex<RefCell<Slots<'buf, T, N>>>,
+    inner: Mutex<RefCell<Inner<'buf, T, N>>>,
+}
+
+#[derive(Debug)]
+struct Inner<'buf, T, const N: usize> {
+    slots: Slots<'buf, T, N>,
+    /// The directions in which somebody is in each slot.
+    claims: [u8; N],
 }
 
 impl<T, const N: usize> Default for SharedWebSockets<'_, T, N> {
@@ -45,7 +52,10 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
     /// `N` free slots.
     pub const fn new() -> Self {
         Self {
-            slots: Mutex::new(RefCell::new(Slots::new())),
+            inner: Mutex::new(RefCell::new(Inner {
+                slots: Slots::new(),
+                claims: [0; N],
+            })),
         }
     }
 
@@ -53,7 +63,13 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
     /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer). To be done before there are
     /// connections: one that is open keeps what it has.
     pub fn lend(&self, buffers: [&'buf mut [u8]; N]) {
-        self.lock(|slots| slots.lend(buffers));
+        self.lock(|inner| inner.slots.lend(buffers));
+    }
+
+    #[doc(hidden)]
+    /// Has the ids of free slots begin with this generation, for tests.
+    pub fn begin_at(&self, generation: u32) {
+        self.lock(|inner| inner.slots.begin_at(generation));
     }
 
     /// The table for one task, with its own handle of the stack and its own platform.
@@ -67,10 +83,10 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
 
     /// `None` would be within another's `work`, which never comes back here. Not a panic, so that
     /// a firmware has none.
-    fn lock<R>(&self, work: impl FnOnce(&mut Slots<'buf, T, N>) -> R) -> Option<R> {
+    fn lock<R>(&self, work: impl FnOnce(&mut Inner<'buf, T, N>) -> R) -> Option<R> {
         critical_section::with(|token| {
-            let mut slots = self.slots.borrow(token).try_borrow_mut().ok()?;
-            Some(work(&mut slots))
+            let mut inner = self.inner.borrow(token).try_borrow_mut().ok()?;
+            Some(work(&mut inner))
         })
     }
 }
@@ -80,8 +96,19 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
 
     const SHARED: bool = true;
 
+    fn index(id: WebSocketId) -> usize {
+        Slots::<T, N>::index(id)
+    }
+
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
-        self.lock(|slots| slots.take_free(with_buffer)).flatten()
+        self.lock(|inner| {
+            let id = inner.slots.take_free(with_buffer)?;
+            if let Some(claims) = inner.claims.get_mut(Self::index(id)) {
+                *claims = 0;
+            }
+            Some(id)
+        })
+        .flatten()
     }
 
     fn with<R>(
@@ -90,10 +117,10 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         work: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
         let mut entry = None;
-        let checked_out = self.lock(|slots| slots.check_out(id, &mut entry));
+        let checked_out = self.lock(|inner| inner.slots.check_out(id, &mut entry));
         checked_out.unwrap_or(Err(Unavailable::CheckedOut))?;
         let result = entry.as_mut().map(work).ok_or(Unavailable::CheckedOut);
-        self.lock(|slots| slots.check_in(id, &mut entry));
+        self.lock(|inner| inner.slots.check_in(id, &mut entry));
         result
     }
 
@@ -102,22 +129,38 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
         id: WebSocketId,
         last: impl FnOnce(&mut Entry<'buf, T>) -> R,
     ) -> Result<R, Unavailable> {
-        match self.lock(|slots| slots.vacate(id, last)) {
+        match self.lock(|inner| inner.slots.vacate(id, last)) {
             None | Some(Err(HandleError::Busy)) => Err(Unavailable::CheckedOut),
             Some(vacated) => vacated.map_err(Unavailable::Handle),
         }
     }
 
     fn claim(&mut self, id: WebSocketId, direction: Direction) -> Result<(), HandleError> {
-        self.lock(|slots| slots.claim(id, direction))
-            .unwrap_or(Err(HandleError::Busy))
+        let claimed = self.lock(|inner| {
+            inner.slots.check(id)?;
+            match inner.claims.get_mut(Self::index(id)) {
+                Some(claims) if *claims & direction as u8 == 0 => {
+                    *claims |= direction as u8;
+                    Ok(())
+                }
+                _ => Err(HandleError::Busy),
+            }
+        });
+        claimed.unwrap_or(Err(HandleError::Busy))
     }
 
     fn unclaim(&mut self, id: WebSocketId, direction: Direction) {
-        self.lock(|slots| slots.unclaim(id, direction));
+        self.lock(|inner| {
+            if let (Ok(()), Some(claims)) =
+                (inner.slots.check(id), inner.claims.get_mut(Self::index(id)))
+            {
+                *claims &= !(direction as u8);
+            }
+        });
     }
 
     fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError> {
-        self.lock(|slots| slots.taken(index)).unwrap_or(Ok(None))
+        self.lock(|inner| inner.slots.taken(index))
+            .unwrap_or(Ok(None))
     }
 }

@@ -50,6 +50,10 @@ pub trait SlotStore<'buf> {
     const SHARED: bool;
 
     #[doc(hidden)]
+    /// The slot in an id, whatever else is right with it.
+    fn index(id: WebSocketId) -> usize;
+
+    #[doc(hidden)]
     /// Takes a free slot, preferably with a lent buffer or preferably without.
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId>;
 
@@ -86,29 +90,30 @@ pub trait SlotStore<'buf> {
 /// One slot.
 #[derive(Debug)]
 pub(crate) struct Slot<'buf, T> {
-    generation: u16,
-    taken: bool,
-    claims: u8,
+    /// The generation, where it stands in an id, and [`FREE`].
+    tag: u32,
     /// `None` while it is checked out.
     entry: Option<Entry<'buf, T>>,
 }
 
+/// The slot is free; its generation is that of the next id. No id has this bit.
+const FREE: u32 = 1 << 31;
+
 impl<'buf, T> Slot<'buf, T> {
     const fn new() -> Self {
         Self {
-            generation: 0,
-            taken: false,
-            claims: 0,
+            tag: FREE,
             entry: Some(Entry::new()),
         }
     }
 
+    const fn is_taken(&self) -> bool {
+        self.tag & FREE == 0
+    }
+
     fn id(&self, index: usize) -> Option<WebSocketId> {
-        let slot = u16::try_from(index).ok()?;
-        self.taken.then_some(WebSocketId {
-            slot,
-            generation: self.generation,
-        })
+        let slot = u32::try_from(index).ok()?;
+        self.is_taken().then(|| WebSocketId::new(self.tag, slot))
     }
 }
 
@@ -118,6 +123,13 @@ pub(crate) struct Slots<'buf, T, const N: usize>([Slot<'buf, T>; N]);
 
 impl<'buf, T, const N: usize> Slots<'buf, T, N> {
     const FITS: () = assert!(N <= 1 << 16, "a table has at most 65,536 slots");
+
+    /// One generation, above the bits that a slot takes.
+    const STEP: u32 = if N < 2 {
+        1
+    } else {
+        1 << (usize::BITS - (N - 1).leading_zeros())
+    };
 
     #[cfg(any(feature = "critical-section", feature = "async"))]
     pub(crate) const fn new() -> Self {
@@ -131,6 +143,18 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         Self(core::array::from_fn(|_| Slot::new()))
     }
 
+    /// Has the ids of free slots begin with this generation.
+    pub(crate) fn begin_at(&mut self, generation: u32) {
+        for slot in self.0.iter_mut().filter(|slot| !slot.is_taken()) {
+            slot.tag = generation.wrapping_mul(Self::STEP) | FREE;
+        }
+    }
+
+    /// The slot in an id, whatever else is right with it.
+    pub(crate) const fn index(id: WebSocketId) -> usize {
+        (id.bits() & (Self::STEP - 1)) as usize
+    }
+
     pub(crate) fn lend(&mut self, buffers: [&'buf mut [u8]; N]) {
         for (slot, buffer) in self.0.iter_mut().zip(buffers) {
             if let Some(entry) = &mut slot.entry {
@@ -141,20 +165,21 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
 
     #[cfg(any(feature = "critical-section", feature = "async"))]
     fn get(&mut self, id: WebSocketId) -> Result<&mut Slot<'buf, T>, HandleError> {
-        self.find(id).ok_or(Self::error(id))
+        let error = self.error(id);
+        self.find(id).ok_or(error)
     }
 
     fn find(&mut self, id: WebSocketId) -> Option<&mut Slot<'buf, T>> {
-        let slot = self.0.get_mut(id.slot())?;
-        (slot.taken && slot.generation == id.generation).then_some(slot)
+        let slot = self.0.get_mut(Self::index(id))?;
+        let tag = id.bits() & !(Self::STEP - 1);
+        (slot.is_taken() && slot.tag == tag).then_some(slot)
     }
 
-    /// Why there is no such slot.
-    const fn error(id: WebSocketId) -> HandleError {
-        if id.slot() < N {
-            HandleError::Stale
-        } else {
-            HandleError::Unknown
+    /// Why there is no such slot: it was given out before, or is still to come.
+    fn error(&self, id: WebSocketId) -> HandleError {
+        match self.0.get(Self::index(id)) {
+            Some(slot) if id.bits() < slot.tag & !FREE => HandleError::Stale,
+            _ => HandleError::Unknown,
         }
     }
 
@@ -174,7 +199,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         let mut found = None;
         for (index, slot) in self.0.iter().enumerate() {
             let Some(entry) = &slot.entry else { continue };
-            if slot.taken {
+            if slot.is_taken() {
                 continue;
             }
             found = Some(index);
@@ -184,8 +209,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         }
         let index = found?;
         let slot = self.0.get_mut(index)?;
-        slot.taken = true;
-        slot.claims = 0;
+        slot.tag &= !FREE;
         slot.id(index)
     }
 
@@ -206,7 +230,7 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
 
     #[cfg(feature = "critical-section")]
     pub(crate) fn check_in(&mut self, id: WebSocketId, entry: &mut Option<Entry<'buf, T>>) {
-        if let Some(slot) = self.0.get_mut(id.slot()) {
+        if let Some(slot) = self.0.get_mut(Self::index(id)) {
             slot.entry = entry.take();
         }
     }
@@ -225,31 +249,15 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
 
     /// The slot of an id that stands for one: it may be taken anew.
     fn free(&mut self, id: WebSocketId) {
-        if let Some(slot) = self.0.get_mut(id.slot()) {
-            slot.taken = false;
-            slot.generation = slot.generation.wrapping_add(1);
+        if let Some(slot) = self.0.get_mut(Self::index(id)) {
+            slot.tag = slot.tag.wrapping_add(Self::STEP) | FREE;
         }
     }
 
+    /// Does an id stand for a connection?
     #[cfg(feature = "critical-section")]
-    pub(crate) fn claim(
-        &mut self,
-        id: WebSocketId,
-        direction: Direction,
-    ) -> Result<(), HandleError> {
-        let slot = self.get(id)?;
-        if slot.claims & direction as u8 != 0 {
-            return Err(HandleError::Busy);
-        }
-        slot.claims |= direction as u8;
-        Ok(())
-    }
-
-    #[cfg(feature = "critical-section")]
-    pub(crate) fn unclaim(&mut self, id: WebSocketId, direction: Direction) {
-        if let Ok(slot) = self.get(id) {
-            slot.claims &= !(direction as u8);
-        }
+    pub(crate) fn check(&mut self, id: WebSocketId) -> Result<(), HandleError> {
+        self.get(id).map(|_| ())
     }
 
     pub(crate) fn taken(&self, index: usize) -> Result<Option<WebSocketId>, HandleError> {
@@ -279,6 +287,10 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
 
     const SHARED: bool = false;
 
+    fn index(id: WebSocketId) -> usize {
+        Slots::<T, N>::index(id)
+    }
+
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         self.0.take_free(with_buffer)
     }
@@ -291,7 +303,7 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
         match self.entry(id) {
             Some(entry) => Ok(work(entry)),
             // Nobody checks out what has one owner.
-            None => Err(Unavailable::Handle(Slots::<T, N>::error(id))),
+            None => Err(Unavailable::Handle(self.0.error(id))),
         }
     }
 

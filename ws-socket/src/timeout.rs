@@ -38,11 +38,30 @@ impl From<Duration> for Timeout {
     }
 }
 
-/// A point in time on a wrapping millisecond clock.
+/// Milliseconds from `*since` to `now` on a clock that may wrap. A clock that reads less than
+/// `*since` was set back: no time has passed, and time counts from there on. (A difference in the
+/// upper half is one below zero.)
+pub(crate) const fn elapsed(since: &mut u32, now: u32) -> u32 {
+    let passed = now.wrapping_sub(*since);
+    if passed > LONGEST {
+        *since = now;
+        return 0;
+    }
+    passed
+}
+
+/// How many milliseconds are left of `millis` that began at `*since`.
+pub(crate) const fn left_of(since: &mut u32, millis: u32, now: u32) -> u32 {
+    let millis = if millis > LONGEST { LONGEST } else { millis };
+    millis.saturating_sub(elapsed(since, now))
+}
+
+/// The end of a wait, by a wrapping millisecond clock.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadline {
-    start: u32,
-    /// [`FOREVER`], or at most [`LONGEST`].
+    /// When the clock was read last.
+    seen: u32,
+    /// What was left then: [`FOREVER`], or at most [`LONGEST`].
     millis: u32,
 }
 
@@ -57,19 +76,18 @@ impl Deadline {
             Timeout::Millis(millis) if millis > LONGEST => LONGEST,
             Timeout::Millis(millis) => millis,
         };
-        Self { start: now, millis }
+        Self { seen: now, millis }
     }
 
-    /// Milliseconds left, 0 once it has passed.
-    pub(crate) const fn left(self, now: u32) -> u32 {
-        match self.millis {
-            FOREVER => FOREVER,
-            millis => millis.saturating_sub(now.wrapping_sub(self.start)),
+    /// Milliseconds left, 0 once it has passed. A clock that was set back since the last look costs
+    /// the time between, and no more.
+    pub(crate) const fn left(&mut self, now: u32) -> u32 {
+        let passed = elapsed(&mut self.seen, now);
+        if self.millis != FOREVER {
+            self.seen = now;
+            self.millis = self.millis.saturating_sub(passed);
         }
-    }
-
-    pub(crate) const fn has_passed(self, now: u32) -> bool {
-        self.left(now) == 0
+        self.millis
     }
 }
 
@@ -122,14 +140,35 @@ mod tests {
 
     #[test]
     fn the_clock_may_wrap() {
-        let deadline = Deadline::new(u32::MAX - 5, Timeout::Millis(10));
+        let mut deadline = Deadline::new(u32::MAX - 5, Timeout::Millis(10));
         assert_eq!(deadline.left(u32::MAX - 5), 10);
         assert_eq!(deadline.left(u32::MAX), 5);
         assert_eq!(deadline.left(3), 1);
-        assert!(deadline.has_passed(4));
+        assert_eq!(deadline.left(4), 0);
         assert_eq!(
             Deadline::new(0, Timeout::Millis(u32::MAX)).left(0),
             u32::MAX / 2
         );
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_ends_nothing_and_prolongs_nothing() {
+        for back in [1, 2, 1_000, 3_600_000, u32::MAX / 2] {
+            for began in [0, 7, 1 << 31, u32::MAX] {
+                let mut deadline = Deadline::new(began, Timeout::Millis(5_000));
+                let stepped = began.wrapping_sub(back);
+                assert_eq!(deadline.left(stepped), 5_000, "{back}");
+                assert_eq!(deadline.left(stepped.wrapping_add(1)), 4_999);
+                let again = stepped.wrapping_sub(back);
+                assert_eq!(deadline.left(again), 4_999);
+                assert_eq!(deadline.left(again.wrapping_add(4_999)), 0);
+
+                let mut since = began;
+                assert_eq!(left_of(&mut since, 5_000, stepped), 5_000);
+                assert_eq!(left_of(&mut since, 5_000, stepped.wrapping_add(5_000)), 0);
+            }
+        }
+        let mut forever = Deadline::new(5, Timeout::Forever);
+        assert_eq!((forever.left(4), forever.left(3)), (u32::MAX, u32::MAX));
     }
 }

@@ -39,8 +39,9 @@ impl Platform<Stack<2>> for Driven {
         self.now
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(1);
+        Ok(())
     }
 
     fn wait(&mut self, stack: &mut Stack<2>, _: u32) {

@@ -49,10 +49,11 @@ impl Platform for Host {
         *self
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for (byte, random) in bytes.iter_mut().zip(1..) {
             *byte = random;
         }
+        Ok(())
     }
 }
 

@@ -81,8 +81,9 @@ impl<S> Platform<S> for Host {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(7);
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {

@@ -77,10 +77,11 @@ impl Platform<One> for Chip {
         0
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for (byte, random) in bytes.iter_mut().zip(1..) {
             *byte = random;
         }
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut One, _: u32) {}

@@ -11,7 +11,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 pub use static_cell::{ConstStaticCell, StaticCell};
 use ws_socket::Platform;
-use ws_socket::stack::{SmoltcpStack, add_tcp_sockets};
+use ws_socket::stack::{SmoltcpSocket, SmoltcpStack, add_tcp_sockets};
 
 use crate::clock;
 use crate::lan9118::{self, Frames, Lan9118};
@@ -136,8 +136,13 @@ impl<const N: usize> Platform<Stack<N>> for Board {
         clock::now_ms()
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         self.random.fill(bytes);
+        Ok(())
+    }
+
+    fn abort(&mut self, stack: &mut Stack<N>, socket: SmoltcpSocket) {
+        let _ = stack.abort(socket);
     }
 
     fn wait(&mut self, stack: &mut Stack<N>, at_most_ms: u32) {

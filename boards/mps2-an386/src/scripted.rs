@@ -141,10 +141,11 @@ impl<S> Platform<S> for Timeless {
     }
 
     #[inline(never)]
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for (byte, nonce) in bytes.iter_mut().zip(b"the sample nonce".iter().cycle()) {
             *byte = *nonce;
         }
+        Ok(())
     }
 
     #[inline(never)]

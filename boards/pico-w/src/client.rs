@@ -105,7 +105,8 @@ pub async fn run(
             backoff.reset();
         }
         let mut random = [0; 4];
-        platform.fill_random(&mut random);
+        // Without randomness there is no spread, and no connection either.
+        let _ = platform.fill_random(&mut random);
         let wait = backoff.wait(u32::from_ne_bytes(random));
         station.event(Event::Ended(&ended, wait));
         Timer::after_millis(wait.into()).await;

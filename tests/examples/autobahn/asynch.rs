@@ -158,8 +158,9 @@ impl Platform for Host {
         SystemClock
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> std::result::Result<(), ws_socket::RandomError> {
         self.0.fill(bytes);
+        Ok(())
     }
 }
 

@@ -54,8 +54,9 @@ impl<S> Platform<S> for Host {
         self.origin.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         self.random.fill(bytes);
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, at_most_ms: u32) {

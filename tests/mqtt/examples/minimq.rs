@@ -1,11 +1,12 @@
 use embassy_futures::block_on;
 use minimq::{Buffers as Packets, ConfigBuilder, Publication, QoS, Session, TopicFilter};
-use ws_socket::asynch::Embassy;
+use ws_socket::{RandomError, asynch::Embassy};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 async fn talk() -> Result<(), Box<dyn std::error::Error>> {
     let stack = std_embedded_nal_async::Stack::default();
-    let platform = Embassy(|bytes: &mut [u8]| getrandom::fill(bytes).unwrap());
+    let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|_| RandomError);
+    let platform = Embassy(random);
     let request = MqttRequest::new("localhost:9001");
     // It writes whole packets: there is nothing to gather.
     let mut receive = [0; 512];

@@ -1,6 +1,6 @@
 use minimq10::{Broker, ConfigBuilder, Minimq, Publication, broker::IpBroker};
 use std::{net::Ipv4Addr, time::Instant};
-use ws_socket::{Platform, stack::StdStack};
+use ws_socket::{Platform, RandomError, stack::StdStack};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStack};
 
 #[derive(Debug, Clone, Copy)]
@@ -11,8 +11,8 @@ impl<S> Platform<S> for Host {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).unwrap();
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        getrandom::fill(bytes).map_err(|_| RandomError)
     }
 
     // A stack that has to be polled is polled here, and in the main loop.

@@ -4,7 +4,7 @@ use mountain_mqtt::client::{
     EventHandlerError,
 };
 use mountain_mqtt::data::quality_of_service::QualityOfService::Qos1;
-use ws_socket::asynch::Embassy;
+use ws_socket::{RandomError, asynch::Embassy};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 struct Wait;
@@ -32,7 +32,8 @@ impl EventHandler<16> for Print<'_> {
 
 async fn talk() -> Result<(), Box<dyn std::error::Error>> {
     let stack = std_embedded_nal_async::Stack::default();
-    let platform = Embassy(|bytes: &mut [u8]| getrandom::fill(bytes).unwrap());
+    let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|_| RandomError);
+    let platform = Embassy(random);
     let request = MqttRequest::new("localhost:9001");
     // It writes whole packets: there is nothing to gather.
     let mut receive = [0; 512];

@@ -3,7 +3,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use mqttrust::transport::embedded_nal::NalTransport;
 use mqttrust::{Config, IpBroker, MqttClient, Publish, State, Subscribe, SubscribeTopic};
 use std::net::Ipv4Addr;
-use ws_socket::asynch::Embassy;
+use ws_socket::{RandomError, asynch::Embassy};
 use ws_transport_mqtt::{Buffers, MqttConnector, MqttRequest};
 
 async fn talk(client: &MqttClient<'_, NoopRawMutex>) -> Result<(), mqttrust::Error> {
@@ -24,7 +24,8 @@ async fn talk(client: &MqttClient<'_, NoopRawMutex>) -> Result<(), mqttrust::Err
 
 fn main() {
     let stack = std_embedded_nal_async::Stack::default();
-    let random: fn(&mut [u8]) = |bytes| getrandom::fill(bytes).unwrap();
+    let random: fn(&mut [u8]) -> Result<(), RandomError> =
+        |bytes| getrandom::fill(bytes).map_err(|_| RandomError);
     let request = MqttRequest::new("localhost:9001");
     let (mut receive, mut gather) = ([0; 512], [0; 256]);
     let buffers = [Buffers::new(&mut receive, &mut gather)];

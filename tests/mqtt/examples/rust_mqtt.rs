@@ -4,7 +4,7 @@ use rust_mqtt::client::options::{
 };
 use rust_mqtt::types::{MqttString, TopicFilter, TopicName};
 use rust_mqtt::{Bytes, buffer::AllocBuffer, client::Client, client::event::Event};
-use ws_socket::asynch::Embassy;
+use ws_socket::{RandomError, asynch::Embassy};
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 fn failed(error: impl core::fmt::Debug) -> String {
@@ -13,7 +13,8 @@ fn failed(error: impl core::fmt::Debug) -> String {
 
 async fn talk() -> Result<(), String> {
     let stack = std_embedded_nal_async::Stack::default();
-    let platform = Embassy(|bytes: &mut [u8]| getrandom::fill(bytes).unwrap());
+    let random = |bytes: &mut [u8]| getrandom::fill(bytes).map_err(|_| RandomError);
+    let platform = Embassy(random);
     let request = MqttRequest::new("localhost:9001");
     // It writes field by field: what fits `gather` goes out as one frame.
     let (mut receive, mut gather) = ([0; 512], [0; 256]);

@@ -5,15 +5,16 @@ use std::io::Error;
 
 use embedded_io_async::{ErrorType, Read, Write};
 use embedded_nal_async::TcpConnect;
+use ws_socket::RandomError;
 use ws_socket::asynch::Embassy;
 
 use crate::smol::{Smol, SmolStream};
 
 /// The clock of embassy-time, the system's randomness.
-pub type Platform = Embassy<fn(&mut [u8])>;
+pub type Platform = Embassy<fn(&mut [u8]) -> Result<(), RandomError>>;
 
 pub fn platform() -> Platform {
-    Embassy(|bytes| getrandom::fill(bytes).expect("the system has randomness"))
+    Embassy(|bytes| getrandom::fill(bytes).map_err(|_| RandomError))
 }
 
 /// Where connections are made.

@@ -61,9 +61,10 @@ impl Platform for Chip {
     }
 
     #[inline(never)]
-    fn fill_random(&mut self, out: &mut [u8]) {
+    fn fill_random(&mut self, out: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for byte in out {
             *byte = word() as u8;
         }
+        Ok(())
     }
 }

@@ -105,10 +105,11 @@ impl Platform<Registers> for Chip {
     }
 
     #[inline(never)]
-    fn fill_random(&mut self, out: &mut [u8]) {
+    fn fill_random(&mut self, out: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for byte in out {
             *byte = word() as u8;
         }
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut Registers, at_most_ms: u32) {

@@ -140,8 +140,9 @@ impl<S> ws_socket::Platform<S> for System {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         random(bytes);
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {}
@@ -154,8 +155,9 @@ impl ws_socket::asynch::Platform for System {
         *self
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         random(bytes);
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{CLOSE_DUE, Endpoint, Lent, PING_DUE, PONG_DUE, RELAYING};
 use crate::close::CloseCode;
-use crate::error::FrameError;
+use crate::error::{FrameError, RandomError};
 use crate::opcode::Opcode;
 
 impl Endpoint {
@@ -21,24 +21,33 @@ impl Endpoint {
     /// Writes what is due of a control frame into `out` and returns how many bytes; 0 where nothing
     /// can be written now. `key` is asked for when a frame begins (not on a server). To be reported
     /// with [`control_sent`](Self::control_sent).
+    ///
+    /// # Errors
+    /// What `key` said: the frame is not begun, and stays due.
     pub fn control(
         &mut self,
         lent: &Lent<'_>,
-        key: impl FnOnce() -> [u8; 4],
+        key: impl FnOnce() -> Result<[u8; 4], RandomError>,
         out: &mut [u8],
-    ) -> usize {
-        if !self.begin_control(key) {
-            return 0;
+    ) -> Result<usize, RandomError> {
+        if !self.begin_control(key)? {
+            return Ok(0);
         }
-        self.connection.tx.fill(self.control_rest(lent), out)
+        Ok(self.connection.tx.fill(self.control_rest(lent), out))
     }
 
     /// Begins the control frame that is due, or goes on with the one that is open; false where
     /// nothing can be written now. `key` is asked for when a frame begins (not on a server). What is
     /// to be written is [`bytes`](Self::bytes) of [`control_rest`](Self::control_rest).
-    pub fn begin_control(&mut self, key: impl FnOnce() -> [u8; 4]) -> bool {
+    ///
+    /// # Errors
+    /// What `key` said: the frame is not begun, and stays due.
+    pub fn begin_control(
+        &mut self,
+        key: impl FnOnce() -> Result<[u8; 4], RandomError>,
+    ) -> Result<bool, RandomError> {
         if !self.control_ready() {
-            return false;
+            return Ok(false);
         }
         if self.control.is_none() {
             let (opcode, length) = if self.is(RELAYING) {
@@ -51,12 +60,12 @@ impl Endpoint {
             } else {
                 (Opcode::Ping, 0)
             };
-            self.control = Some(opcode);
             let tx = &mut self.connection.tx;
-            let key = if tx.masks() { key() } else { [0; 4] };
+            let key = if tx.masks() { key()? } else { [0; 4] };
             tx.begin_control(opcode, length, key);
+            self.control = Some(opcode);
         }
-        true
+        Ok(true)
     }
 
     /// What is not on the wire yet of the payload of the open control frame.
@@ -147,13 +156,13 @@ impl Endpoint {
         opcode: Opcode,
         fin: bool,
         length: usize,
-        key: impl FnOnce() -> [u8; 4],
+        key: impl FnOnce() -> Result<[u8; 4], RandomError>,
     ) -> Result<(), FrameError> {
         if self.closing() || self.connection.rx.has_ended() {
             return Err(FrameError::Closed);
         }
         let tx = &mut self.connection.tx;
-        let key = if tx.masks() { key() } else { [0; 4] };
+        let key = if tx.masks() { key()? } else { [0; 4] };
         tx.begin(opcode, fin, length, key)
     }
 

@@ -46,7 +46,8 @@ impl<'buf> Driver<'buf> {
         while self.endpoint.control_ready() {
             let count = self
                 .endpoint
-                .control(&self.lent, || [1, 2, 3, 4], &mut scratch);
+                .control(&self.lent, || Ok([1, 2, 3, 4]), &mut scratch)
+                .expect("it has a key");
             let taken = self.wire.write(&scratch[..count]);
             self.endpoint.control_sent(taken);
             if taken == 0 {
@@ -323,7 +324,7 @@ fn rfc6455_5_4_control_frames_wait_for_the_open_frame() {
     let mut scratch = [0; 64];
     driver
         .endpoint
-        .begin(Opcode::Text, true, 10, || [0; 4])
+        .begin(Opcode::Text, true, 10, || Ok([0; 4]))
         .unwrap();
     let count = driver.endpoint.fill(b"01234", &mut scratch);
     assert_eq!(count, 7);
@@ -341,7 +342,7 @@ fn rfc6455_5_4_control_frames_wait_for_the_open_frame() {
         [(true, 1, b"0123456789".to_vec()), (true, 8, vec![3, 0xE8])]
     );
     assert_eq!(
-        driver.endpoint.begin(Opcode::Text, true, 0, || [0; 4]),
+        driver.endpoint.begin(Opcode::Text, true, 0, || Ok([0; 4])),
         Err(FrameError::Closed)
     );
 }

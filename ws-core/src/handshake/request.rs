@@ -6,10 +6,11 @@ use core::net::SocketAddr;
 /// Who is asked: the value of the Host header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Host<'a> {
-    /// Verbatim: a name or an address, `[` and `]` around it if it is IPv6, with a port if that is
-    /// not the default of the URL's scheme.
+    /// A name or an address, with a port if that is not the default of the URL's scheme. An IPv6
+    /// address with a port stands in `[` and `]`; one without either is written in them. Its zone, if
+    /// it has one, is left out.
     Text(&'a str),
-    /// A name and a port, which is left out if it is 80.
+    /// A name or an address and a port, which is left out if it is 80.
     Port(&'a str, u16),
     /// An address.
     Addr(&'a HostAddr),
@@ -199,7 +200,7 @@ impl<'a> Request<'a> {
             Host::Port(name, port) => (name.as_bytes(), port),
             Host::Addr(addr) => (addr.bytes(), 80),
         };
-        w.put(write::HOST, host);
+        write_host(host, w);
         w.port(port);
         w.put(write::KEY, key);
         if let Some(origin) = self.origin {
@@ -215,6 +216,26 @@ impl<'a> Request<'a> {
         }
         headers.end();
     }
+}
+
+/// The host in a Host header. An IPv6 address, which alone has more than one colon, stands in
+/// brackets and without its zone (RFC 3986 section 3.2.2, RFC 6874 section 1).
+fn write_host(host: &[u8], w: &mut Writer<'_>) {
+    if host.iter().filter(|byte| **byte == b':').count() < 2 {
+        w.put(write::HOST, host);
+        return;
+    }
+    let inner = host.strip_prefix(b"[").unwrap_or(host);
+    let end = |end: u8| inner.iter().position(|byte| *byte == end);
+    let bracket = end(b']');
+    let end = end(b'%').or(bracket).unwrap_or(inner.len());
+    let address = inner.get(..end).unwrap_or_default();
+    let valid = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+    w.check(address.iter().all(valid), RequestError::Host);
+    w.put(write::HOST, b"[");
+    w.bytes(address);
+    let behind = bracket.and_then(|at| inner.get(at..));
+    w.put(write::IN_HOST_TOO, behind.unwrap_or(b"]"));
 }
 
 /// The value of Host for an address and a port, which is left out if it is 80. IPv6 is written in

@@ -218,3 +218,43 @@ fn rfc6455_4_1_arguments_are_checked() {
     };
     assert_eq!(fine.validate(), Ok(()));
 }
+
+/// RFC 9112 section 3.2: an IPv6 address stands in brackets, and its zone is nobody else's business
+/// (RFC 6874 section 1).
+#[test]
+fn rfc9112_3_2_ipv6_in_host() {
+    use Host::{Port, Text};
+    for (host, value) in [
+        (Text("::1"), "[::1]"),
+        (Text("[::1]"), "[::1]"),
+        (Text("[::1]:8080"), "[::1]:8080"),
+        (Text("2001:DB8::ffff:1.2.3.4"), "[2001:DB8::ffff:1.2.3.4]"),
+        (Text("fe80::1%eth0"), "[fe80::1]"),
+        (Text("[fe80::1%25eth0]"), "[fe80::1]"),
+        (Text("[fe80::1%25eth0]:81"), "[fe80::1]:81"),
+        (Port("::1", 80), "[::1]"),
+        (Port("::1", 8080), "[::1]:8080"),
+        (Port("[::1]", 8080), "[::1]:8080"),
+        (Port("fe80::1%1", 8080), "[fe80::1]:8080"),
+        (Text("h:8080"), "h:8080"),
+        (Text("a%25b"), "a%25b"),
+    ] {
+        let request = Request::new(host, "/");
+        assert_eq!(request.validate(), Ok(()), "{host:?}");
+        let text = written(&request);
+        let line = text.lines().nth(1).unwrap();
+        assert_eq!(line, format!("Host: {value}"), "{host:?}");
+    }
+    for bad in [
+        "x:y:z",
+        "::1\r\nX: y",
+        "[::1]\r\n",
+        "::1 ",
+        "[::g]",
+        "[:: 1]",
+        "a::b]c d",
+    ] {
+        let request = Request::new(Text(bad), "/");
+        assert_eq!(request.validate(), Err(RequestError::Host), "{bad:?}");
+    }
+}

@@ -29,6 +29,8 @@ pub(super) struct Place {
 pub(super) const GET: Place = Place::behind("GET ", TARGETS);
 pub(super) const GET_ROOT: Place = Place::behind("GET /", TARGETS);
 pub(super) const HOST: Place = Place::behind(" HTTP/1.1\r\nHost: ", HOSTS);
+/// Goes on where the host is in pieces.
+pub(super) const IN_HOST_TOO: Place = Place::behind("", HOSTS);
 pub(super) const KEY: Place = Place::behind(TEXT.split_at(22).1.split_at(89).0, OURS);
 pub(super) const ORIGIN: Place = Place::behind("\r\nOrigin: ", ORIGINS);
 pub(super) const PROTOCOL: Place = Place::behind("\r\nSec-WebSocket-Protocol: ", PROTOCOLS);

@@ -20,10 +20,11 @@ impl Platform<StdStack> for Host {
     }
 
     // Good enough for a server, which masks nothing. A client needs the system's generator.
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         for byte in bytes {
             *byte = RandomState::new().hash_one(0) as u8;
         }
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut StdStack, at_most_ms: u32) {

@@ -117,6 +117,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let sent = within(&clock, timeout, pin!(all)).await;
         self.begin(timeout, MAX_READS);
         match sent {
+            Some(Err(SendError::Random(_))) if taken > 0 => Ok(taken),
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
         }
@@ -147,7 +148,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             return Err(DisconnectError::Code(code));
         }
         let clock = self.begin(timeout, MAX_READS);
-        let _ = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
+        let closed = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
+        closed.unwrap_or(Ok(()))?;
         Ok(self.entry.closing().into())
     }
 }

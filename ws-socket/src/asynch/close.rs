@@ -2,37 +2,48 @@
 
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
-use ws_core::{CloseCode, Face, MAX_CONTROL_PAYLOAD, Opcode, write_close};
+use ws_core::{CloseCode, Face, MAX_CONTROL_PAYLOAD, Opcode, RandomError, write_close};
 
 use super::Platform;
 use super::link::Link;
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, SendError};
 use crate::session::{Outgoing, Payload};
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// Sends a Close, drops what still comes until the peer's, and where it is the server's to
     /// close TCP first waits for that. Called again it goes on.
-    pub(super) async fn close(&mut self, code: CloseCode, reason: &str, until_eof: bool) {
+    ///
+    /// It fails where there is no mask key for the Close, which stays due.
+    pub(super) async fn close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        until_eof: bool,
+    ) -> Result<(), RandomError> {
         let Some(endpoint) = self.entry.endpoint() else {
-            return;
+            return Ok(());
         };
         let begun = endpoint.connection().tx.opcode() == Some(Opcode::Close);
         // There can be no Close in the middle of a frame.
         if endpoint.frame_open() && !begun {
-            return;
+            return Ok(());
         }
         if !reason.is_empty() {
-            self.send_close(code, reason).await;
+            self.send_close(code, reason).await?;
         }
         if self.entry.open_frame().is_some() {
-            return;
+            return Ok(());
         }
         // A Pong that became due with what was received last: nothing is sent behind a Close.
         let _ = self.flush_control().await;
         if let Some(open) = self.entry.open() {
             open.endpoint.close(code);
         }
+        if let Err(SendError::Random(error)) = self.flush_control().await {
+            return Err(error);
+        }
         self.end_close(until_eof).await;
+        Ok(())
     }
 
     /// Drops what still comes. Not a part of [`close`](Self::close), whose future would have the two
@@ -67,19 +78,22 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
 
     /// Sends a Close with a reason, or the rest of the one that a call before has begun. Where this
     /// fails there is a Close without a reason, or none.
-    async fn send_close(&mut self, code: CloseCode, reason: &str) {
+    async fn send_close(&mut self, code: CloseCode, reason: &str) -> Result<(), RandomError> {
         let mut payload = [0; MAX_CONTROL_PAYLOAD];
         let payload = write_close(code, reason, &mut payload).unwrap_or_default();
         let frame = Outgoing::whole(Opcode::Close, true, None);
         let left = self.entry.open_frame().unwrap_or(payload.len());
         let Some(mut taken) = payload.len().checked_sub(left) else {
-            return;
+            return Ok(());
         };
         loop {
             let rest = Payload::Keep(payload.get(taken..).unwrap_or_default());
             let sent = self.send(frame, rest, true, &mut taken).await;
+            if let Err(SendError::Random(error)) = sent {
+                return Err(error);
+            }
             if sent.is_err() || self.entry.open_frame().is_none() {
-                return;
+                return Ok(());
             }
         }
     }

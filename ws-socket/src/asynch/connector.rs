@@ -113,7 +113,7 @@ impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
         let connected = async {
             let stream = self.stack.connect(remote).await;
             let mut link = connection.ws.link();
-            link.begin_client(stream.map_err(ConnectError::Stack)?);
+            link.begin_client(stream.map_err(ConnectError::Stack)?)?;
             link.client(&request, |_| {}).await
         };
         let timeout = Timeout::Millis(self.config.handshake_timeout);

@@ -104,7 +104,7 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
         handler.rules().validate()?;
         let mut ws = Self::new(buffer, platform, config);
         let clock = ws.platform.clock();
-        let id = WebSocketId::from_raw(0);
+        let id = WebSocketId::ONLY;
         let accepted = async {
             loop {
                 let (remote, stream) = acceptor.accept().await.map_err(AcceptError::Stack)?;
@@ -136,7 +136,7 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
     ) -> Result<Disconnected, DisconnectError> {
         let timeout = timeout.into();
         let clock = self.platform.clock();
-        let deadline = Deadline::new(clock.now_ms(), timeout);
+        let mut deadline = Deadline::new(clock.now_ms(), timeout);
         let ended = self.disconnect_with(code, reason, timeout).await?;
         let left = match timeout {
             Timeout::Millis(_) => Timeout::Millis(deadline.left(clock.now_ms())),

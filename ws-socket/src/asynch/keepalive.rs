@@ -3,8 +3,8 @@
 use ws_core::{Endpoint, Opcode};
 
 use super::wait::MAX_READS;
-use crate::timeout::Deadline;
-use crate::{Config, Timeout};
+use crate::Config;
+use crate::timeout::left_of;
 
 /// What an async connection keeps beside its protocol state.
 #[derive(Debug)]
@@ -73,8 +73,16 @@ impl Alive {
         self.since = now;
     }
 
+    /// There was no mask key for the Ping.
+    pub(super) const fn not_pinged(&mut self, now: u32) {
+        if self.pinged {
+            self.since = now;
+            self.pinged = false;
+        }
+    }
+
     /// How many milliseconds may be waited for the peer; `None` for ever.
-    pub(super) fn left(&self, config: &Config, now: u32) -> Option<u32> {
+    pub(super) fn left(&mut self, config: &Config, now: u32) -> Option<u32> {
         let keepalive = config.keepalive?;
         let millis = if self.pinged {
             // Not to ask over and over where a Ping cannot go out.
@@ -82,7 +90,7 @@ impl Alive {
         } else {
             keepalive.interval
         };
-        Some(Deadline::new(self.since, Timeout::Millis(millis)).left(now))
+        Some(left_of(&mut self.since, millis, now))
     }
 
     /// That time is up.

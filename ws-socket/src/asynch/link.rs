@@ -6,9 +6,9 @@ use ws_core::handshake::Sha1;
 use super::keepalive::Alive;
 use super::send::written;
 use super::{Clock, Platform};
-use crate::Config;
 use crate::error::SendError;
 use crate::session::{CONTROL_SCRATCH, Entry, Open};
+use crate::{Config, RandomError};
 
 /// A connection to work on, with what its steps need.
 pub(super) struct Link<'a, 'buf, T, P> {
@@ -35,7 +35,12 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         };
         while endpoint.control_ready() {
             let mut scratch = [0; CONTROL_SCRATCH];
-            let count = endpoint.control(&lent, || key(self.platform), &mut scratch);
+            let begun = endpoint.control(&lent, || key(self.platform), &mut scratch);
+            if begun.is_err() && endpoint.ping_due() {
+                // It was not asked, so that it cannot fail to answer: next time.
+                self.alive.not_pinged(self.platform.clock().now_ms());
+            }
+            let count = begun?;
             if count == 0 {
                 break;
             }
@@ -70,10 +75,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
 }
 
 /// A fresh mask key.
-pub(super) fn key(platform: &mut impl Platform) -> [u8; 4] {
+pub(super) fn key(platform: &mut impl Platform) -> Result<[u8; 4], RandomError> {
     let mut key = [0; 4];
-    platform.fill_random(&mut key);
-    key
+    platform.fill_random(&mut key)?;
+    Ok(key)
 }
 
 /// The platform's hash unit, for the core.

@@ -1,5 +1,7 @@
 //! What async calls need of their surroundings besides a stream.
 
+use crate::RandomError;
+
 /// Randomness and a clock.
 #[allow(async_fn_in_trait)] // a `Send` bound would shut out single-core executors
 pub trait Platform {
@@ -11,12 +13,17 @@ pub trait Platform {
 
     /// Fills `bytes` with randomness that a peer cannot predict: mask keys (RFC 6455 section 5.3)
     /// and handshake keys (section 4.1) come from it.
-    fn fill_random(&mut self, bytes: &mut [u8]);
+    ///
+    /// # Errors
+    /// [`RandomError`] where the source fails, whatever is in `bytes` then. A call that needs a key
+    /// fails with an error of the same name (`EIO`): no key is made up, nothing is sent, the
+    /// connection goes on. A Pong or Close of ours that is due stays due, and the next call tries
+    /// again.
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError>;
 
     /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
-    /// (section 4.2.2). The default
-    /// is software; a chip's hash unit stands in by overriding it. Without the features
-    /// `crates-hash` and `compact` there is no default.
+    /// (section 4.2.2): 60 bytes in all. The default is software; a chip's hash unit stands in by
+    /// overriding it. Without the features `crates-hash` and `compact` there is no default.
     #[cfg(any(feature = "crates-hash", feature = "compact"))]
     fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
         ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, key)
@@ -31,7 +38,8 @@ pub trait Platform {
 /// A clock that can be waited for.
 #[allow(async_fn_in_trait)]
 pub trait Clock {
-    /// Milliseconds from any origin; they may wrap.
+    /// Milliseconds from any origin; they may wrap from `u32::MAX` to 0. What
+    /// [`Platform::now_ms`](crate::Platform::now_ms) says holds here too.
     fn now_ms(&self) -> u32;
 
     /// Returns when `ms` milliseconds have passed. Dropping it has no effect.
@@ -45,8 +53,8 @@ impl<P: Platform + ?Sized> Platform for &mut P {
         P::clock(self)
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        P::fill_random(self, bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        P::fill_random(self, bytes)
     }
 
     fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
@@ -81,14 +89,14 @@ impl Clock for EmbassyClock {
     feature = "embassy-time",
     any(feature = "crates-hash", feature = "compact")
 ))]
-impl<F: FnMut(&mut [u8])> Platform for Embassy<F> {
+impl<F: FnMut(&mut [u8]) -> Result<(), RandomError>> Platform for Embassy<F> {
     type Clock = EmbassyClock;
 
     fn clock(&self) -> EmbassyClock {
         EmbassyClock
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        (self.0)(bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        (self.0)(bytes)
     }
 }

@@ -12,11 +12,12 @@ use super::link::{Link, key};
 use super::table::WebSockets;
 use super::wait::{MAX_READS, at_most, within};
 use super::{Clock, Platform};
-use crate::Timeout;
+use crate::slots::Slots;
 use crate::table::{Events, PollItem};
+use crate::{RandomError, Timeout};
 
 /// The one mask key that a connection needs while it is polled beside others.
-struct OneKey<C>(C, [u8; 4]);
+struct OneKey<C>(C, Result<[u8; 4], RandomError>);
 
 impl<C: Clock + Copy> Platform for OneKey<C> {
     type Clock = C;
@@ -25,10 +26,11 @@ impl<C: Clock + Copy> Platform for OneKey<C> {
         self.0
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        for (byte, random) in bytes.iter_mut().zip(self.1) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
+        for (byte, random) in bytes.iter_mut().zip(self.1?) {
             *byte = random;
         }
+        Ok(())
     }
 
     // No handshake is polled.
@@ -59,9 +61,10 @@ where
             // Each has its turn before any is reported, so that a busy one does not hide others.
             let mut readable = [None; N];
             for item in items.iter() {
-                if let (Some(readable), Ok(mut link)) =
-                    (readable.get_mut(item.ws.slot()), self.link(item.ws))
-                {
+                if let (Some(readable), Ok(mut link)) = (
+                    readable.get_mut(Slots::<T, N>::index(item.ws)),
+                    self.link(item.ws),
+                ) {
                     let look = || {
                         link.alive.restart(MAX_READS);
                         poll_once(link.readable(Face::Messages)).is_ready()
@@ -117,7 +120,7 @@ where
         let now = self.platform.clock().now_ms();
         let (mut ready, mut full) = (0, false);
         for item in items {
-            let readable = readable.get(item.ws.slot()) == Some(&Some(true));
+            let readable = readable.get(Slots::<T, N>::index(item.ws)) == Some(&Some(true));
             item.revents = match self.link(item.ws) {
                 Ok(link) => {
                     let mut found = events(&link, item.events, readable);

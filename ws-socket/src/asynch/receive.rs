@@ -4,12 +4,12 @@ use core::pin::pin;
 
 use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
-use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
+use ws_core::{Face, Next, Piece, ProtocolError, RandomError, SCRATCH};
 
 use super::link::Link;
 use super::wait::{at_most, at_once};
 use super::{Clock, Platform};
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, SendError};
 use crate::session::Open;
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
@@ -54,6 +54,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let clock = self.platform.clock();
         let mut scratch = [0; SCRATCH];
         let mut failed = false;
+        // There is no mask key: the next read is no reason to give up.
+        let mut no_key = false;
         loop {
             if self.alive.turn() {
                 yield_now().await;
@@ -66,9 +68,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             else {
                 return Err(ReceiveError::NotConnected);
             };
-            match endpoint.advance(&mut lent, face, room, failed) {
+            match endpoint.advance(&mut lent, face, room, failed || no_key) {
                 Next::Ready => return Ok(None),
                 Next::Ended => return Err(ReceiveError::ended(endpoint)),
+                Next::Blocked if no_key => return Err(RandomError.into()),
                 Next::Blocked if failed => return Err(ReceiveError::Lost),
                 // Nobody else can finish it while this waits.
                 Next::Blocked => return Err(ReceiveError::FrameOpen),
@@ -77,6 +80,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     let left = self.alive.left(self.config, clock.now_ms());
                     let flushed = at_most(&clock, left, pin!(self.flush_control())).await;
                     match flushed {
+                        Some(Err(SendError::Random(_))) => {
+                            no_key = true;
+                            continue;
+                        }
                         Some(flushed) => failed = flushed.is_err(),
                         None => self.late()?,
                     }
@@ -108,6 +115,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                             at_most(&clock, left, read).await
                         }
                     };
+                    no_key = false;
                     let Some(read) = read else {
                         // Nothing comes any more on a wire that has failed.
                         if failed {

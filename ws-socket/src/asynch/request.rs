@@ -1,14 +1,19 @@
 //! What an async client asks for.
 
 use core::fmt::Debug;
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr, SocketAddrV6};
+use core::pin::pin;
 
-use embedded_nal_async::{AddrType, Dns};
+use embassy_futures::select::{Either, select};
+use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use ws_core::handshake::{HeaderSource, Host, Request};
 use ws_core::url::{Url, UrlHost};
 
-use crate::Config;
+use super::Clock;
+use super::wait::within;
 use crate::error::ConnectError;
+use crate::table::{HEAD_START, LONG, number};
+use crate::{Config, Timeout};
 
 /// A client's opening handshake: Zephyr's `struct websocket_request`, without its callbacks, so
 /// that what holds it may be sent between threads.
@@ -101,17 +106,83 @@ impl<'r> WebSocketRequest<'r> {
     }
 }
 
-/// The address of what a URL names.
-pub(super) async fn resolve<E: Debug>(
-    stack: &impl Dns,
+/// The TCP connection to what a URL names: to the address of either family that takes it first. See
+/// [`Table::connect_url`](crate::Table::connect_url). `timeout` is the time for all.
+pub(super) async fn dial<'s, S: TcpConnect + Dns>(
+    stack: &'s S,
     url: &Url<'_>,
-) -> Result<SocketAddr, ConnectError<E>> {
-    let address = match url.host {
-        UrlHost::Ip(address) => address,
-        UrlHost::Name(name) => {
-            let found = stack.get_host_by_name(name, AddrType::Either).await;
-            found.map_err(|_| ConnectError::Resolve)?
-        }
+    clock: &impl Clock,
+    timeout: Timeout,
+) -> Result<S::Connection<'s>, ConnectError<<S as TcpConnect>::Error>> {
+    let scope = match url.zone {
+        None => 0,
+        Some(zone) => number(zone).ok_or(ConnectError::Zone)?,
     };
-    Ok(SocketAddr::new(address, url.port))
+    let connect = |address| {
+        let remote = match address {
+            IpAddr::V4(_) => SocketAddr::new(address, url.port),
+            IpAddr::V6(address) => SocketAddrV6::new(address, url.port, 0, scope).into(),
+        };
+        stack.connect(remote)
+    };
+    let name = match url.host {
+        UrlHost::Ip(address) => return connect(address).await.map_err(ConnectError::Stack),
+        UrlHost::Name(name) => name,
+    };
+    let resolve = async |family| {
+        let found = stack.get_host_by_name(name, family).await;
+        found.map_err(|_| ConnectError::Resolve)
+    };
+    let (first, other) = match resolve(AddrType::Either).await {
+        Ok(first) if first.is_ipv4() => (first, Some(AddrType::IPv6)),
+        Ok(first) => (first, Some(AddrType::IPv4)),
+        // Whatever failed may have failed for one family.
+        Err(_) => match resolve(AddrType::IPv6).await {
+            Ok(first) => (first, Some(AddrType::IPv4)),
+            Err(_) => (resolve(AddrType::IPv4).await?, None),
+        },
+    };
+    let Some(other) = other else {
+        return connect(first).await.map_err(ConnectError::Stack);
+    };
+    let second = async || match resolve(other.clone()).await? {
+        address if address == first => Err(ConnectError::Resolve),
+        address => connect(address).await.map_err(ConnectError::Stack),
+    };
+    {
+        let mut one = pin!(connect(first));
+        match select(one.as_mut(), clock.sleep_ms(HEAD_START)).await {
+            Either::First(Ok(stream)) => return Ok(stream),
+            Either::First(Err(error)) => {
+                return second().await.map_err(|_| ConnectError::Stack(error));
+            }
+            Either::Second(()) => {}
+        }
+        let beside = {
+            let two = pin!(second());
+            match select(one.as_mut(), two).await {
+                Either::First(first) => Err(first),
+                Either::Second(second) => Ok(second),
+            }
+        };
+        match beside {
+            Ok(Ok(stream)) | Err(Ok(stream)) => return Ok(stream),
+            Err(Err(error)) => return second().await.map_err(|_| ConnectError::Stack(error)),
+            // There is no other address.
+            Ok(Err(ConnectError::Resolve)) => return one.await.map_err(ConnectError::Stack),
+            Ok(Err(_)) => {}
+        }
+        // It is refused, or the stack had no socket for it: half of the time for the first.
+        let half = Timeout::Millis(match timeout {
+            Timeout::Millis(millis) => (millis / 2).min(LONG),
+            _ => LONG,
+        });
+        if let Some(connected) = within(clock, half, one).await {
+            return connected.map_err(ConnectError::Stack);
+        }
+    }
+    match second().await {
+        Ok(stream) => Ok(stream),
+        Err(_) => connect(first).await.map_err(ConnectError::Stack),
+    }
 }

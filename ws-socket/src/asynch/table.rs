@@ -10,7 +10,7 @@ use ws_core::{CloseCode, Lent, Opcode, Role};
 
 use super::keepalive::Alive;
 use super::link::Link;
-use super::request::{WebSocketRequest, resolve};
+use super::request::{WebSocketRequest, dial};
 use super::wait::within;
 use super::{Clock, Platform};
 use crate::error::{
@@ -56,6 +56,12 @@ impl<'buf, T, P, const N: usize> WebSockets<'buf, T, P, N> {
     pub fn with_buffers(mut self, buffers: [&'buf mut [u8]; N]) -> Self {
         self.slots.lend(buffers);
         self
+    }
+
+    #[doc(hidden)]
+    /// Has the ids of free slots begin with this generation, for tests.
+    pub fn begin_at(&mut self, generation: u32) {
+        self.slots.begin_at(generation);
     }
 
     /// Another configuration. It holds for connections that begin from here on, but
@@ -126,7 +132,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
             config,
             one_key: false,
         };
-        link.begin_client(stream);
+        link.begin_client(stream)?;
         let upgraded = within(
             &clock,
             timeout.into(),
@@ -178,13 +184,13 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         S: TcpConnect<Error = T::Error, Connection<'s> = T> + Dns,
     {
         let (url, request) = request.for_parsed(url, &self.config)?;
+        let timeout = timeout.into();
         let clock = self.platform.clock();
         let connected = async {
-            let remote = resolve(stack, &url).await?;
-            let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
+            let stream = dial(stack, &url, &clock, timeout).await?;
             self.connect(stream, &request, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), pin!(connected)).await;
+        let connected = within(&clock, timeout, pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -441,6 +447,16 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         Ok(())
     }
 
+    /// The slot of a connection, 0 to N - 1: [`WebSocketId::slot`], also of an id that was made of a
+    /// number.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
+        self.slots.entry(ws)?;
+        Ok(Slots::<T, N>::index(ws))
+    }
+
     /// The subprotocol agreed on, as its index in the list that was offered (client) or supported
     /// (server).
     ///
@@ -471,7 +487,8 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     }
 
     pub(super) fn link(&mut self, ws: WebSocketId) -> Result<Link<'_, 'buf, T, P>, HandleError> {
-        let alive = self.alive.get_mut(ws.slot()).ok_or(HandleError::Unknown)?;
+        let alive = self.alive.get_mut(Slots::<T, N>::index(ws));
+        let alive = alive.ok_or(HandleError::Unknown)?;
         Ok(Link {
             entry: self.slots.entry(ws)?,
             alive,
@@ -485,7 +502,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     #[allow(clippy::type_complexity)]
     pub(super) fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut Alive, &mut P, &Config)> {
         let ws = self.slots.take_free(true)?;
-        let alive = self.alive.get_mut(ws.slot())?;
+        let alive = self.alive.get_mut(Slots::<T, N>::index(ws))?;
         let taken = Taken {
             slots: &mut self.slots,
             ws,

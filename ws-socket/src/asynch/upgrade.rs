@@ -18,15 +18,16 @@ use super::wait::{at_once, within};
 use super::{Clock, Platform};
 use crate::error::{AcceptError, ConnectError};
 use crate::session::{Output, SEND_SCRATCH, State, Tcp, head_buffer};
-use crate::{Handler, Timeout, WebSocketId};
+use crate::{Handler, RandomError, Timeout, WebSocketId};
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// The stream is there: a client's handshake begins.
-    pub(super) fn begin_client(&mut self, stream: T) {
+    pub(super) fn begin_client(&mut self, stream: T) -> Result<(), RandomError> {
         let mut nonce = [0; 16];
-        self.platform.fill_random(&mut nonce);
+        self.platform.fill_random(&mut nonce)?;
         let now = self.platform.clock().now_ms();
         self.entry.begin_client(stream, &nonce, self.config, now);
+        Ok(())
     }
 
     /// A client's handshake, to its end.

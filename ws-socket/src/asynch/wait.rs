@@ -64,7 +64,7 @@ pub(super) async fn within<F: Future>(
         },
         Timeout::Millis(_) => {
             let now = clock.now_ms();
-            let deadline = Deadline::new(now, timeout);
+            let mut deadline = Deadline::new(now, timeout);
             let left = deadline.left(now);
             let (mut work, mut sleep) = (work, pin!(clock.sleep_ms(left)));
             poll_fn(|context| {
@@ -72,7 +72,7 @@ pub(super) async fn within<F: Future>(
                     return Poll::Ready(Some(output));
                 }
                 let slept = sleep.as_mut().poll(context).is_ready();
-                if slept || deadline.has_passed(clock.now_ms()) {
+                if slept || deadline.left(clock.now_ms()) == 0 {
                     return Poll::Ready(None);
                 }
                 Poll::Pending

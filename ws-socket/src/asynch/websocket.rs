@@ -10,7 +10,7 @@ use ws_core::{CloseCode, Opcode, Role};
 
 use super::keepalive::Alive;
 use super::link::Link;
-use super::request::{WebSocketRequest, resolve};
+use super::request::{WebSocketRequest, dial};
 use super::stream::Framing;
 use super::wait::within;
 use super::{Clock, Platform};
@@ -76,7 +76,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     ) -> Result<Self, ConnectError<T::Error>> {
         request.request().validate()?;
         let mut ws = Self::new(buffer, platform, config);
-        ws.link().begin_client(stream);
+        ws.link().begin_client(stream)?;
         let clock = ws.platform.clock();
         let mut link = ws.link();
         let upgraded = within(
@@ -134,13 +134,13 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         S: TcpConnect<Error = T::Error, Connection<'s> = T> + Dns,
     {
         let (url, request) = request.for_parsed(url, &config)?;
+        let timeout = timeout.into();
         let clock = platform.clock();
         let connected = async {
-            let remote = resolve(stack, &url).await?;
-            let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
+            let stream = dial(stack, &url, &clock, timeout).await?;
             Self::connect(stream, &request, buffer, platform, config, Timeout::Forever).await
         };
-        let connected = within(&clock, timeout.into(), pin!(connected)).await;
+        let connected = within(&clock, timeout, pin!(connected)).await;
         connected.ok_or(ConnectError::Timeout)?
     }
 
@@ -167,7 +167,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         let mut ws = Self::new(buffer, platform, config);
         let mut link = ws.link();
         link.begin_server(stream);
-        let id = WebSocketId::from_raw(0);
+        let id = WebSocketId::ONLY;
         let upgraded = link.server(id, &mut handler).await?;
         Ok(upgraded.then_some(ws))
     }

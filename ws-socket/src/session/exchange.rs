@@ -8,8 +8,8 @@ use super::upgrade::head_buffer;
 use super::{Entry, State, Tcp, pace};
 use crate::fmt::debug;
 use crate::handler::Handler;
-use crate::timeout::Deadline;
-use crate::{Config, Timeout, WebSocketId};
+use crate::timeout::left_of;
+use crate::{Config, WebSocketId};
 
 /// What a server is at with a request.
 #[derive(Debug, Clone, Copy)]
@@ -82,10 +82,8 @@ impl<T> Entry<'_, T> {
             return None;
         };
         let left = match stage {
-            Stage::Reading { .. } => {
-                Deadline::new(*since, Timeout::Millis(config.handshake_timeout)).left(now)
-            }
-            _ => pace::left(*since, now, handshake.written(), config),
+            Stage::Reading { .. } => left_of(since, config.handshake_timeout, now),
+            _ => pace::left(since, now, handshake.written(), config),
         };
         if left == 0 {
             let begun = handshake.limit_left() != config.max_handshake;

@@ -20,7 +20,7 @@ pub(crate) use upgrade::head_buffer;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
-use ws_core::{Endpoint, Lent};
+use ws_core::{Endpoint, Lent, RandomError};
 
 use crate::timeout::{Wait, Waiting};
 use crate::{Config, Platform, ZeroRead};
@@ -203,6 +203,8 @@ pub(crate) struct Context<S: TcpClientStack, P> {
 pub(crate) enum Stop {
     /// For now.
     Blocked,
+    /// There is no mask key.
+    NoKey,
     /// The stack failed: [`Context::error`].
     Failed,
     /// There is no open connection.
@@ -270,10 +272,10 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     }
 
     /// A fresh mask key.
-    fn key(&mut self) -> [u8; 4] {
+    fn key(&mut self) -> Result<[u8; 4], RandomError> {
         let mut key = [0; 4];
-        self.platform.fill_random(&mut key);
-        key
+        self.platform.fill_random(&mut key)?;
+        Ok(key)
     }
 }
 

@@ -7,14 +7,13 @@
 //!
 //! Times wrap, and so does what the bytes earn: only differences are looked at.
 
-use crate::timeout::Deadline;
-use crate::{Config, Timeout};
+use crate::Config;
+use crate::timeout::left_of;
 
 /// How many milliseconds an answer has left of which `written` bytes are out.
-pub(super) fn left(since: u32, now: u32, written: usize, config: &Config) -> u32 {
-    let timeout = Timeout::Millis(config.answer_timeout);
-    let left = Deadline::new(since, timeout).left(now);
-    let ahead = ahead(since, now, seconds(written, config));
+pub(super) fn left(since: &mut u32, now: u32, written: usize, config: &Config) -> u32 {
+    let left = left_of(since, config.answer_timeout, now);
+    let ahead = ahead(*since, now, seconds(written, config));
     left.max(u32::try_from(ahead).unwrap_or(0))
 }
 

@@ -1,7 +1,7 @@
 //! Receiving: one piece, or the end.
 
 use embedded_nal::TcpClientStack;
-use ws_core::{Face, Next, ReadInto, SCRATCH};
+use ws_core::{Face, Next, RandomError, ReadInto, SCRATCH};
 
 use super::{Context, Entry, Open, Stop};
 use crate::Platform;
@@ -79,6 +79,9 @@ impl<T> Entry<'_, T> {
             && let Some(error) = context.error.take()
         {
             return Some(Err(ReceiveError::Stack(error)));
+        }
+        if received == Err(Stop::NoKey) {
+            return Some(Err(RandomError.into()));
         }
         let Some(endpoint) = self.endpoint_mut() else {
             return Some(Err(ReceiveError::NotConnected));
@@ -162,6 +165,7 @@ impl<T> Entry<'_, T> {
                     stopped = self.flush(context);
                     continue;
                 }
+                Next::Blocked if stopped == Some(Stop::NoKey) => return Err(Stop::NoKey),
                 Next::Blocked if stopped == Some(Stop::Failed) => {
                     endpoint.eof();
                     return Err(Stop::Ended);

@@ -3,7 +3,7 @@
 use core::fmt::Debug;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{Endpoint, FrameError, Lent, Opcode, check_close};
+use ws_core::{Endpoint, FrameError, Lent, Opcode, RandomError, check_close};
 
 use super::{Context, Entry, Open, STACK_SCRATCH, State, Stop};
 use crate::Platform;
@@ -70,7 +70,7 @@ impl<'p> Sending<'p> {
         endpoint: &mut Endpoint,
         frame: Outgoing,
         payload: Payload<'p>,
-        key: impl FnOnce() -> [u8; 4],
+        key: impl FnOnce() -> Result<[u8; 4], RandomError>,
     ) -> Result<Self, SendError<E>> {
         let mut sending = Self::new(payload);
         sending.begin_rest(endpoint, frame, key)?;
@@ -87,7 +87,7 @@ impl<'p> Sending<'p> {
         &mut self,
         endpoint: &mut Endpoint,
         frame: Outgoing,
-        key: impl FnOnce() -> [u8; 4],
+        key: impl FnOnce() -> Result<[u8; 4], RandomError>,
     ) -> Result<(), SendError<E>> {
         let rest = self.rest();
         let length = rest.len().saturating_add(frame.behind);
@@ -210,6 +210,7 @@ impl<T> Entry<'_, T> {
                 }
                 Err(nb::Error::WouldBlock)
             }
+            Ok(Some(Stop::NoKey)) => Err(nb::Error::Other(RandomError.into())),
             Ok(Some(_)) => Err(nb::Error::Other(match context.error.take() {
                 Some(error) => SendError::Stack(error),
                 None => SendError::NotConnected,
@@ -300,8 +301,11 @@ impl<T> Entry<'_, T> {
         loop {
             let rest = match user {
                 Some(rest) => rest.get(taken..).unwrap_or_default(),
-                None if endpoint.begin_control(|| context.key()) => endpoint.control_rest(&lent),
-                None => return (0, None),
+                None => match endpoint.begin_control(|| context.key()) {
+                    Ok(true) => endpoint.control_rest(&lent),
+                    Ok(false) => return (0, None),
+                    Err(RandomError) => return (0, Some(Stop::NoKey)),
+                },
             };
             let bytes = endpoint.bytes(rest, scratch);
             if bytes.is_empty() {

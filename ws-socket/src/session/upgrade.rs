@@ -4,13 +4,13 @@ use core::ops::Range;
 
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::handshake::{ClientError, ClientHandshake, HeadPart, Request, Upgraded};
-use ws_core::{Endpoint, Lent, Role, SCRATCH};
+use ws_core::{Endpoint, Lent, RandomError, Role, SCRATCH};
 
 use super::{Context, Entry, Hash, STACK_SCRATCH, State, Stop, Tcp};
 use crate::error::{ConnectError, HandleError};
 use crate::fmt::debug;
-use crate::timeout::Deadline;
-use crate::{Config, Platform, Timeout};
+use crate::timeout::left_of;
+use crate::{Config, Platform};
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     /// Writes all of the request, from the lent buffer where that is the larger.
@@ -42,16 +42,22 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         }
     }
 
+    /// A fresh nonce for a client's handshake.
+    pub(crate) fn nonce(&mut self) -> Result<[u8; 16], RandomError> {
+        let mut nonce = [0; 16];
+        self.platform.fill_random(&mut nonce)?;
+        Ok(nonce)
+    }
+
     /// The TCP connection is there: a client's handshake begins.
     pub(crate) fn begin_client(
         &mut self,
         entry: &mut Entry<'_, S::TcpSocket>,
         socket: S::TcpSocket,
+        nonce: &[u8; 16],
     ) {
-        let mut nonce = [0; 16];
-        self.platform.fill_random(&mut nonce);
         let now = self.platform.now_ms();
-        entry.begin_client(socket, &nonce, &self.config, now);
+        entry.begin_client(socket, nonce, &self.config, now);
     }
 
     /// What a handshake that did not go on comes to.
@@ -75,9 +81,8 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
     }
 
     /// Has a client's handshake that began at `since` used up its time?
-    fn is_late(&mut self, since: u32) -> bool {
-        let timeout = Timeout::Millis(self.config.handshake_timeout);
-        Deadline::new(since, timeout).has_passed(self.platform.now_ms())
+    fn is_late(&mut self, since: &mut u32) -> bool {
+        left_of(since, self.config.handshake_timeout, self.platform.now_ms()) == 0
     }
 }
 
@@ -252,17 +257,18 @@ impl<'buf, T> Entry<'buf, T> {
             state: State::Dialing { since },
         }) = &mut self.tcp
         {
-            let begun = match *since {
+            let begun = match since {
                 Some(since) => since,
                 None => {
                     request.validate().map_err(ConnectError::Request)?;
-                    *since.insert(context.platform.now_ms())
+                    since.insert(context.platform.now_ms())
                 }
             };
             match context.stack.connect(socket, remote) {
                 Ok(()) => {
+                    let nonce = context.nonce().map_err(ConnectError::Random)?;
                     if let Some(socket) = self.vacate() {
-                        context.begin_client(self, socket);
+                        context.begin_client(self, socket, &nonce);
                     }
                 }
                 Err(nb::Error::WouldBlock) if context.is_late(begun) => {
@@ -272,16 +278,17 @@ impl<'buf, T> Entry<'buf, T> {
             }
         }
         match self.state() {
-            Some(State::Open { .. }) => Ok(()),
-            Some(&State::Client { since, .. }) => {
-                match self.client(context, request, &mut |_| {}) {
-                    Err(nb::Error::WouldBlock) if context.is_late(since) => {
-                        Err(nb::Error::Other(ConnectError::Timeout))
-                    }
-                    result => result,
-                }
-            }
-            _ => Err(nb::Error::Other(HandleError::Stale.into())),
+            Some(State::Open { .. }) => return Ok(()),
+            Some(State::Client { .. }) => {}
+            _ => return Err(nb::Error::Other(HandleError::Stale.into())),
         }
+        let result = self.client(context, request, &mut |_| {});
+        if let (Err(nb::Error::WouldBlock), Some(tcp)) = (&result, &mut self.tcp)
+            && let State::Client { since, .. } = &mut tcp.state
+            && context.is_late(since)
+        {
+            return Err(nb::Error::Other(ConnectError::Timeout));
+        }
+        result
     }
 }

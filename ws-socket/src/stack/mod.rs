@@ -38,6 +38,7 @@
 //! live one. The same goes for `Ok(0)` from `send`, which a full buffer gives in smoltcp: a loop
 //! that takes it for progress spins, one that takes it for the end drops a live connection.
 
+mod addresses;
 mod records;
 #[cfg(feature = "smoltcp")]
 mod smoltcp;
@@ -45,6 +46,7 @@ mod smoltcp;
 mod std_net;
 mod streams;
 
+pub use self::addresses::{AddressList, Addresses};
 pub use self::records::{RecordsError, TlsRecords};
 #[cfg(feature = "smoltcp")]
 pub use self::smoltcp::{

@@ -145,9 +145,9 @@ impl<'b, T, C: FnMut() -> u32> TlsRecords<'b, T, C> {
     }
 
     fn in_time<E>(&mut self) -> Result<(), RecordsError<E>> {
-        match self.deadline.has_passed((self.clock)()) {
-            true => Err(RecordsError::TimedOut),
-            false => Ok(()),
+        match self.deadline.left((self.clock)()) {
+            0 => Err(RecordsError::TimedOut),
+            _ => Ok(()),
         }
     }
 }

@@ -3,10 +3,13 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
 use std::collections::VecDeque;
+use std::format;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, ToSocketAddrs};
 use std::time::Instant;
+use std::vec::Vec;
 
+use super::{AddressList, Addresses};
 use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack};
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -517,6 +520,39 @@ impl TcpFullStack for StdStack {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) => return Err(nb_error(e)),
             }
+        }
+    }
+}
+
+impl Addresses for StdStack {
+    /// All addresses, in the order of the system's resolver (RFC 6724), but with the families taking
+    /// turns (RFC 8305 section 4). **Blocks** as [`get_host_by_name`](Dns::get_host_by_name) does.
+    fn get_addresses(
+        &mut self,
+        hostname: &str,
+        found: &mut AddressList,
+    ) -> nb::Result<(), StdError> {
+        let all = (hostname, 0).to_socket_addrs().map_err(StdError::Io)?;
+        let all: Vec<IpAddr> = all.map(|addr| addr.ip()).collect();
+        let first_is_v4 = all.first().is_some_and(IpAddr::is_ipv4);
+        let (preferred, others): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|ip| ip.is_ipv4() == first_is_v4);
+        let (mut preferred, mut others) = (preferred.into_iter(), others.into_iter());
+        loop {
+            let turn = [preferred.next(), others.next()];
+            if turn == [None, None] {
+                return Ok(());
+            }
+            turn.into_iter().flatten().for_each(|ip| found.push(ip));
+        }
+    }
+
+    /// The number of the system's interface of that name.
+    fn scope_id(&mut self, zone: &str) -> Option<u32> {
+        let mut found = (format!("fe80::1%{zone}"), 0).to_socket_addrs().ok()?;
+        match found.next()? {
+            SocketAddr::V6(addr) if addr.scope_id() > 0 => Some(addr.scope_id()),
+            _ => None,
         }
     }
 }

@@ -162,6 +162,7 @@ where
             Err(
                 SendError::<S::Error>::Timeout
                 | SendError::Frame(_)
+                | SendError::Random(_)
                 | SendError::Handle(HandleError::Busy),
             ) => to.progress,
             Err(_) => Progress::Gone,

@@ -1,15 +1,18 @@
 //! Connecting: Zephyr's `websocket_connect`, and what saves its caller work.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 
-use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
+use embedded_nal::{Dns, TcpClientStack, nb};
 use ws_core::handshake::{HeadPart, Request};
 use ws_core::url::{Url, UrlHost};
 
 use super::Table;
-use crate::error::ConnectError;
+use super::dial::{All, ByFamily};
+use crate::error::{ConnectError, HandleError};
 use crate::request::{ConnectionOptions, WebSocketRequest};
+use crate::session::{Context, Entry};
 use crate::slots::SlotStore;
+use crate::stack::{AddressList, Addresses};
 use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
 
@@ -55,8 +58,15 @@ where
     /// its host and target take the place of those in `request`. `wss` needs a stack that does TLS
     /// ([`Config::secure`](crate::Config)).
     ///
+    /// A name has an address of each family at most ([`Dns`]). The one that the stack prefers is dialed
+    /// first; after 250 ms, or as soon as it fails, the other is dialed beside it, where the stack has
+    /// a second socket; where it has not, once the first has been silent for half of the time. The
+    /// first that takes the connection is used, and the others are closed.
+    /// [`connect_url_all`](Self::connect_url_all) tries all addresses.
+    ///
     /// # Errors
-    /// See [`ConnectError`].
+    /// See [`ConnectError`]. Where no address takes the connection it is what went wrong first, and
+    /// `Timeout` if all are silent. The zone of an IPv6 address has to be a number here.
     pub fn connect_url(
         &mut self,
         url: &str,
@@ -67,44 +77,70 @@ where
         S: Dns,
     {
         let deadline = self.deadline(timeout.into());
+        let (url, handshake) = self.parse_url(url, request.handshake)?;
+        let scope = match url.zone {
+            None => 0,
+            Some(zone) => number(zone).ok_or(ConnectError::Zone)?,
+        };
+        let socket = match url.host {
+            UrlHost::Ip(address) => self.race::<1>(Some(address), url.port, scope, deadline),
+            UrlHost::Name(name) => self.race::<2>(ByFamily::new(name), url.port, scope, deadline),
+        }?;
+        self.upgrade(socket, &handshake, request.connection, deadline)
+    }
+
+    /// [`connect_url`](Self::connect_url) over all addresses that the stack knows for the name (up to
+    /// [`AddressList::CAPACITY`]), each dialed 250 ms after the one before or as soon as that fails,
+    /// and with the zone of an IPv6 address by name (`ws://[fe80::1%25eth0]/`), where the stack has
+    /// one.
+    ///
+    /// # Errors
+    /// As [`connect_url`](Self::connect_url); [`ConnectError::Zone`] where the stack has no interface
+    /// of that name.
+    pub fn connect_url_all(
+        &mut self,
+        url: &str,
+        request: WebSocketRequest<'_, 'buf>,
+        timeout: impl Into<Timeout>,
+    ) -> Result<WebSocketId, ConnectError<S::Error>>
+    where
+        S: Addresses,
+    {
+        const M: usize = AddressList::CAPACITY;
+        let deadline = self.deadline(timeout.into());
+        let (url, handshake) = self.parse_url(url, request.handshake)?;
+        let stack = &mut self.context.stack;
+        let scope = match url.zone {
+            None => 0,
+            Some(zone) => match number(zone) {
+                Some(number) => number,
+                None => stack.scope_id(zone).ok_or(ConnectError::Zone)?,
+            },
+        };
+        let socket = match url.host {
+            UrlHost::Ip(address) => self.race::<1>(Some(address), url.port, scope, deadline),
+            UrlHost::Name(name) => self.race::<M>(All::new(name), url.port, scope, deadline),
+        }?;
+        self.upgrade(socket, &handshake, request.connection, deadline)
+    }
+
+    /// What is to be connected to, and what is asked there.
+    fn parse_url<'u>(
+        &self,
+        url: &'u str,
+        request: Request<'u>,
+    ) -> Result<(Url<'u>, Request<'u>), ConnectError<S::Error>> {
         let url = Url::parse(url)?;
         if url.secure && !self.context.config.secure {
             return Err(ConnectError::NotSecure);
         }
-        let host = url.host_header();
         let handshake = Request {
-            host,
+            host: url.host_header(),
             target: url.target,
-            ..request.handshake
+            ..request
         };
         handshake.validate()?;
-        let address = match url.host {
-            UrlHost::Ip(address) => address,
-            UrlHost::Name(name) => self.resolve(name, deadline)?,
-        };
-        let remote = SocketAddr::new(address, url.port);
-        self.dial(remote, &handshake, request.connection, deadline)
-    }
-
-    fn resolve(
-        &mut self,
-        name: &str,
-        deadline: Deadline,
-    ) -> Result<IpAddr, ConnectError<<S as TcpClientStack>::Error>>
-    where
-        S: Dns,
-    {
-        let address = self.wait_for(deadline, |table| {
-            table
-                .context
-                .stack
-                .get_host_by_name(name, AddrType::Either)
-                .map_err(|error| {
-                    // The resolver's error has a type of its own, which says no more.
-                    error.map(|_| ConnectError::Resolve)
-                })
-        })?;
-        address.ok_or(ConnectError::Timeout)
+        Ok((url, handshake))
     }
 
     fn dial(
@@ -115,7 +151,7 @@ where
         deadline: Deadline,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
         handshake.validate()?;
-        let mut socket = self.context.stack.socket().map_err(ConnectError::Stack)?;
+        let mut socket = self.open_socket(deadline)?;
         let dialed = self.wait_for(deadline, |table| {
             table.context.stack.connect(&mut socket, remote)
         });
@@ -124,6 +160,21 @@ where
             Ok(None) => self.give_up(socket, ConnectError::Timeout),
             Err(error) => self.give_up(socket, ConnectError::Stack(error)),
         }
+    }
+
+    /// A socket of the stack, when there is one: those of connections before may still be closing.
+    fn open_socket(&mut self, deadline: Deadline) -> Result<S::TcpSocket, ConnectError<S::Error>> {
+        let mut failed = None;
+        let opened = self.wait_for(deadline, |table| {
+            table.context.stack.socket().map_err(|error| {
+                failed = Some(error);
+                nb::Error::<HandleError>::WouldBlock
+            })
+        });
+        opened
+            .ok()
+            .flatten()
+            .ok_or_else(|| failed.map_or(ConnectError::Timeout, ConnectError::Stack))
     }
 
     fn upgrade(
@@ -144,12 +195,16 @@ where
             on_connect,
             buffer,
         } = options;
+        let nonce = match self.context.nonce() {
+            Ok(nonce) => nonce,
+            Err(error) => return self.give_up(socket, error.into()),
+        };
         let Some(ws) = self.slots.take_free(buffer.is_none()) else {
             return self.give_up(socket, ConnectError::NoFreeSlot);
         };
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            context.begin_client(entry, socket);
+            context.begin_client(entry, socket, &nonce);
         });
         let mut ignore = |_: HeadPart<'_>| {};
         let on_response = on_response.unwrap_or(&mut ignore);
@@ -168,7 +223,12 @@ where
             }
             return Ok(ws);
         };
-        let _ = self.drop_connection(ws);
+        if let Ok(Some(socket)) = self.slots.vacate(ws, Entry::vacate) {
+            let Context {
+                stack, platform, ..
+            } = &mut self.context;
+            platform.abort(stack, socket);
+        }
         Err(error)
     }
 
@@ -180,4 +240,14 @@ where
         let _ = self.context.stack.close(socket);
         Err(error)
     }
+}
+
+/// The number in a zone.
+pub(crate) fn number(zone: &str) -> Option<u32> {
+    let mut number = 0u32;
+    for byte in zone.bytes() {
+        let digit = byte.is_ascii_digit().then(|| u32::from(byte & 0xF))?;
+        number = number.checked_mul(10)?.checked_add(digit)?;
+    }
+    (number > 0).then_some(number)
 }

@@ -1,12 +1,12 @@
 //! Closing: Zephyr's `websocket_disconnect`.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
+use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, RandomError, write_close};
 
 use super::Table;
 use crate::error::{DisconnectError, HandleError, ReceiveError, SendError};
 use crate::fmt::debug;
-use crate::session::{Closing, Entry, Outgoing, Payload};
+use crate::session::{Closing, Entry, Outgoing, Payload, Stop};
 use crate::slots::{SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
 use crate::{Platform, Timeout, WebSocketId};
@@ -49,7 +49,7 @@ where
         timeout: impl Into<Timeout>,
     ) -> Result<Disconnected, DisconnectError> {
         let deadline = self.deadline(timeout.into());
-        Ok(self.finish(ws, CloseCode::NORMAL, false, None, deadline)?)
+        self.finish(ws, CloseCode::NORMAL, false, None, deadline)
     }
 
     /// Closes a connection: sends a Close with `code` and `reason` (the first 123 bytes of it),
@@ -58,12 +58,13 @@ where
     /// answered with its own code. Where a frame is partly sent there can be no Close in the middle
     /// of it, and TCP is closed at once.
     ///
-    /// Whatever happens, the slot is free and the TCP socket closed afterwards.
+    /// After it the slot is free and the TCP socket closed.
     ///
     /// # Errors
     /// An id that is none, one whose connection another task works on at this moment, or a code that
     /// may not be sent (section 7.4; [`CloseCode::NO_STATUS`] sends a Close without one): then
-    /// nothing has happened.
+    /// nothing has happened. `Random` where there is no mask key for the Close: the connection stays
+    /// in its slot; call again, or [`abort`](Self::abort).
     pub fn disconnect_with(
         &mut self,
         ws: WebSocketId,
@@ -73,7 +74,7 @@ where
     ) -> Result<Disconnected, DisconnectError> {
         let deadline = self.deadline(timeout.into());
         let said = self.say_reason(ws, code, reason, deadline)?;
-        Ok(self.finish(ws, code, said, None, deadline)?)
+        self.finish(ws, code, said, None, deadline)
     }
 
     /// [`disconnect_with`](Self::disconnect_with), but the TCP socket is the caller's afterwards,
@@ -155,8 +156,12 @@ where
                 _ => Err(nb::Error::WouldBlock),
             }
         });
-        // Of a Close that is partly out on a wire that has failed there is no rest to wait for.
-        Ok(!matches!(said, Err(SendError::Stack(_))))
+        match said {
+            Err(SendError::Random(error)) => Err(error.into()),
+            // Of a Close that is partly out on a wire that has failed there is no rest to wait for.
+            Err(SendError::Stack(_)) => Ok(false),
+            _ => Ok(true),
+        }
     }
 
     /// The closing handshake, if there is a connection and no frame of the user's is open (`said`:
@@ -168,21 +173,26 @@ where
         said: bool,
         kept: Option<&mut Option<S::TcpSocket>>,
         deadline: Deadline,
-    ) -> Result<Disconnected, HandleError> {
+    ) -> Result<Disconnected, DisconnectError> {
         let mut begun = false;
+        let mut no_key = false;
         let until_eof = kept.is_none();
         self.repeat(ws, deadline, &mut |entry, context| {
             begun = true;
             match entry.endpoint() {
                 Some(endpoint) if said || !endpoint.frame_open() => {
                     entry.begin_close(code);
-                    entry.close(context, until_eof)
+                    no_key = entry.flush(context) == Some(Stop::NoKey);
+                    no_key || entry.close(context, until_eof)
                 }
                 _ => true,
             }
         })?;
         if L::SHARED && !begun {
-            return Err(HandleError::Busy);
+            return Err(HandleError::Busy.into());
+        }
+        if no_key {
+            return Err(RandomError.into());
         }
         let leave = |entry: &mut Entry<'buf, S::TcpSocket>| (entry.closing(), entry.vacate());
         let mut vacated = self.slots.vacate(ws, leave);
@@ -194,7 +204,7 @@ where
                 vacated = self.slots.vacate(ws, leave);
             }
         }
-        let (closing, socket) = vacated?;
+        let (closing, socket) = vacated.map_err(HandleError::from)?;
         match kept {
             Some(kept) => *kept = socket,
             None => self.close_socket(socket),

@@ -3,6 +3,7 @@
 mod accept;
 mod broadcast;
 mod connect;
+mod dial;
 mod disconnect;
 mod nal;
 mod poll;
@@ -13,6 +14,10 @@ mod stream;
 
 pub use accept::{Accepting, Polled};
 pub use broadcast::{Progress, Recipient, SlowPolicy};
+#[cfg(feature = "async")]
+pub(crate) use connect::number;
+#[cfg(feature = "async")]
+pub(crate) use dial::{HEAD_START, LONG};
 pub use disconnect::Disconnected;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
@@ -77,6 +82,12 @@ where
     pub fn with_buffers(mut self, buffers: [&'buf mut [u8]; N]) -> Self {
         self.slots.0.lend(buffers);
         self
+    }
+
+    #[doc(hidden)]
+    /// Has the ids of free slots begin with this generation, for tests.
+    pub fn begin_at(&mut self, generation: u32) {
+        self.slots.0.begin_at(generation);
     }
 }
 
@@ -163,6 +174,15 @@ where
         (first..)
             .map_while(|index| self.slots.taken(index).ok())
             .flatten()
+    }
+
+    /// The slot of a connection, 0 to N - 1: [`WebSocketId::slot`], also of an id that was made of a
+    /// number.
+    ///
+    /// # Errors
+    /// An id that is none.
+    pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
+        self.look(ws, |_| L::index(ws))
     }
 
     /// Is this the id of an open connection? An id is that too when the peer has closed, until

@@ -163,7 +163,9 @@ where
             })
         })?;
         match (sent, sending.taken()) {
-            (Ok(()), taken) | (Err(SendError::Timeout), taken @ 1..) => Ok(taken),
+            (Ok(()), taken) | (Err(SendError::Timeout | SendError::Random(_)), taken @ 1..) => {
+                Ok(taken)
+            }
             (Err(error), _) => Err(error),
         }
     }

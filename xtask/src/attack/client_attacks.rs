@@ -150,14 +150,14 @@ pub(super) const CLIENT_ATTACKS: &[ClientAttack] = &[
     ),
     ClientAttack {
         expect: Expect::EndsAtOnce,
-        times: 8,
+        times: 40,
         ..attack(
             "close-reset",
             "Close (1000) and a reset, sooner or later",
             |stream, scene| {
                 peer::accept(stream, WITHIN)?;
                 stream.write_all(&frame(FIN | CLOSE, &[3, 0xe8], false))?;
-                std::thread::sleep(Duration::from_micros(50 * scene.turn));
+                std::thread::sleep(Duration::from_micros(15 * scene.turn));
                 peer::reset(stream.try_clone()?);
                 Ok(())
             },

@@ -24,7 +24,7 @@ const CLIENTS: u64 = 6;
 const SERVER: u64 = 100;
 /// How long a message may take; with loss TCP sends again, later and later.
 const WITHIN: Duration = Duration::from_secs(10);
-const WITHIN_WITH_LOSS: Duration = Duration::from_secs(90);
+const WITHIN_WITH_LOSS: Duration = Duration::from_secs(30);
 /// How long the neighbour is measured before it begins.
 const QUIET: Duration = Duration::from_secs(3);
 /// Of so many packets one is lost, each way.

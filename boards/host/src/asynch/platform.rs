@@ -25,8 +25,8 @@ impl Platform for Host {
         *self
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        crate::os::fill_random(bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        crate::os::fill_random(bytes)
     }
 }
 

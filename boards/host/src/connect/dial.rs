@@ -7,11 +7,11 @@ use crate::exit::Exit;
 use crate::wire::Alone;
 use std::fmt::{Debug, Display};
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, ToSocketAddrs};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use ws_socket::handshake::ClientError;
-use ws_socket::stack::StdError;
+use ws_socket::stack::{Addresses, StdError, StdStack};
 use ws_socket::url::{Url, UrlHost};
 use ws_socket::{ConnectError, HeadPart, Request};
 
@@ -96,7 +96,7 @@ pub(crate) fn reach<S>(
 /// The addresses to try. The system's resolver has no deadline of its own, so it runs aside.
 fn resolve(url: &Url<'_>, within: Duration, deadline: Instant) -> Result<Vec<SocketAddr>, Failure> {
     let name = match url.host {
-        UrlHost::Ip(address) => return Ok(vec![SocketAddr::new(address, url.port)]),
+        UrlHost::Ip(address) => return Ok(vec![with_zone(address, url)?]),
         UrlHost::Name(name) => (name.to_owned(), url.port),
     };
     let shown = name.0.clone();
@@ -122,6 +122,19 @@ fn resolve(url: &Url<'_>, within: Duration, deadline: Instant) -> Result<Vec<Soc
     let detail =
         format!("cannot resolve {shown}: {why}; is the name right, and is there a network?");
     Err(Failure::new(Exit::Connection, "resolve", detail))
+}
+
+/// An address that stands in the URL, with the number of the interface that its zone names.
+fn with_zone(address: IpAddr, url: &Url<'_>) -> Result<SocketAddr, Failure> {
+    let (IpAddr::V6(address), Some(zone)) = (address, url.zone) else {
+        return Ok(SocketAddr::new(address, url.port));
+    };
+    let number = zone.parse().ok().filter(|number| *number > 0);
+    let Some(scope) = number.or_else(|| StdStack::new().scope_id(zone)) else {
+        let detail = format!("this host has no interface {zone}; `ip link` lists those it has");
+        return Err(Failure::new(Exit::Usage, "usage", detail));
+    };
+    Ok(SocketAddrV6::new(address, url.port, 0, scope).into())
 }
 
 /// A TCP connection to the first address that takes one. Each gets its share of the time.
@@ -183,6 +196,9 @@ pub(crate) fn not_upgraded<E: Debug + Display>(
         ConnectError::Stack(error) => {
             let detail = format!("the connection broke in the handshake: {error}");
             return Failure::new(Exit::Connection, "connect", detail);
+        }
+        ConnectError::Random(error) => {
+            return Failure::new(Exit::Connection, "random", error.to_string());
         }
         error => return Failure::new(Exit::Usage, "usage", error.to_string()),
     };

@@ -41,9 +41,10 @@ impl<E: Debug> From<ReceiveError<E>> for End {
     fn from(error: ReceiveError<E>) -> Self {
         match error {
             ReceiveError::Protocol(error) => Self::Protocol(error),
-            ReceiveError::Lost | ReceiveError::NoPong | ReceiveError::Stack(_) => {
-                Self::Lost(error.to_string())
-            }
+            ReceiveError::Lost
+            | ReceiveError::NoPong
+            | ReceiveError::Random(_)
+            | ReceiveError::Stack(_) => Self::Lost(error.to_string()),
             ReceiveError::Closed(code) => Self::Closed {
                 code,
                 reason: String::new(),

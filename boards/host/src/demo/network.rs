@@ -59,7 +59,7 @@ impl Network {
 /// A stack with the address 10.0.0.`host`.
 fn stack(mut device: WireEnd, host: u8) -> Result<Stack, String> {
     let mut config = Config::new(HardwareAddress::Ip);
-    config.random_seed = u64::from(random_u32()) << 32 | u64::from(random_u32());
+    config.random_seed = u64::from(random_u32()?) << 32 | u64::from(random_u32()?);
     let mut iface = Interface::new(config, &mut device, Instant::ZERO);
     let mut room = Ok(());
     iface.update_ip_addrs(|addresses| {
@@ -74,21 +74,17 @@ fn stack(mut device: WireEnd, host: u8) -> Result<Stack, String> {
         let buffer = || tcp::SocketBuffer::new(vec![0; TCP_BUFFER]);
         sockets.add(tcp::Socket::new(buffer(), buffer()))
     });
-    SmoltcpStack::new(iface, device, sockets, pool, random_u32()).map_err(|e| e.to_string())
+    SmoltcpStack::new(iface, device, sockets, pool, random_u32()?).map_err(|e| e.to_string())
 }
 
-fn fill_random(bytes: &mut [u8]) {
-    if let Err(error) = getrandom::fill(bytes) {
-        crate::output::say(&format!("the system has no randomness: {error}"));
-        crate::output::finish(crate::exit::Exit::Failed, true);
-        std::process::abort();
-    }
+fn fill_random(bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+    getrandom::fill(bytes).map_err(|_| ws_socket::RandomError)
 }
 
-fn random_u32() -> u32 {
+fn random_u32() -> Result<u32, String> {
     let mut bytes = [0; 4];
-    fill_random(&mut bytes);
-    u32::from_ne_bytes(bytes)
+    fill_random(&mut bytes).map_err(|error| error.to_string())?;
+    Ok(u32::from_ne_bytes(bytes))
 }
 
 /// The server's platform: it never waits, it is run.
@@ -101,8 +97,8 @@ impl Platform<Stack> for ServerPlatform {
         self.clock.get()
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        fill_random(bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        fill_random(bytes)
     }
 
     fn wait(&mut self, stack: &mut Stack, _: u32) {
@@ -122,8 +118,8 @@ impl Platform<Stack> for ClientPlatform<'_> {
         self.clock.get()
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        fill_random(bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        fill_random(bytes)
     }
 
     fn wait(&mut self, stack: &mut Stack, at_most_ms: u32) {

@@ -5,13 +5,8 @@ use std::time::{Duration, Instant};
 use ws_socket::Platform;
 
 /// Randomness of the system's.
-pub(crate) fn fill_random(bytes: &mut [u8]) {
-    if let Err(error) = getrandom::fill(bytes) {
-        // Predictable masks and keys would be worse than none.
-        crate::output::say(&format!("the system has no randomness: {error}"));
-        crate::output::finish(crate::exit::Exit::Failed, true);
-        std::process::abort();
-    }
+pub(crate) fn fill_random(bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+    getrandom::fill(bytes).map_err(|_| ws_socket::RandomError)
 }
 
 /// The system's clock and randomness; waiting is the stack's ([`OsStack::wait`]).
@@ -33,8 +28,8 @@ impl Platform<OsStack> for OsPlatform {
         self.started.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        fill_random(bytes);
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        fill_random(bytes)
     }
 
     fn wait(&mut self, stack: &mut OsStack, at_most_ms: u32) {

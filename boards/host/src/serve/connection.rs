@@ -388,10 +388,12 @@ impl Connection {
                 let Some(idle) = shared.idle_timeout else {
                     return;
                 };
-                if now >= self.alive + idle {
+                if self.pinged && now >= self.alive + idle {
                     self.leave(CloseCode::INTERNAL_ERROR, "no answer to a Ping", now);
-                } else if now >= self.alive + idle / 2 && !self.pinged {
+                } else if !self.pinged && now >= self.alive + idle / 2 {
                     self.pinged = true;
+                    // It has half of the time to answer, also where this comes late.
+                    self.alive = now.checked_sub(idle / 2).unwrap_or(now);
                     // Where a frame is on its way the peer has something to do.
                     if self.may_begin_frame() {
                         let frame = Frame::new((Opcode::Ping, Vec::new()));

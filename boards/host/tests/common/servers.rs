@@ -21,8 +21,8 @@ impl Platform<StdStack> for TestPlatform {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).unwrap();
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        getrandom::fill(bytes).map_err(|_| ws_socket::RandomError)
     }
 
     fn wait(&mut self, _: &mut StdStack, at_most_ms: u32) {

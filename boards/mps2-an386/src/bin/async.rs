@@ -88,7 +88,10 @@ async fn run_network(mut runner: Runner<'static, Lan9118>) -> ! {
 async fn converse(stack: Stack<'static>, mut random: Random, server: SocketAddr, mut meter: Meter) {
     static STATE: StaticCell<TcpState> = StaticCell::new();
     let tcp = TcpClient::new(stack, STATE.init_with(TcpState::new));
-    let mut platform = Embassy(|bytes: &mut [u8]| random.fill(bytes));
+    let mut platform = Embassy(|bytes: &mut [u8]| {
+        random.fill(bytes);
+        Ok(())
+    });
     let mut lent = [0; 256];
 
     is_refused(&tcp, server, &mut lent, &mut platform).await;

@@ -54,7 +54,10 @@ async fn main(spawner: Spawner) {
         adc: Adc::new(p.ADC, Irqs, adc::Config::default()),
         sensor: Channel::new_temp_sensor(p.ADC_TEMP_SENSOR),
     };
-    let platform = Embassy(move |bytes: &mut [u8]| random.fill(bytes));
+    let platform = Embassy(move |bytes: &mut [u8]| {
+        random.fill(bytes);
+        Ok(())
+    });
     run(stack, URL, platform, &mut board).await
 }
 

@@ -48,7 +48,10 @@ async fn main(spawner: Spawner) {
 
 #[embassy_executor::task(pool_size = VISITORS)]
 async fn serve(number: usize, stack: Stack<'static>, mut random: Random) -> ! {
-    let platform = Embassy(move |bytes: &mut [u8]| random.fill(bytes));
+    let platform = Embassy(move |bytes: &mut [u8]| {
+        random.fill(bytes);
+        Ok(())
+    });
     let visit = |visit| match visit {
         Visit::Connected => info!("{=usize}: connected", number),
         Visit::Ended(why) => info!("{=usize}: {}", number, Display2Format(&why)),

@@ -40,8 +40,8 @@ impl<S> Platform<S> for Watch {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the system has randomness");
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+        getrandom::fill(bytes).map_err(|_| ws_socket::RandomError)
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {}

@@ -28,10 +28,11 @@ mod calls {
         }
 
         #[inline(never)]
-        fn fill_random(&mut self, out: &mut [u8]) {
+        fn fill_random(&mut self, out: &mut [u8]) -> Result<(), ws_socket::RandomError> {
             for byte in out {
                 *byte = word() as u8;
             }
+            Ok(())
         }
 
         fn wait(&mut self, stack: &mut Stack, at_most_ms: u32) {

@@ -63,8 +63,9 @@ impl<S> Platform<S> for Chip {
         word() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) {
+    fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
         bytes.fill(word() as u8);
+        Ok(())
     }
 
     fn wait(&mut self, _: &mut S, _: u32) {}

@@ -71,8 +71,13 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
 
     /// Writes the control frames that are due, and has the stream let go of what it holds back.
     pub(super) async fn flush_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
-        self.write_control(wire).await?;
-        self.flush(wire).await.map_err(SendError::Stack)
+        let written = self.write_control(wire).await;
+        // Without a mask key nothing more is written, but what was has to go.
+        if !matches!(written, Ok(()) | Err(SendError::Random(_))) {
+            return written;
+        }
+        self.flush(wire).await.map_err(SendError::Stack)?;
+        written
     }
 
     pub(super) async fn write_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
@@ -81,10 +86,15 @@ impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
             let count = self.with(|state| {
                 let lent = Lent::from_parts(&mut [], state.reserve);
                 let platform = &mut *state.platform;
-                state
+                let begun = state
                     .endpoint
-                    .control(&lent, || key(platform), &mut scratch)
-            });
+                    .control(&lent, || key(platform), &mut scratch);
+                if begun.is_err() && state.endpoint.ping_due() {
+                    // It was not asked, so that it cannot fail to answer: next time.
+                    state.alive.not_pinged(state.platform.clock().now_ms());
+                }
+                begun
+            })?;
             if count == 0 {
                 return Ok(());
             }

@@ -6,7 +6,7 @@ use embassy_futures::select::{Either, select};
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embedded_io_async::{Read, Write};
-use ws_core::{Endpoint, Face, Lent, Next, Opcode, Piece, ReadInto, SCRATCH};
+use ws_core::{Endpoint, Face, Lent, Next, Opcode, Piece, RandomError, ReadInto, SCRATCH};
 
 use super::common::{Common, State};
 use crate::Timeout;
@@ -14,7 +14,7 @@ use crate::Timeout;
 use crate::asynch::WebSocket;
 use crate::asynch::wait::{MAX_READS, at_most, at_once, within};
 use crate::asynch::{Clock, Platform};
-use crate::error::ReceiveError;
+use crate::error::{ReceiveError, SendError};
 use crate::message::Received;
 
 /// The half that receives. Pings are answered, and the peer's Close, while it waits, and by the
@@ -118,6 +118,8 @@ where
         // The wire does not take a control frame just now; or it has failed, and what can still be
         // received comes first.
         let (mut busy, mut failed) = (false, false);
+        // There is no mask key: the next read is no reason to give up.
+        let mut no_key = false;
         // A frame was left open by whoever sent it.
         let mut left_open = false;
         let clock = common.clock();
@@ -130,7 +132,7 @@ where
                 let has_reserve = !state.reserve.is_empty();
                 let mut lent = Lent::from_parts(lent, state.reserve);
                 let endpoint = &mut *state.endpoint;
-                match endpoint.advance(&mut lent, face, out.len(), busy || failed) {
+                match endpoint.advance(&mut lent, face, out.len(), busy || failed || no_key) {
                     Next::Ready => {
                         let piece = if out.is_empty() {
                             endpoint.peek()
@@ -160,17 +162,20 @@ where
                 Step::Done(result) => return result,
                 Step::Write => {
                     match common.answer_now().await {
+                        Some(Err(SendError::Random(_))) => no_key = true,
                         Some(flushed) => failed = flushed.is_err(),
                         None => busy = true,
                     }
                     continue;
                 }
+                Step::Blocked if no_key => return Err(RandomError.into()),
                 Step::Blocked if failed => return Err(ReceiveError::Lost),
                 Step::Blocked if left_open => return Err(ReceiveError::FrameOpen),
                 Step::Blocked => {
                     let unblocked = at_most(&clock, left, pin!(common.unblock())).await;
                     match unblocked {
                         Some(Ok(open)) => (busy, left_open) = (false, open),
+                        Some(Err(SendError::Random(_))) => no_key = true,
                         Some(Err(_)) => failed = true,
                         None => common.late()?,
                     }
@@ -183,11 +188,17 @@ where
                 let read = pin!(reader.read(into.buffer(lent, user, &mut scratch)));
                 if failed {
                     at_once(read).await.map(Either::Second)
+                } else if no_key {
+                    at_most(&clock, left, read).await.map(Either::Second)
                 } else {
                     at_most(&clock, left, pin!(select(common.answer(), read))).await
                 }
             };
             let read = match either {
+                Some(Either::First(SendError::Random(_))) => {
+                    no_key = true;
+                    continue;
+                }
                 Some(Either::First(_)) => {
                     failed = true;
                     continue;
@@ -199,11 +210,12 @@ where
                     continue;
                 }
                 None => {
+                    no_key = false;
                     common.late()?;
                     continue;
                 }
             };
-            (busy, left_open) = (false, false);
+            (busy, left_open, no_key) = (false, false, false);
             let piece = common.with(|state| match read {
                 Ok(count) => {
                     state.alive.heard(clock.now_ms());

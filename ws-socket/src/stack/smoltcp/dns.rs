@@ -10,6 +10,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{DnsQueryType, IpCidr};
 
 use super::{SmoltcpError, SmoltcpStack};
+use crate::stack::{AddressList, Addresses};
 
 /// A lookup nobody has asked about for so long is taken for given up, and its answer for old.
 const FORGOTTEN: Duration = Duration::from_secs(30);
@@ -97,58 +98,11 @@ impl<'a, D: Device, const N: usize> Dns for SmoltcpStack<'a, D, N> {
         hostname: &str,
         addr_type: AddrType,
     ) -> nb::Result<IpAddr, SmoltcpError> {
-        let bare = hostname.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
-        if let Ok(address) = bare.unwrap_or(hostname).parse::<IpAddr>() {
-            return if fits(&address, &addr_type) {
-                Ok(address)
-            } else {
-                Err(SmoltcpError::NameNotFound.into())
-            };
-        }
-        let handle = self.dns.ok_or(SmoltcpError::NoDns)?;
-        let (name, now) = (digest(hostname, self.seed), self.now);
-        let goes_on = self
-            .lookup
-            .as_ref()
-            .is_some_and(|l| l.name == name && l.wanted == addr_type && now < l.asked + FORGOTTEN);
-        if !goes_on {
-            self.cancel_lookup();
-            self.start_lookup(handle, hostname, self.first_record(&addr_type), &addr_type)?;
-        }
-        let Some(lookup) = &mut self.lookup else {
-            return Err(nb::Error::WouldBlock);
-        };
-        lookup.asked = now;
-        let record = lookup.record;
-        let socket = self.sockets.get_mut::<dns::Socket<'a>>(handle);
-        let found = match socket.get_query_result(lookup.query) {
-            Err(GetQueryResultError::Pending) => return Err(nb::Error::WouldBlock),
-            // Either way the query is gone from the DNS socket.
-            Ok(addresses) => {
-                let of_record = if record == DnsQueryType::A {
-                    AddrType::IPv4
-                } else {
-                    AddrType::IPv6
-                };
-                addresses
-                    .iter()
-                    .map(|a| IpAddr::from(*a))
-                    .find(|a| fits(a, &of_record))
-            }
-            Err(GetQueryResultError::Failed) => None,
-        };
-        self.lookup = None;
-        match found {
-            Some(address) => Ok(address),
-            None if addr_type == AddrType::Either
-                && record == DnsQueryType::A
-                && self.iface.ipv6_addr().is_some() =>
-            {
-                self.start_lookup(handle, hostname, DnsQueryType::Aaaa, &addr_type)?;
-                Err(nb::Error::WouldBlock)
-            }
-            None => Err(SmoltcpError::NameNotFound.into()),
-        }
+        let mut first = None;
+        self.look_up(hostname, &addr_type, |address| {
+            first.get_or_insert(address);
+        })?;
+        first.ok_or(nb::Error::Other(SmoltcpError::NameNotFound))
     }
 
     /// Not possible with smoltcp.
@@ -162,6 +116,104 @@ impl<'a, D: Device, const N: usize> Dns for SmoltcpStack<'a, D, N> {
         _result: &mut [u8],
     ) -> nb::Result<usize, SmoltcpError> {
         Err(SmoltcpError::ReverseLookupUnsupported.into())
+    }
+}
+
+/// The addresses of the family that the interface prefers, then those of the other, if it has an
+/// address of it. How many there are of each is smoltcp's to say (`dns-max-result-count`, 1 unless
+/// set).
+impl<'a, D: Device, const N: usize> Addresses for SmoltcpStack<'a, D, N> {
+    fn get_addresses(
+        &mut self,
+        hostname: &str,
+        found: &mut AddressList,
+    ) -> nb::Result<(), SmoltcpError> {
+        let v6_first = self.first_record(&AddrType::Either) == DnsQueryType::Aaaa;
+        let (family, last) = match (found.answered, v6_first) {
+            (0, true) => (AddrType::IPv6, self.iface.ipv4_addr().is_none()),
+            (0, false) => (AddrType::IPv4, self.iface.ipv6_addr().is_none()),
+            (_, true) => (AddrType::IPv4, true),
+            (_, false) => (AddrType::IPv6, true),
+        };
+        match self.look_up(hostname, &family, |address| found.push(address)) {
+            Err(nb::Error::WouldBlock) => return Err(nb::Error::WouldBlock),
+            Ok(()) | Err(nb::Error::Other(SmoltcpError::NameNotFound)) => {}
+            Err(error) => return Err(error),
+        }
+        found.answered += 1;
+        if last {
+            Ok(())
+        } else {
+            Err(nb::Error::WouldBlock)
+        }
+    }
+}
+
+impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
+    /// Has `found` see all the addresses.
+    fn look_up(
+        &mut self,
+        hostname: &str,
+        addr_type: &AddrType,
+        mut found: impl FnMut(IpAddr),
+    ) -> nb::Result<(), SmoltcpError> {
+        let bare = hostname.strip_prefix('[').and_then(|h| h.strip_suffix(']'));
+        if let Ok(address) = bare.unwrap_or(hostname).parse::<IpAddr>() {
+            return if fits(&address, addr_type) {
+                found(address);
+                Ok(())
+            } else {
+                Err(SmoltcpError::NameNotFound.into())
+            };
+        }
+        let handle = self.dns.ok_or(SmoltcpError::NoDns)?;
+        let (name, now) = (digest(hostname, self.seed), self.now);
+        let goes_on = self
+            .lookup
+            .as_ref()
+            .is_some_and(|l| l.name == name && l.wanted == *addr_type && now < l.asked + FORGOTTEN);
+        if !goes_on {
+            self.cancel_lookup();
+            self.start_lookup(handle, hostname, self.first_record(addr_type), addr_type)?;
+        }
+        let Some(lookup) = &mut self.lookup else {
+            return Err(nb::Error::WouldBlock);
+        };
+        lookup.asked = now;
+        let record = lookup.record;
+        let socket = self.sockets.get_mut::<dns::Socket<'a>>(handle);
+        let answered = match socket.get_query_result(lookup.query) {
+            Err(GetQueryResultError::Pending) => return Err(nb::Error::WouldBlock),
+            // Either way the query is gone from the DNS socket.
+            Ok(addresses) => {
+                let of_record = if record == DnsQueryType::A {
+                    AddrType::IPv4
+                } else {
+                    AddrType::IPv6
+                };
+                let addresses = addresses.iter().map(|a| IpAddr::from(*a));
+                let mut answered = false;
+                for address in addresses.filter(|a| fits(a, &of_record)) {
+                    answered = true;
+                    found(address);
+                }
+                answered
+            }
+            Err(GetQueryResultError::Failed) => false,
+        };
+        self.lookup = None;
+        match answered {
+            true => Ok(()),
+            false
+                if *addr_type == AddrType::Either
+                    && record == DnsQueryType::A
+                    && self.iface.ipv6_addr().is_some() =>
+            {
+                self.start_lookup(handle, hostname, DnsQueryType::Aaaa, addr_type)?;
+                Err(nb::Error::WouldBlock)
+            }
+            false => Err(SmoltcpError::NameNotFound.into()),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub use self::pool::SmoltcpSocket;
 
 use self::dns::Lookup;
 use self::pool::{Listener, Slot};
+use crate::timeout::elapsed;
 
 /// How many sockets of one stack can listen at the same time. Each takes 12 bytes of the stack and
 /// `backlog` sockets of its pool.
@@ -37,7 +38,9 @@ const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// socket's backlog. A closed connection gives its socket back when TCP is done with it, that is
 /// in `poll`, not in `close`: until the peer has answered the FIN or the
 /// [linger time](Self::with_linger) is over. Sockets in TIME-WAIT count as free but are taken
-/// last. Options set on the smoltcp sockets (keep-alive, timeout, hop limit) stay over
+/// last. Where `socket` finds none free, the next `poll` gives up a connection that was closed a
+/// second ago or more, if its peer has acknowledged all that was sent and only does not end its own
+/// half. Options set on the smoltcp sockets (keep-alive, timeout, hop limit) stay over
 /// connections; Nagle's algorithm is turned off for all of them by [`new`](Self::new). Beware of
 /// smoltcp's `set_timeout`: it also ends connections that are merely quiet.
 ///
@@ -88,10 +91,14 @@ pub struct SmoltcpStack<'a, D: Device, const N: usize> {
     backlog: usize,
     linger: Duration,
     handshake_timeout: Duration,
-    /// The time of the last poll.
+    /// The time of the last poll, which never goes back.
     now: Instant,
+    /// What was given to `poll` for it.
+    given: Instant,
     /// The last reading given to `poll_ms`.
     last_ms: Option<u32>,
+    /// `socket` found none free.
+    wanted: bool,
     next_generation: u32,
     next_port: u16,
     dns: Option<SocketHandle>,
@@ -151,7 +158,9 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
             linger: LINGER,
             handshake_timeout: HANDSHAKE_TIMEOUT,
             now: Instant::ZERO,
+            given: Instant::ZERO,
             last_ms: None,
+            wanted: false,
             // Multiplied, so that neighbouring seeds do not give overlapping generations.
             next_generation: seed.wrapping_mul(0x9e37_79b1),
             next_port: pool::port_from_seed(seed),
@@ -205,9 +214,16 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
     /// Receives and sends what is there, frees the sockets of finished connections and arms the
     /// listening sockets again.
     ///
-    /// `timestamp` must never go backwards. The work is bounded by the packets waiting in the
-    /// device and the number of sockets.
+    /// `timestamp` should never go backwards. Where it does, no time has passed for this stack, and
+    /// time goes on from there. The work is bounded by the packets waiting in the device and the
+    /// number of sockets.
     pub fn poll(&mut self, timestamp: Instant) -> PollResult {
+        let now = self.instant_at(timestamp);
+        self.given = timestamp;
+        self.poll_at(now)
+    }
+
+    fn poll_at(&mut self, timestamp: Instant) -> PollResult {
         self.now = timestamp;
         let mut changed = false;
         self.iface.poll_maintenance(timestamp);
@@ -238,17 +254,22 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
     /// [`poll`](Self::poll) by a millisecond counter that wraps around after 49 days.
     ///
     /// smoltcp's own time does not wrap: giving it such a counter directly would stop every timer
-    /// at the first wrap. Readings may be at most 49 days apart. Use either this or `poll`, not
-    /// both.
+    /// at the first wrap. Readings may be at most 24 days apart; one that is less than the one
+    /// before, but for the wrap, is a clock that was set back, and no time has passed. Use either
+    /// this or `poll`, not both.
     pub fn poll_ms(&mut self, now_ms: u32) -> PollResult {
         let timestamp = self.instant_of(now_ms);
         self.last_ms = Some(now_ms);
-        self.poll(timestamp)
+        self.poll_at(timestamp)
     }
 
     /// How long nothing needs to be done if no packet arrives: the time until the next
     /// [`poll`](Self::poll), zero when it is due, `None` when only a packet can bring work.
     pub fn poll_delay(&mut self, timestamp: Instant) -> Option<Duration> {
+        self.delay_at(self.instant_at(timestamp))
+    }
+
+    fn delay_at(&mut self, timestamp: Instant) -> Option<Duration> {
         let delay = self.iface.poll_delay(timestamp, &self.sockets);
         let own = self.next_deadline().map(|at| {
             if at > timestamp {
@@ -265,14 +286,22 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
 
     /// [`poll_delay`](Self::poll_delay) for those who poll by [`poll_ms`](Self::poll_ms).
     pub fn poll_delay_ms(&mut self, now_ms: u32) -> Option<u32> {
-        let delay = self.poll_delay(self.instant_of(now_ms))?;
+        let delay = self.delay_at(self.instant_of(now_ms))?;
         Some(u32::try_from(delay.total_millis()).unwrap_or(u32::MAX))
     }
 
     fn instant_of(&self, now_ms: u32) -> Instant {
         match self.last_ms {
-            Some(last) => self.now + Duration::from_millis(now_ms.wrapping_sub(last).into()),
+            Some(mut last) => self.now + Duration::from_millis(elapsed(&mut last, now_ms).into()),
             None => Instant::from_millis(now_ms),
+        }
+    }
+
+    fn instant_at(&self, timestamp: Instant) -> Instant {
+        if timestamp > self.given {
+            self.now + (timestamp - self.given)
+        } else {
+            self.now
         }
     }
 

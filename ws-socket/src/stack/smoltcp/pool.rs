@@ -19,6 +19,9 @@ use smoltcp::wire::IpEndpoint;
 
 use super::{SmoltcpError, SmoltcpStack};
 
+/// How long a peer that was sent all has to end its half before its socket goes to somebody else.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 const EPHEMERAL: core::ops::RangeInclusive<u16> = 49152..=65535;
 
 /// A TCP socket of a [`SmoltcpStack`](super::SmoltcpStack): a handle, 8 bytes.
@@ -441,7 +444,41 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
             };
             changed |= slot.state != before;
         }
+        changed |= self.give_up_one();
         self.arm() || changed
+    }
+
+    /// Frees a socket that is wanted: of those that only wait for their peer's FIN the one that has
+    /// waited longest, if that was long enough.
+    fn give_up_one(&mut self) -> bool {
+        if !self.wanted || self.slots.iter().any(Slot::is_free) {
+            return false;
+        }
+        let Some((at, index)) = self.next_given_up() else {
+            return false;
+        };
+        if at > self.now {
+            return false;
+        }
+        if let Some(slot) = self.slots.get_mut(index) {
+            self.sockets.get_mut::<tcp::Socket<'a>>(slot.handle).abort();
+            slot.state = State::Free;
+        }
+        self.wanted = false;
+        true
+    }
+
+    /// Which closed connection may be given up first, and when.
+    fn next_given_up(&self) -> Option<(Instant, usize)> {
+        let closing = self.slots.iter().enumerate().filter_map(|(index, slot)| {
+            let State::Closing { deadline } = slot.state else {
+                return None;
+            };
+            let tcp = self.sockets.get::<tcp::Socket<'a>>(slot.handle);
+            let delivered = tcp.state() == tcp::State::FinWait2;
+            delivered.then(|| (deadline - self.linger.max(PATIENCE) + PATIENCE, index))
+        });
+        closing.min_by_key(|(at, _)| *at)
     }
 
     /// When `service` has something to do by the clock alone.
@@ -450,6 +487,7 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
             State::Closing { deadline } | State::Handshake { deadline, .. } => Some(deadline),
             _ => None,
         });
-        deadlines.min()
+        let given_up = self.next_given_up().filter(|_| self.wanted);
+        deadlines.chain(given_up.map(|(at, _)| at)).min()
     }
 }

@@ -17,10 +17,11 @@ impl<'a, D: Device, const N: usize> TcpClientStack for SmoltcpStack<'a, D, N> {
     ///
     /// # Errors
     ///
-    /// [`SmoltcpError::PoolExhausted`].
+    /// [`SmoltcpError::PoolExhausted`]: try again after a `poll`, which may have one free.
     fn socket(&mut self) -> Result<SmoltcpSocket, SmoltcpError> {
-        let index = self.take(State::Open { port: 0 })?;
-        Ok(self.handle_of(index))
+        let taken = self.take(State::Open { port: 0 });
+        self.wanted = taken.is_err();
+        Ok(self.handle_of(taken?))
     }
 
     /// Starts a connection, from the bound port or an ephemeral one, or tells how the one under
