@@ -67,9 +67,9 @@ impl Random {
 fn digest(samples: &[u8; SAMPLES]) -> [u8; 16] {
     let mut state = [0; 24];
     for four in samples.as_chunks::<4>().0 {
-        let (before, next) = state.split_at_mut(20);
-        next.copy_from_slice(four);
-        before.copy_from_slice(&SoftSha1.sha1(&state));
+        state[20..].copy_from_slice(four);
+        let digest = SoftSha1.sha1(&state);
+        state[..20].copy_from_slice(&digest);
     }
     *state.first_chunk().unwrap_or(&[0; 16])
 }
