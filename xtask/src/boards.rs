@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub(crate) const OPTIONS: &str = "[--require]";
 
-/// A package of firmware, a workspace of its own in `boards`.
+/// A package of firmware in `boards`.
 struct Board {
     name: &'static str,
     target: &'static str,

@@ -39,6 +39,20 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
+/// Cargo in a package of `tests/foreign`, which builds beside the workspace of the libraries.
+pub(crate) fn foreign(package: &str, args: &[&str]) -> Command {
+    let mut command = cargo(args);
+    command
+        .current_dir(root().join("tests/foreign").join(package))
+        .env("CARGO_TARGET_DIR", foreign_target());
+    command
+}
+
+/// Where it builds.
+pub(crate) fn foreign_target() -> PathBuf {
+    target_folder().join("foreign")
+}
+
 /// Runs `command` to its end without showing its output.
 /// Its standard output, or a sentence with the end of its standard error.
 pub(crate) fn capture(command: &mut Command) -> Result<String> {

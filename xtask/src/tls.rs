@@ -1,4 +1,4 @@
-//! `cargo xtask tls`: WebSockets over TLS, the tests of tests/tls.
+//! `cargo xtask tls`: WebSockets over TLS, the tests of tests/foreign/tls.
 
 use crate::mqtt::mosquitto;
 use crate::size::elf;
@@ -8,9 +8,6 @@ use std::process::Command;
 
 /// For the help text.
 pub(crate) const OPTIONS: &str = "[--cost] [--require]";
-
-/// A workspace of its own.
-const MANIFEST: &str = "tests/tls/Cargo.toml";
 
 /// The symbols of the probe `sizes`.
 const SIZES: &[(&str, &str)] = &[
@@ -30,7 +27,7 @@ pub(crate) fn run(args: &[String]) -> Result {
         return cost(require);
     }
     let broker = mosquitto::ready();
-    let mut test = shell::cargo(&["test", "--locked", "--manifest-path", MANIFEST]);
+    let mut test = shell::foreign("tls", &["test", "--locked"]);
     if let Ok(mosquitto) = &broker {
         test.args(["--", "--include-ignored"]);
         test.env("MOSQUITTO", mosquitto);
@@ -73,7 +70,9 @@ fn cost(require: bool) -> Result {
 fn passes(command: &mut Command) -> Result {
     match command.status() {
         Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("the tests of {MANIFEST} ended with {status}")),
+        Ok(status) => Err(format!(
+            "the tests of tests/foreign/tls ended with {status}"
+        )),
         Err(error) => Err(format!("cargo does not start: {error}")),
     }
 }

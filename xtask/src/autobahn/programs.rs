@@ -73,21 +73,15 @@ impl Ours {
     }
 }
 
-/// Other libraries, each behind an adapter in `tests/peers`.
+/// Other libraries, each behind an adapter in `tests/foreign/peers`.
 pub(super) struct Peers(PathBuf);
 
 impl Peers {
     pub(super) fn build() -> Result<Self> {
         println!("building the peers");
-        let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-        let target = target.unwrap_or_else(|| PathBuf::from("target"));
-        let target = shell::root().join(target).join("peers");
-        let mut build = shell::cargo(&["build", "--locked", "--quiet", "--release", "--bins"]);
-        build
-            .current_dir(shell::root().join("tests/peers"))
-            .env("CARGO_TARGET_DIR", &target);
-        shell::capture(&mut build)?;
-        Ok(Self(target.join("release")))
+        let build = ["build", "--locked", "--quiet", "--release", "--bins"];
+        shell::capture(&mut shell::foreign("peers", &build))?;
+        Ok(Self(shell::foreign_target().join("release")))
     }
 
     pub(super) fn testees(&self) -> Vec<Testee> {

@@ -14,8 +14,8 @@ const QEMU: &str = "qemu-system-arm";
 /// One counts for a second at most; more is a firmware that hangs.
 const AT_MOST: Duration = Duration::from_secs(30);
 
-/// The package of the firmwares: a workspace of its own, with a lock file and `link.x`.
-const FOLDER: &str = "tests/insn";
+/// The package of the firmwares, with `link.x`.
+const FOLDER: &str = "tests/chips/insn";
 
 /// Firmwares, and the library that each is about.
 const FIRMWARES: &[(&str, &str)] = &[

@@ -16,7 +16,7 @@ pub(crate) const OPTIONS: &str = "[--require] [--bless]";
 /// The agreed counts.
 const BASELINE: Baseline = Baseline {
     task: "insn",
-    file: "tests/insn/baseline.txt",
+    file: "tests/chips/insn/baseline.txt",
     about: "opt-level, group, case, instructions; opt-level, stack, calls, bytes",
 };
 

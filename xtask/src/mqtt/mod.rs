@@ -1,4 +1,4 @@
-//! `cargo xtask mqtt`: the MQTT clients of tests/mqtt over a WebSocket, and `ws mqtt`, against
+//! `cargo xtask mqtt`: the MQTT clients of tests/foreign/mqtt over a WebSocket, and `ws mqtt`, against
 //! mosquitto.
 
 pub(crate) mod mosquitto;
@@ -41,7 +41,11 @@ pub(crate) fn run(args: &[String]) -> Result {
         Ok(mosquitto) => mosquitto,
         Err(why) => return report::skipped(&why, require),
     };
-    let python = match venv::with("mqtt", "tests/mqtt/requirements.txt", "paho.mqtt.client")? {
+    let python = match venv::with(
+        "mqtt",
+        "tests/foreign/mqtt/requirements.txt",
+        "paho.mqtt.client",
+    )? {
         Ok(python) => python,
         Err(why) => return report::skipped(&why, require),
     };
@@ -80,9 +84,8 @@ fn options(args: &[String]) -> Result<(Vec<String>, bool)> {
 
 /// Builds the clients and the examples of docs/mqtt.md; the clients' program.
 fn build() -> Result<PathBuf> {
-    println!("building the clients of tests/mqtt");
-    let mut build = shell::cargo(&["build", "--locked", "--bins", "--examples"]);
-    build.args(["--manifest-path", "tests/mqtt/Cargo.toml"]);
+    println!("building the clients of tests/foreign/mqtt");
+    let mut build = shell::foreign("mqtt", &["build", "--locked", "--bins", "--examples"]);
     build.arg("--message-format=json-render-diagnostics");
     let out = shell::capture(build.stderr(Stdio::inherit()))?;
     let program = out.lines().find_map(|line| {
@@ -157,7 +160,7 @@ mod tests {
     #[test]
     fn docs_show_the_examples() {
         let docs = std::fs::read_to_string(shell::root().join("docs/mqtt.md")).unwrap();
-        let folder = shell::root().join("tests/mqtt/examples");
+        let folder = shell::root().join("tests/foreign/mqtt/examples");
         let mut examples = 0;
         for example in std::fs::read_dir(folder).unwrap() {
             let path = example.unwrap().path();

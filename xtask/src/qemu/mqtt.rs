@@ -12,7 +12,7 @@ use broker::Broker;
 use std::path::PathBuf;
 
 /// The broker of the tests on the host.
-#[path = "../../../tests/mqtt/src/broker.rs"]
+#[path = "../../../tests/foreign/mqtt/src/broker.rs"]
 #[expect(unreachable_pub, reason = "it is another crate's")]
 mod broker;
 
@@ -29,7 +29,11 @@ pub(super) fn ready() -> Result<std::result::Result<Tools, String>> {
         Ok(mosquitto) => mosquitto,
         Err(why) => return Ok(Err(why)),
     };
-    let python = venv::with("mqtt", "tests/mqtt/requirements.txt", "paho.mqtt.client")?;
+    let python = venv::with(
+        "mqtt",
+        "tests/foreign/mqtt/requirements.txt",
+        "paho.mqtt.client",
+    )?;
     Ok(python.map(|python| Tools { mosquitto, python }))
 }
 

@@ -22,7 +22,7 @@ pub(crate) const OPTIONS: &str = "[--require] [--bless]";
 /// The agreed sizes.
 const BASELINE: Baseline = Baseline {
     task: "size",
-    file: "tests/probes/baseline.txt",
+    file: "tests/chips/probes/baseline.txt",
     about: "features, opt-level, probe, own bytes of flash; type, bytes of RAM; features, opt-level, call, \
             bytes of stack",
 };

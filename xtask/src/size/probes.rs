@@ -9,7 +9,7 @@ use std::process::Command;
 /// What all probes are built for.
 pub(crate) const TARGET: &str = "thumbv7em-none-eabihf";
 
-/// Packages with probes: a folder each, with a workspace and a lock file of its own.
+/// Packages with probes: a folder each.
 pub(super) const PACKAGES: &[Package] = &[PROBES, STACKS, PEERS];
 
 /// Builds of what has two kinds of hash.
@@ -22,7 +22,7 @@ const BUILDS: &[Build] = &[
 
 /// Those of the two libraries.
 pub(crate) const PROBES: Package = Package {
-    folder: "tests/probes",
+    folder: "tests/chips/probes",
     prefix: "",
     builds: BUILDS,
     probes: &[
@@ -43,7 +43,7 @@ pub(crate) const PROBES: Package = Package {
 
 /// Those over smoltcp and async streams.
 const STACKS: Package = Package {
-    folder: "tests/probes-stacks",
+    folder: "tests/chips/probes-stacks",
     prefix: "stacks-",
     builds: BUILDS,
     probes: &[
@@ -63,7 +63,7 @@ const STACKS: Package = Package {
 
 /// Those of other libraries.
 const PEERS: Package = Package {
-    folder: "tests/probes-peers",
+    folder: "tests/chips/probes-peers",
     prefix: "peers",
     builds: &[Build::new("", "s"), Build::new("", "z")],
     probes: super::peers::PROBES,
@@ -71,7 +71,7 @@ const PEERS: Package = Package {
 
 /// Those over TLS, for `cargo xtask tls --cost`.
 pub(crate) const TLS: Package = Package {
-    folder: "tests/tls/chip",
+    folder: "tests/chips/tls",
     prefix: "tls-",
     builds: &[],
     probes: &[],
@@ -205,7 +205,7 @@ impl Package {
         let target = shell::target_folder()
             .join("probes")
             .join(format!("{}{features}-{level}", self.prefix));
-        let script = root.join("tests/probes/link.x");
+        let script = root.join("tests/chips/probes/link.x");
         let mut flags = format!("-Clink-arg=-T{}", script.display());
         for arg in link_args {
             flags += &format!("\u{1f}-Clink-arg={arg}");

@@ -10,16 +10,16 @@ pub mod wires;
 
 /// The example of docs/tls.md: the client of all tests.
 #[allow(clippy::new_without_default)]
-#[path = "../../../docs/example/wss.rs"]
+#[path = "../../../../docs/example/wss.rs"]
 pub mod wss;
 
-#[path = "../../src/drops.rs"]
+#[path = "../../../src/drops.rs"]
 pub mod drops;
-#[path = "../../src/frames.rs"]
+#[path = "../../../src/frames.rs"]
 pub mod frames;
-#[path = "../../src/hand.rs"]
+#[path = "../../../src/hand.rs"]
 pub mod hand;
-#[path = "../../src/platform.rs"]
+#[path = "../../../src/platform.rs"]
 pub mod platform;
-#[path = "../../src/wire.rs"]
+#[path = "../../../src/wire.rs"]
 pub mod wire;
