@@ -1,25 +1,15 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
 mod apt;
-mod autobahn;
-mod baseline;
-mod boards;
-mod browser;
-mod cost;
-mod features;
-mod fuzz;
-mod insn;
-mod interop;
-mod load;
-mod mqtt;
-mod panics;
-mod qemu;
+mod measure;
+mod mosquitto;
+mod peers;
 mod report;
 mod shell;
-mod size;
-mod targets;
-mod tls;
+mod venv;
 
+use measure::{boards, cost, features, fuzz, insn, panics, qemu, size, targets};
+use peers::{autobahn, browser, interop, load, mqtt, tls};
 use std::process::ExitCode;
 
 /// What a task ends with; an `Err` is a sentence that says what to do.

@@ -4,8 +4,10 @@ use crate::Result;
 use crate::report::Verdict;
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The folder of the workspace's manifest.
@@ -122,6 +124,21 @@ pub(crate) fn build_ws(release: bool) -> Result<PathBuf> {
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
     executable.ok_or_else(|| "cargo built no program `ws`".to_owned())
+}
+
+/// Calls `each` with every line of `source`, on a thread of its own.
+pub(crate) fn lines(
+    source: impl Read + Send + 'static,
+    mut each: impl FnMut(&[u8]) + Send + 'static,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(source).split(b'\n') {
+            match line {
+                Ok(line) => each(&line),
+                Err(_) => return,
+            }
+        }
+    })
 }
 
 /// A child that is ended and reaped when this goes out of scope, also on failure.
