@@ -1,5 +1,6 @@
 //! The firmwares that count: how they are built and run.
 
+use crate::measure::qemu::{self, QEMU};
 use crate::measure::targets;
 use crate::{Result, shell};
 use std::collections::BTreeMap;
@@ -9,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// What the firmwares are built for.
 pub(super) const TARGET: &str = "thumbv7em-none-eabihf";
-
-const QEMU: &str = "qemu-system-arm";
 
 /// One counts for a second at most; more is a firmware that hangs.
 const AT_MOST: Duration = Duration::from_secs(30);
@@ -99,36 +98,7 @@ pub(super) fn missing() -> Result<Option<String>> {
         let what = format!("the target is missing; run: rustup target add {TARGET}");
         return Ok(Some(what));
     }
-    if has_qemu() {
-        return Ok(None);
-    }
-    let installer = shell::root().join("../shared/embedded/install-qemu");
-    if installer.exists() {
-        println!("installing QEMU with {}", installer.display());
-        shell::capture(Command::new(&installer).arg("--no-c"))?;
-    } else if is_root() {
-        println!("installing QEMU with apt-get");
-        shell::capture(Command::new("apt-get").args(["update", "-qq"]))?;
-        let mut install = Command::new("apt-get");
-        install.args(["install", "-y", "-qq", "--no-install-recommends", QEMU]);
-        shell::capture(&mut install)?;
-    }
-    Ok((!has_qemu()).then(|| format!("{QEMU} is missing; run: sudo apt-get install {QEMU}")))
-}
-
-fn has_qemu() -> bool {
-    shell::capture(Command::new(QEMU).arg("--version")).is_ok()
-}
-
-fn is_root() -> bool {
-    #[cfg(unix)]
-    {
-        rustix::process::geteuid().is_root()
-    }
-    #[cfg(not(unix))]
-    {
-        false
-    }
+    Ok(qemu::ready().err())
 }
 
 /// Builds all firmwares at an `opt-level`.
@@ -215,9 +185,7 @@ fn read(pipe: Option<impl std::io::Read>) -> String {
 
 /// A folder for each level, so that none is built twice.
 fn target_folder(level: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
-    let target = target.unwrap_or_else(|| PathBuf::from("target"));
-    shell::root().join(target).join(format!("insn-{level}"))
+    shell::target_folder().join(format!("insn-{level}"))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::{Result, apt, shell};
 use std::process::Command;
 
-pub(super) const QEMU: &str = "qemu-system-arm";
+pub(crate) const QEMU: &str = "qemu-system-arm";
 
 /// Is QEMU there? Its version. The error says what to do.
 pub(crate) fn ready() -> Result<String> {

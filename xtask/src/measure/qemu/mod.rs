@@ -20,7 +20,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) use figures::BUDGETS;
-pub(crate) use install::ready;
+pub(crate) use install::{QEMU, ready};
 
 /// For the help text.
 pub(crate) const OPTIONS: &str = "[--board BOARD] [--bin FIRMWARE] [--require] [--bless]";
