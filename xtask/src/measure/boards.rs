@@ -1,7 +1,8 @@
 //! Firmware for boards that need real hardware to run: it builds, it fits, it says what its build
 //! lacks, and what it shares with the host passes its tests there.
 
-use crate::measure::{elf, targets};
+use crate::measure::elf;
+use crate::measure::targets::{self, firmware_flags};
 use crate::report::{Table, Verdict};
 use crate::{Result, only_flags, shell};
 use std::path::PathBuf;
@@ -135,9 +136,8 @@ impl Board {
             .current_dir(shell::root().join("boards").join(self.name))
             .env("CARGO_TARGET_DIR", folder())
             // Instead of whatever the environment has: the figures must not depend on it.
-            .env("DEFMT_LOG", "info")
-            .env_remove("RUSTFLAGS")
-            .env("CARGO_ENCODED_RUSTFLAGS", "-Dwarnings");
+            .env("DEFMT_LOG", "info");
+        firmware_flags(&mut command, vec!["-Dwarnings".to_owned()]);
         for variable in [WIFI_SSID, WIFI_PASSWORD, WS_URL] {
             command.env_remove(variable.name);
         }

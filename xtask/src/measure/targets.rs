@@ -90,6 +90,19 @@ fn has_core(sysroot: &Path, target: &str) -> bool {
         .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
 }
 
+/// Has a firmware built with these flags of rustc's and no others: what it takes must not depend on the
+/// environment, nor on where its sources are, whose names it knows where it can panic.
+pub(super) fn firmware_flags(command: &mut Command, mut flags: Vec<String>) {
+    for (folder, name) in [(Some(shell::root()), "ws"), (shell::cargo_home(), "cargo")] {
+        if let Some(folder) = folder {
+            flags.push(format!("--remap-path-prefix={}={name}", folder.display()));
+        }
+    }
+    command
+        .env_remove("RUSTFLAGS")
+        .env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+}
+
 fn deny_warnings() -> String {
     format!(
         "{} -D warnings",

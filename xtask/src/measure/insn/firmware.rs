@@ -1,7 +1,7 @@
 //! The firmwares that count: how they are built and run.
 
 use crate::measure::qemu::{self, QEMU};
-use crate::measure::targets;
+use crate::measure::targets::{self, firmware_flags};
 use crate::{Result, shell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -110,13 +110,11 @@ pub(super) fn build(level: &str) -> Result {
         .args(["--target", TARGET])
         .current_dir(&folder)
         .env("CARGO_TARGET_DIR", target_folder(level))
-        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
-        // Instead of whatever the environment has: the figures must not depend on it.
-        .env_remove("RUSTFLAGS")
-        .env(
-            "CARGO_ENCODED_RUSTFLAGS",
-            format!("-Clink-arg=-T{}", script.display()),
-        );
+        .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
+    firmware_flags(
+        &mut command,
+        vec![format!("-Clink-arg=-T{}", script.display())],
+    );
     shell::capture(&mut command).map(|_| ())
 }
 

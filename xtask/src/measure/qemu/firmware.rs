@@ -1,7 +1,8 @@
 //! Building firmware, and what it takes of a chip.
 
 use super::board::{AN386, Bin, Board, FOLDER};
-use crate::measure::{elf, targets};
+use crate::measure::elf;
+use crate::measure::targets::{self, firmware_flags};
 use crate::{Result, shell};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -51,10 +52,8 @@ pub(super) fn build_stack(features: &str, level: &str) -> Result<Built> {
 fn run(command: &mut Command, target: &Path) -> Result {
     command
         .current_dir(shell::root().join(FOLDER))
-        .env("CARGO_TARGET_DIR", target)
-        // Instead of whatever the environment has: the figures must not depend on it.
-        .env_remove("RUSTFLAGS")
-        .env("CARGO_ENCODED_RUSTFLAGS", "-Dwarnings");
+        .env("CARGO_TARGET_DIR", target);
+    firmware_flags(command, vec!["-Dwarnings".to_owned()]);
     shell::capture(command).map(|_| ())
 }
 

@@ -1,6 +1,7 @@
 //! The firmwares that are measured, and how they are built.
 
-use crate::measure::{elf, qemu, targets};
+use crate::measure::targets::{self, firmware_flags};
+use crate::measure::{elf, qemu};
 use crate::{Result, shell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -206,25 +207,15 @@ impl Package {
             .join("probes")
             .join(format!("{}{features}-{level}", self.prefix));
         let script = root.join("tests/chips/probes/link.x");
-        let mut flags = format!("-Clink-arg=-T{}", script.display());
-        for arg in link_args {
-            flags += &format!("\u{1f}-Clink-arg={arg}");
-        }
-        // Where something can panic it knows its file by name: of any machine the same.
-        for (folder, name) in [(Some(root.clone()), "ws"), (shell::cargo_home(), "cargo")] {
-            if let Some(folder) = folder {
-                flags += &format!("\u{1f}--remap-path-prefix={}={name}", folder.display());
-            }
-        }
+        let mut flags = vec![format!("-Clink-arg=-T{}", script.display())];
+        flags.extend(link_args.iter().map(|arg| format!("-Clink-arg={arg}")));
         let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
         command
             .args(["--target", TARGET, "--features", features])
             .current_dir(root.join(self.folder))
             .env("CARGO_TARGET_DIR", &target)
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level)
-            // Instead of whatever the environment has: nothing must depend on it.
-            .env_remove("RUSTFLAGS")
-            .env("CARGO_ENCODED_RUSTFLAGS", flags);
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
+        firmware_flags(&mut command, flags);
         (command, target.join(TARGET).join("release"))
     }
 
