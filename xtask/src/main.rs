@@ -1,27 +1,16 @@
 //! Tasks that need more than cargo: `cargo xtask help` lists them.
 
 mod apt;
-mod attack;
-mod autobahn;
-mod baseline;
-mod boards;
-mod browser;
-mod cost;
-mod features;
-mod fuzz;
-mod insn;
-mod interop;
-mod load;
-mod mqtt;
+mod measure;
+mod mosquitto;
 mod npm;
-mod panics;
-mod qemu;
+mod peers;
 mod report;
 mod shell;
-mod size;
-mod targets;
-mod tls;
+mod venv;
 
+use measure::{boards, cost, features, fuzz, insn, panics, qemu, size, targets};
+use peers::{attack, autobahn, browser, interop, load, mqtt, tls};
 use std::process::ExitCode;
 
 /// What a task ends with; an `Err` is a sentence that says what to do.

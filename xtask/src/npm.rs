@@ -58,7 +58,7 @@ mod tests {
                 assert!(name.is_empty() || hash.starts_with("sha512-"), "{name}");
             }
         }
-        for folder in ["tests/interop", "tests/mqtt"] {
+        for folder in ["tests/interop", "tests/foreign/mqtt"] {
             let pins = file(&format!("{folder}/requirements.txt"));
             let (names, rest): (Vec<&str>, Vec<&str>) =
                 pins.lines().partition(|line| !line.starts_with(' '));

@@ -4,8 +4,10 @@ use crate::Result;
 use crate::report::Verdict;
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// The folder of the workspace's manifest.
@@ -37,6 +39,20 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
     command
+}
+
+/// Cargo in a package of `tests/foreign`, which builds beside the workspace of the libraries.
+pub(crate) fn foreign(package: &str, args: &[&str]) -> Command {
+    let mut command = cargo(args);
+    command
+        .current_dir(root().join("tests/foreign").join(package))
+        .env("CARGO_TARGET_DIR", foreign_target());
+    command
+}
+
+/// Where it builds.
+pub(crate) fn foreign_target() -> PathBuf {
+    target_folder().join("foreign")
 }
 
 /// Runs `command` to its end without showing its output.
@@ -108,6 +124,21 @@ pub(crate) fn build_ws(release: bool) -> Result<PathBuf> {
         Some(PathBuf::from(message.get("executable")?.as_str()?))
     });
     executable.ok_or_else(|| "cargo built no program `ws`".to_owned())
+}
+
+/// Calls `each` with every line of `source`, on a thread of its own.
+pub(crate) fn lines(
+    source: impl Read + Send + 'static,
+    mut each: impl FnMut(&[u8]) + Send + 'static,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(source).split(b'\n') {
+            match line {
+                Ok(line) => each(&line),
+                Err(_) => return,
+            }
+        }
+    })
 }
 
 /// A child that is ended and reaped when this goes out of scope, also on failure.

@@ -22,6 +22,10 @@ pub(crate) enum Stage {
     Answering { asked: Asked, transfer: Transfer },
 }
 
+/// What one write gives to the stack at most: one that takes whatever it is given, and that from many
+/// megabytes, holds up other connections no longer.
+const MAX_WRITE: usize = 0x8000;
+
 /// A request and its answer to work on.
 pub(crate) struct Exchange<'a, H> {
     lent: &'a mut [u8],
@@ -274,7 +278,10 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
                 ..
             }) => match bytes.get(transfer.offset()..).unwrap_or_default() {
                 [] => done,
-                bytes => Output::Bytes(bytes, Part::Body(length, transfer)),
+                bytes => {
+                    let bytes = bytes.get(..MAX_WRITE).unwrap_or(bytes);
+                    Output::Bytes(bytes, Part::Body(length, transfer))
+                }
             },
             _ => done,
         }
