@@ -90,6 +90,13 @@ impl Headers<'_> {
     pub(super) fn end(&mut self) {
         self.0.put(write::END, b"");
     }
+
+    /// A list, and the end of the head.
+    #[inline(never)]
+    pub(super) fn finish(&mut self, headers: &[(&str, &str)]) {
+        self.add_all(headers);
+        self.end();
+    }
 }
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same

@@ -118,8 +118,7 @@ fn upgrade(
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    head.add_all(headers);
-    head.end();
+    head.finish(headers);
 }
 
 #[inline(never)]
@@ -137,8 +136,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, head: &mut Headers
             w.text(", HEAD");
         }
     }
-    head.add_all(headers);
-    head.end();
+    head.finish(headers);
 }
 
 #[inline(never)]
@@ -157,6 +155,5 @@ fn page_head(page: &Page<'_>, asked: u16, head: &mut Headers<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    head.add_all(page.headers);
-    head.end();
+    head.finish(page.headers);
 }
