@@ -109,8 +109,8 @@ pub fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 /// The 101 to a request, with more header lines (each with its CRLF).
 pub fn switching(request: &str, more: &str) -> String {
     let key = header(request, "Sec-WebSocket-Key").unwrap();
-    let accept =
-        ws_core::handshake::accept_value(key.as_bytes(), &mut ws_core::handshake::SoftSha1);
+    let key = key.as_bytes().try_into().unwrap();
+    let accept = ws_core::handshake::accept_value(key, &mut ws_core::handshake::SoftSha1);
     let accept = std::str::from_utf8(&accept).unwrap();
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

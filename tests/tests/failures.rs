@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use ws_socket::handshake::{ClientError, HeadPart, Host, Request};
+use ws_socket::handshake::{ClientError, HeadPart, Headers, Host, Request};
 use ws_socket::{
     ConnectError, Flags, Opcode, ProtocolError, ReceiveError, StreamOptions, WebSocketRequest,
 };
@@ -369,13 +369,13 @@ fn zephyr_request_options() {
     let mut table: Scripted<1> = table(&stack, 10);
     let mut connected = None;
     let mut on_connect = |ws| connected = Some(ws);
-    let more = |emit: &mut dyn FnMut(&str, &str)| {
-        emit("X-Token", "abc");
-        emit("X-Other", "d e");
+    let more = |headers: &mut Headers<'_>| {
+        headers.add("Authorization", "Basic eA==");
+        headers.add("X-Token", "abc");
+        headers.add("X-Other", "d e");
     };
     let request = WebSocketRequest::new("example.com:8080", "/chat?room=1")
-        .headers(&[("Authorization", "Basic eA==")])
-        .header_callback(&more)
+        .headers(&more)
         .origin("https://example.com")
         .on_connect(&mut on_connect)
         .buffer(lent(200));

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_socket::handshake::{Host, Request, RequestError, ResponseError};
+use ws_socket::handshake::{Headers, Host, Request, RequestError, ResponseError};
 use ws_socket::{
     AcceptError, AcceptOptions, ConnectError, SocketError, StreamOptions, WebSocketId,
     WebSocketRequest,
@@ -29,8 +29,8 @@ fn injection_through_our_own_arguments() {
             let bad: &str = &[place, text, "c"].concat();
             let headers = [("X-Fine", "fine"), (bad, "v")];
             let values = [("X-Fine", "fine"), ("X", bad)];
-            let named = |emit: &mut dyn FnMut(&str, &str)| emit(bad, "v");
-            let valued = |emit: &mut dyn FnMut(&str, &str)| emit("X", bad);
+            let named = |headers: &mut Headers<'_>| headers.add(bad, "v");
+            let valued = |headers: &mut Headers<'_>| headers.add("X", bad);
             let fine = Request::new(Host::Text("h"), "/");
             let offered = ["fine", bad];
             for (request, expected) in [
@@ -53,28 +53,28 @@ fn injection_through_our_own_arguments() {
                 ),
                 (
                     Request {
-                        headers: &headers,
+                        headers: Some(&headers),
                         ..fine
                     },
                     RequestError::HeaderName,
                 ),
                 (
                     Request {
-                        headers: &values,
+                        headers: Some(&values),
                         ..fine
                     },
                     RequestError::HeaderValue,
                 ),
                 (
                     Request {
-                        more_headers: Some(&named),
+                        headers: Some(&named),
                         ..fine
                     },
                     RequestError::HeaderName,
                 ),
                 (
                     Request {
-                        more_headers: Some(&valued),
+                        headers: Some(&valued),
                         ..fine
                     },
                     RequestError::HeaderValue,

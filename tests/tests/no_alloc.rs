@@ -90,7 +90,7 @@ impl ArrayStack {
             }
             let at = sent.windows(name.len()).position(|found| found == name);
             let key = &sent[at.unwrap() + name.len()..][..24];
-            let accept = accept_value(key, &mut SoftSha1);
+            let accept = accept_value(key.try_into().unwrap(), &mut SoftSha1);
             line.incoming.put(
                 b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
                   Connection: Upgrade\r\nSec-WebSocket-Accept: ",

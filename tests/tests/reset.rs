@@ -82,7 +82,7 @@ fn answer(request: &str) -> String {
         .split("Sec-WebSocket-Key: ")
         .nth(1)
         .and_then(|rest| rest.split("\r\n").next());
-    let accept = accept_value(key.unwrap().as_bytes(), &mut SoftSha1);
+    let accept = accept_value(key.unwrap().as_bytes().try_into().unwrap(), &mut SoftSha1);
     let accept = str::from_utf8(&accept).unwrap();
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

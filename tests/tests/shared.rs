@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering};
 use std::time::Instant;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
-use ws_socket::handshake::{Host as HostHeader, Request};
+use ws_socket::handshake::{Headers, Host as HostHeader, Request};
 use ws_socket::stack::{StdSocket, StdStack};
 use ws_socket::{
     AcceptOptions, CloseCode, HandleError, Opcode, Platform, ReceiveError, Role, SendError,
@@ -224,9 +224,9 @@ fn no_socket_is_lost_between_two_threads() {
 #[test]
 fn a_table_may_change_hands() {
     let token = String::from("from another thread");
-    let more = |emit: &mut dyn FnMut(&str, &str)| emit("X-Token", &token);
+    let more = |headers: &mut Headers<'_>| headers.add("X-Token", &token);
     let mut request = Request::new(HostHeader::Text("host"), "/");
-    request.more_headers = Some(&more);
+    request.headers = Some(&more);
     let mut table: WebSockets<'_, StdStack, Host, 2> = WebSockets::new(StdStack::new(), host())
         .with_stream_options(StreamOptions {
             request: Some(request),

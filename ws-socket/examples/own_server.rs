@@ -74,9 +74,10 @@ async fn answer(io: Stream<'_>) -> Result<bool, edge_http::io::Error<ErrorKind>>
     let mut connection: Connection<'_, _, 16> = Connection::new(&mut buffer, io).await?;
     let upgrade = connection.is_ws_upgrade_request()?;
     let headers = connection.headers()?;
-    match headers.headers.get("Sec-WebSocket-Key") {
+    let key = headers.headers.get("Sec-WebSocket-Key");
+    match key.and_then(|key| key.as_bytes().try_into().ok()) {
         Some(key) if upgrade && headers.path == "/ws" => {
-            let accept = accept_value(key.as_bytes(), &mut SoftSha1);
+            let accept = accept_value(key, &mut SoftSha1);
             let headers = [
                 ("Upgrade", "websocket"),
                 ("Connection", "Upgrade"),

@@ -45,17 +45,18 @@ pub trait Platform<S: ?Sized> {
         let _ = stack.close(socket);
     }
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2). The default
-    /// is software; a chip's hash unit stands in by overriding it. Without the features
-    /// `crates-hash` and `compact` there is no default.
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2): 60 bytes in all. The default is software; a chip's hash unit stands in by
+    /// overriding it. Without the features `crates-hash` and `compact` there is no default.
     #[cfg(any(feature = "crates-hash", feature = "compact"))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, key)
     }
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2).
     #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20];
 }
 
 impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
@@ -78,7 +79,7 @@ impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
         P::abort(self, stack, socket);
     }
 
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        P::sha1(self, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        P::sha1(self, key)
     }
 }

@@ -1,6 +1,6 @@
 //! What a client asks for: Zephyr's `struct websocket_request`.
 
-use ws_core::handshake::{HeadPart, Host, MoreHeaders, Request};
+use ws_core::handshake::{HeadPart, HeaderSource, Host, Request};
 
 use crate::WebSocketId;
 
@@ -9,8 +9,7 @@ use crate::WebSocketId;
 /// | Zephyr | here |
 /// | --- | --- |
 /// | `host`, `url` | [`new`](Self::new) |
-/// | `optional_headers` | [`headers`](Self::headers) |
-/// | `optional_headers_cb` | [`header_callback`](Self::header_callback) |
+/// | `optional_headers`, `optional_headers_cb` | [`headers`](Self::headers) |
 /// | `cb` | [`on_connect`](Self::on_connect) |
 /// | `http_cb` | [`on_response`](Self::on_response) |
 /// | `tmp_buf`, `tmp_buf_len` | [`buffer`](Self::buffer) |
@@ -53,18 +52,12 @@ impl<'r, 'buf> WebSocketRequest<'r, 'buf> {
         }
     }
 
-    /// Headers to send besides those of the handshake, as (name, value).
+    /// Headers to send besides those of the handshake: `&[("Name", "value")]`, a reference to a slice
+    /// of such, or to a function `Fn(&mut Headers<'_>)` that adds them; it runs several times and must
+    /// add the same each time ([`HeaderSource`]).
     #[must_use]
-    pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
-        self.handshake.headers = headers;
-        self
-    }
-
-    /// A function that yields headers to send, name and value, to the function it is given. It
-    /// runs several times and must yield the same each time.
-    #[must_use]
-    pub const fn header_callback(mut self, callback: MoreHeaders<'r>) -> Self {
-        self.handshake.more_headers = Some(callback);
+    pub const fn headers(mut self, headers: &'r dyn HeaderSource) -> Self {
+        self.handshake.headers = Some(headers);
         self
     }
 

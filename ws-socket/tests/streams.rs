@@ -115,7 +115,7 @@ fn echo(mut line: Line) {
     let key = head.split("Sec-WebSocket-Key: ").nth(1).unwrap();
     let key = key.lines().next().unwrap();
     let mut hash = ws_core::handshake::SoftSha1;
-    let accept = ws_core::handshake::accept_value(key.as_bytes(), &mut hash);
+    let accept = ws_core::handshake::accept_value(key.as_bytes().try_into().unwrap(), &mut hash);
     let accept = std::str::from_utf8(&accept).unwrap();
     let answer = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\

@@ -1,5 +1,6 @@
 //! What is asked of a broker.
 
+use ws_socket::handshake::HeaderSource;
 use ws_socket::{Config, Host, Request};
 
 /// The subprotocol of MQTT 3.1.1 and 5.0, and that of 3.1 behind it.
@@ -14,7 +15,7 @@ const SUBPROTOCOLS: &[&str] = &["mqtt", "mqttv3.1"];
 pub struct MqttRequest<'r> {
     host: Host<'r>,
     url: &'r str,
-    headers: &'r [(&'r str, &'r str)],
+    headers: Option<&'r dyn HeaderSource>,
     v31: bool,
     config: Config,
     pub(crate) polls: bool,
@@ -32,7 +33,7 @@ impl<'r> MqttRequest<'r> {
         Self {
             host,
             url: "/mqtt",
-            headers: &[],
+            headers: None,
             v31: false,
             config: Config {
                 binary_only: true,
@@ -49,10 +50,11 @@ impl<'r> MqttRequest<'r> {
         self
     }
 
-    /// Headers to send besides those of the handshake, as (name, value): an Authorization, say.
+    /// Headers to send besides those of the handshake: `&[("Authorization", "Basic eA==")]`, say, or
+    /// whatever else is a [`HeaderSource`].
     #[must_use]
-    pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
-        self.headers = headers;
+    pub const fn headers(mut self, headers: &'r dyn HeaderSource) -> Self {
+        self.headers = Some(headers);
         self
     }
 
@@ -101,9 +103,12 @@ impl<'r> MqttRequest<'r> {
 
     #[cfg(feature = "async")]
     pub(crate) fn websocket(&self) -> ws_socket::asynch::WebSocketRequest<'r> {
-        ws_socket::asynch::WebSocketRequest::to(self.host, self.url)
-            .headers(self.headers)
-            .subprotocols(self.subprotocols())
+        let request = ws_socket::asynch::WebSocketRequest::to(self.host, self.url)
+            .subprotocols(self.subprotocols());
+        match self.headers {
+            Some(headers) => request.headers(headers),
+            None => request,
+        }
     }
 }
 

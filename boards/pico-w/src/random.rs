@@ -39,10 +39,7 @@ impl Random {
             {
                 return Err(Stuck);
             }
-            let digest = SoftSha1.sha1(&[&samples]);
-            half.iter_mut()
-                .zip(digest)
-                .for_each(|(to, from)| *to = from);
+            half.copy_from_slice(&digest(&samples));
         }
         Ok(Self(ChaCha12Rng::from_seed(seed)))
     }
@@ -63,6 +60,18 @@ impl Random {
     pub fn number(&mut self) -> u64 {
         self.0.next_u64()
     }
+}
+
+/// A digest of `samples`: the handshake's SHA-1 takes 24 bytes, so it goes over the samples in
+/// steps, four at a time with the digest of those before.
+fn digest(samples: &[u8; SAMPLES]) -> [u8; 16] {
+    let mut state = [0; 24];
+    for four in samples.as_chunks::<4>().0 {
+        state[20..].copy_from_slice(four);
+        let digest = SoftSha1.sha1(&state);
+        state[..20].copy_from_slice(&digest);
+    }
+    *state.first_chunk().unwrap_or(&[0; 16])
 }
 
 #[cfg(test)]

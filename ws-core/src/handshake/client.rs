@@ -18,9 +18,9 @@ const SENT: usize = usize::MAX;
 /// # use ws_core::handshake::*;
 /// # struct Unit;
 /// # impl Sha1 for Unit {
-/// #     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+/// #     fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
 /// #         use sha1::Digest;
-/// #         parts.iter().fold(sha1::Sha1::new(), |hash, part| hash.chain_update(part)).finalize().into()
+/// #         sha1::Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 /// #     }
 /// # }
 /// # let mut hash = Unit;
@@ -162,8 +162,9 @@ impl ClientHandshake {
     }
 
     /// Takes bytes of the response, any number of them, and says how many were consumed: all, or up
-    /// to the blank line, when the outcome is there too. To be called only when the request is out
-    /// (what is still missing will not be sent), and not again once there was an outcome.
+    /// to the blank line, when the outcome is there too. To be called when the request is out, or
+    /// can't go out (a server may refuse and close early): what is still missing will not be sent.
+    /// Not to be called again once there was an outcome.
     ///
     /// `on_part` sees each part of the response, those of interim (1xx) responses too. None of it
     /// can be trusted before the outcome is there.

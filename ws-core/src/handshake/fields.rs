@@ -1,7 +1,7 @@
 //! What the machines of both directions share: one matcher for everything that has to be
 //! recognised in a head, and the record of what was.
 
-use super::accept::{GUID, Sha1, base64};
+use super::accept::{Sha1, base64};
 use super::head::{self, HeadError, HeadPart};
 use super::texts::{VALUE, group, mark, walk};
 use core::ops::Range;
@@ -170,9 +170,10 @@ impl Exchange {
 
     /// Puts the accept value in the place of the key.
     pub(super) fn accept(&mut self, hash: &mut impl Sha1) {
-        let key = self.text.get(..24).unwrap_or_default();
-        let digest = hash.sha1(&[key, GUID]);
-        base64(&digest, &mut self.text);
+        if let Some(key) = self.text.first_chunk() {
+            let digest = hash.sha1(key);
+            base64(&digest, &mut self.text);
+        }
     }
 
     /// Whether something is noted.

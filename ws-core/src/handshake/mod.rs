@@ -38,11 +38,11 @@ mod testing;
 
 #[cfg(any(feature = "crates-hash", feature = "compact"))]
 pub use accept::SoftSha1;
-pub use accept::{Sha1, accept_value, encode_key};
+pub use accept::{GUID, Sha1, accept_value, encode_key};
 pub use client::{ClientError, ClientHandshake, Upgraded};
 pub use head::{HeadError, HeadPart};
 pub use page::{Body, BodyError, BodyWriter, Page, Transfer};
-pub use request::{Host, HostAddr, MoreHeaders, Request, RequestError};
+pub use request::{HeaderSource, Headers, Host, HostAddr, Request, RequestError};
 pub use response::{Response, ResponseError};
 pub use server::{Asked, Requested, Rules, ServerError, ServerHandshake};
 

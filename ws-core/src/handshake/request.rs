@@ -16,13 +16,85 @@ pub enum Host<'a> {
     Addr(&'a HostAddr),
 }
 
-/// A function that hands header after header, name and value, to the function it gets. `Sync`, so
-/// that what keeps a request may go from one task to another.
-pub type MoreHeaders<'a> = &'a (dyn Fn(&mut dyn FnMut(&str, &str)) + Sync);
+/// Headers to send besides those of the handshake: an array of names and values, a slice of them, or
+/// a function that is given [`Headers`] to add to.
+///
+/// ```
+/// # use ws_core::handshake::{Headers, Host, Request};
+/// let mut request = Request::new(Host::Text("example.com"), "/chat");
+/// request.headers = Some(&[("Authorization", "Basic abc"), ("X-Unit", "7")]);
+/// assert_eq!(request.validate(), Ok(()));
+///
+/// let token = std::env::var("TOKEN").unwrap_or_default();
+/// let bearer = |headers: &mut Headers<'_>| headers.add("X-Token", &token);
+/// request.headers = Some(&bearer);
+/// assert_eq!(request.validate(), Ok(()));
+/// ```
+///
+/// `Sync`, so that what keeps a request may go from one task to another.
+pub trait HeaderSource: Sync {
+    /// Adds each header. It runs many times and must add the same each time: a request is not kept,
+    /// but written anew for each piece of it.
+    fn add_to(&self, headers: &mut Headers<'_>);
+}
+
+impl core::fmt::Debug for dyn HeaderSource + '_ {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str("HeaderSource")
+    }
+}
+
+impl<F: Fn(&mut Headers<'_>) + Sync> HeaderSource for F {
+    fn add_to(&self, headers: &mut Headers<'_>) {
+        self(headers);
+    }
+}
+
+impl<const N: usize> HeaderSource for [(&str, &str); N] {
+    fn add_to(&self, headers: &mut Headers<'_>) {
+        headers.add_all(self);
+    }
+}
+
+impl HeaderSource for &[(&str, &str)] {
+    fn add_to(&self, headers: &mut Headers<'_>) {
+        headers.add_all(self);
+    }
+}
+
+/// Where a [`HeaderSource`] adds its headers.
+pub struct Headers<'o>(pub(super) Writer<'o>);
+
+impl core::fmt::Debug for Headers<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
+
+impl Headers<'_> {
+    /// Adds a header: a token, and a value without control characters but HTAB. A header of the
+    /// handshake's own can't be added: see [`RequestError::OwnedHeader`].
+    #[inline(never)]
+    pub fn add(&mut self, name: &str, value: &str) {
+        self.0.header(name, value);
+    }
+
+    /// Adds each of a list.
+    pub(super) fn add_all(&mut self, headers: &[(&str, &str)]) {
+        for (name, value) in headers {
+            self.add(name, value);
+        }
+    }
+
+    /// The end of the head.
+    pub(super) fn end(&mut self) {
+        self.0.put(write::END, b"");
+    }
+}
 
 /// A client's opening handshake (RFC 6455 section 4.1). It is only borrowed, and must stay the same
 /// until the handshake is over.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The server's name.
     pub host: Host<'a>,
@@ -32,23 +104,8 @@ pub struct Request<'a> {
     pub origin: Option<&'a str>,
     /// The subprotocols to offer, in order of preference, at most 16, each a different token.
     pub subprotocols: &'a [&'a str],
-    /// More headers.
-    pub headers: &'a [(&'a str, &'a str)],
-    /// Still more headers: a function that hands each to the function it gets. It is called many
-    /// times and must hand out the same each time.
-    pub more_headers: Option<MoreHeaders<'a>>,
-}
-
-impl core::fmt::Debug for Request<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Request")
-            .field("host", &self.host)
-            .field("target", &self.target)
-            .field("origin", &self.origin)
-            .field("subprotocols", &self.subprotocols)
-            .field("headers", &self.headers)
-            .finish_non_exhaustive()
-    }
+    /// More headers, if there are any.
+    pub headers: Option<&'a dyn HeaderSource>,
 }
 
 /// The argument of a [`Request`] that can't be sent as it is.
@@ -93,8 +150,7 @@ impl<'a> Request<'a> {
             target,
             origin: None,
             subprotocols: &[],
-            headers: &[],
-            more_headers: None,
+            headers: None,
         }
     }
 
@@ -108,9 +164,9 @@ impl<'a> Request<'a> {
     ///
     /// The argument that is not.
     pub fn validate(&self) -> Result<(), RequestError> {
-        let mut writer = Writer::new(0, &mut []);
+        let mut writer = Headers(Writer::new(0, &mut []));
         self.write(&[], &mut writer);
-        match writer.fault() {
+        match writer.0.fault() {
             Some(error) => Err(error),
             None => Ok(()),
         }
@@ -119,13 +175,14 @@ impl<'a> Request<'a> {
     /// Writes the request's bytes from `position` on to `out`, and says how many.
     pub(super) fn fill(&self, key: &[u8], position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
-        let mut writer = Writer::new(position, out);
+        let mut writer = Headers(Writer::new(position, out));
         self.write(key, &mut writer);
-        room - writer.free()
+        room - writer.0.free()
     }
 
     #[inline(never)]
-    fn write(&self, key: &[u8], w: &mut Writer<'_>) {
+    fn write(&self, key: &[u8], headers: &mut Headers<'_>) {
+        let w = &mut headers.0;
         let target = self.target.as_bytes();
         let start = target.first().copied().unwrap_or(b'?');
         let mut place = write::GET;
@@ -154,7 +211,10 @@ impl<'a> Request<'a> {
             RequestError::TooManySubprotocols,
         );
         w.subprotocols(self.subprotocols);
-        w.headers(self.headers, self.more_headers);
+        if let Some(source) = self.headers {
+            source.add_to(headers);
+        }
+        headers.end();
     }
 }
 

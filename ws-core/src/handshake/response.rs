@@ -2,7 +2,7 @@
 
 use super::fields::{CLOSE, HEAD, OLD, bit};
 use super::page::Page;
-use super::request::RequestError;
+use super::request::{Headers, RequestError};
 use super::write::{self, Writer};
 
 /// A server's answer to an opening handshake. It is only borrowed, and must stay the same until all
@@ -68,9 +68,9 @@ impl Response<'_> {
         {
             return Err(ResponseError::Status);
         }
-        let mut writer = Writer::new(0, &mut []);
+        let mut writer = Headers(Writer::new(0, &mut []));
         self.write(&[], 0, &mut writer);
-        match writer.fault() {
+        match writer.0.fault() {
             None => Ok(()),
             Some(RequestError::Subprotocol) => Err(ResponseError::Subprotocol),
             Some(RequestError::HeaderName) => Err(ResponseError::HeaderName),
@@ -84,27 +84,33 @@ impl Response<'_> {
     #[inline]
     pub(super) fn fill(&self, accept: &[u8], asked: u16, position: usize, out: &mut [u8]) -> usize {
         let room = out.len();
-        let mut writer = Writer::new(position, out);
+        let mut writer = Headers(Writer::new(position, out));
         self.write(accept, asked, &mut writer);
-        room - writer.free()
+        room - writer.0.free()
     }
 
     /// Each kind has a function of its own, so that who never gives a page has no code for one.
     #[inline(always)]
-    fn write(&self, accept: &[u8], asked: u16, w: &mut Writer<'_>) {
+    fn write(&self, accept: &[u8], asked: u16, head: &mut Headers<'_>) {
         match *self {
             Self::Upgrade {
                 subprotocol,
                 headers,
-            } => upgrade(accept, subprotocol, headers, w),
-            Self::Refuse { status, headers } => refusal(status, headers, asked, w),
-            Self::Page(ref page) => page_head(page, asked, w),
+            } => upgrade(accept, subprotocol, headers, head),
+            Self::Refuse { status, headers } => refusal(status, headers, asked, head),
+            Self::Page(ref page) => page_head(page, asked, head),
         }
     }
 }
 
 #[inline(never)]
-fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w: &mut Writer<'_>) {
+fn upgrade(
+    accept: &[u8],
+    subprotocol: Option<&str>,
+    headers: &[(&str, &str)],
+    head: &mut Headers<'_>,
+) {
+    let w = &mut head.0;
     w.text(write::SWITCHING);
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
@@ -112,11 +118,13 @@ fn upgrade(accept: &[u8], subprotocol: Option<&str>, headers: &[(&str, &str)], w
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    w.headers(headers, None);
+    head.add_all(headers);
+    head.end();
 }
 
 #[inline(never)]
-fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>) {
+fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, head: &mut Headers<'_>) {
+    let w = &mut head.0;
     w.status(status);
     w.text(" \r\nConnection: close\r\nContent-Length: 0");
     if status == 426 {
@@ -129,11 +137,13 @@ fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, w: &mut Writer<'_>
             w.text(", HEAD");
         }
     }
-    w.headers(headers, None);
+    head.add_all(headers);
+    head.end();
 }
 
 #[inline(never)]
-fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
+fn page_head(page: &Page<'_>, asked: u16, head: &mut Headers<'_>) {
+    let w = &mut head.0;
     w.status(page.status);
     w.text(" ");
     if asked & bit(CLOSE) != 0 || page.close {
@@ -147,5 +157,6 @@ fn page_head(page: &Page<'_>, asked: u16, w: &mut Writer<'_>) {
             w.text("\r\nTransfer-Encoding: chunked");
         }
     }
-    w.headers(page.headers, None);
+    head.add_all(page.headers);
+    head.end();
 }

@@ -41,9 +41,9 @@ static CHECKS: [Check; 16] = [
 /// # use ws_core::handshake::*;
 /// # struct Unit;
 /// # impl Sha1 for Unit {
-/// #     fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+/// #     fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
 /// #         use sha1::Digest;
-/// #         parts.iter().fold(sha1::Sha1::new(), |hash, part| hash.chain_update(part)).finalize().into()
+/// #         sha1::Sha1::new().chain_update(key).chain_update(GUID).finalize().into()
 /// #     }
 /// # }
 /// # let mut hash = Unit;

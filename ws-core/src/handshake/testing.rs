@@ -8,13 +8,13 @@ use std::vec::Vec;
 pub(super) struct CrateSha1;
 
 impl Sha1 for CrateSha1 {
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
         use ::sha1::Digest;
-        let mut hash = ::sha1::Sha1::new();
-        for part in parts {
-            hash.update(part);
-        }
-        hash.finalize().into()
+        ::sha1::Sha1::new()
+            .chain_update(key)
+            .chain_update(super::accept::GUID)
+            .finalize()
+            .into()
     }
 }
 

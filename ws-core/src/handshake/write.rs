@@ -1,7 +1,7 @@
 //! What both writers share: text that is regenerated from any position on, and the rules for what
 //! the application may put in.
 
-use super::request::{MoreHeaders, RequestError};
+use super::request::RequestError;
 use super::texts::is_owned;
 use core::num::NonZero;
 use core::slice::IterMut;
@@ -37,7 +37,7 @@ pub(super) const PROTOCOL: Place = Place::behind("\r\nSec-WebSocket-Protocol: ",
 const ANOTHER: Place = Place::behind(", ", PROTOCOLS);
 const NAME: Place = Place::behind("\r\n", NAMES);
 const VALUE: Place = Place::behind(": ", VALUES);
-const END: Place = Place::behind("\r\n\r\n", OURS);
+pub(super) const END: Place = Place::behind("\r\n\r\n", OURS);
 
 impl Place {
     /// Behind `before`, which is somewhere in [`TEXT`].
@@ -145,20 +145,12 @@ impl<'o> Writer<'o> {
         }
     }
 
-    /// The application's headers, and the end of the head.
-    pub(super) fn headers(&mut self, headers: &[(&str, &str)], more: Option<MoreHeaders<'_>>) {
-        let each: &mut dyn FnMut(&str, &str) = &mut |name, value| {
-            self.check(!is_owned(name), RequestError::OwnedHeader);
-            self.put(NAME, name.as_bytes());
-            self.put(VALUE, value.as_bytes());
-        };
-        for (name, value) in headers {
-            each(name, value);
-        }
-        if let Some(more) = more {
-            more(each);
-        }
-        self.put(END, b"");
+    /// A header of the application's.
+    #[inline(always)]
+    pub(super) fn header(&mut self, name: &str, value: &str) {
+        self.check(!is_owned(name), RequestError::OwnedHeader);
+        self.put(NAME, name.as_bytes());
+        self.put(VALUE, value.as_bytes());
     }
 
     /// A status line but for the reason phrase, which is empty, and the space in front of it, which

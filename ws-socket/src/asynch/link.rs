@@ -85,7 +85,7 @@ pub(super) fn key(platform: &mut impl Platform) -> Result<[u8; 4], RandomError> 
 pub(super) struct Hash<'a, P>(pub(super) &'a mut P);
 
 impl<P: Platform> Sha1 for Hash<'_, P> {
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        self.0.sha1(parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        self.0.sha1(key)
     }
 }

@@ -21,17 +21,18 @@ pub trait Platform {
     /// again.
     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError>;
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2). The default
-    /// is software; a chip's hash unit stands in by overriding it. Without the features
-    /// `crates-hash` and `compact` there is no default.
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2): 60 bytes in all. The default is software; a chip's hash unit stands in by
+    /// overriding it. Without the features `crates-hash` and `compact` there is no default.
     #[cfg(any(feature = "crates-hash", feature = "compact"))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        ws_core::handshake::Sha1::sha1(&mut ws_core::handshake::SoftSha1, key)
     }
 
-    /// SHA-1 over the concatenation of `parts`, for the accept value (section 4.2.2).
+    /// SHA-1 over `key` and [`GUID`](crate::handshake::GUID) after it, for the accept value
+    /// (section 4.2.2).
     #[cfg(not(any(feature = "crates-hash", feature = "compact")))]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20];
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20];
 }
 
 /// A clock that can be waited for.
@@ -56,8 +57,8 @@ impl<P: Platform + ?Sized> Platform for &mut P {
         P::fill_random(self, bytes)
     }
 
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        P::sha1(self, parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        P::sha1(self, key)
     }
 }
 

@@ -34,7 +34,7 @@ impl<C: Clock + Copy> Platform for OneKey<C> {
     }
 
     // No handshake is polled.
-    fn sha1(&mut self, _: &[&[u8]]) -> [u8; 20] {
+    fn sha1(&mut self, _: &[u8; 24]) -> [u8; 20] {
         [0; 20]
     }
 }

@@ -6,7 +6,7 @@ use core::pin::pin;
 
 use embassy_futures::select::{Either, select};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
-use ws_core::handshake::{Host, Request};
+use ws_core::handshake::{HeaderSource, Host, Request};
 use ws_core::url::{Url, UrlHost};
 
 use super::Clock;
@@ -21,7 +21,7 @@ use crate::{Config, Timeout};
 pub struct WebSocketRequest<'r> {
     pub(super) host: Host<'r>,
     pub(super) url: &'r str,
-    headers: &'r [(&'r str, &'r str)],
+    headers: Option<&'r dyn HeaderSource>,
     subprotocols: &'r [&'r str],
     origin: Option<&'r str>,
 }
@@ -44,16 +44,18 @@ impl<'r> WebSocketRequest<'r> {
         Self {
             host,
             url,
-            headers: &[],
+            headers: None,
             subprotocols: &[],
             origin: None,
         }
     }
 
-    /// Headers to send besides those of the handshake, as (name, value).
+    /// Headers to send besides those of the handshake: `&[("Name", "value")]`, a reference to a slice
+    /// of such, or to a function `Fn(&mut Headers<'_>)` that adds them; it runs several times and must
+    /// add the same each time ([`HeaderSource`]).
     #[must_use]
-    pub const fn headers(mut self, headers: &'r [(&'r str, &'r str)]) -> Self {
-        self.headers = headers;
+    pub const fn headers(mut self, headers: &'r dyn HeaderSource) -> Self {
+        self.headers = Some(headers);
         self
     }
 

@@ -2,9 +2,11 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem::take;
 use core::pin::{Pin, pin};
+use core::task::Poll;
 
-use embassy_futures::yield_now;
+use embassy_futures::{poll_once, yield_now};
 use embedded_io_async::{Read, Write};
 use ws_core::SCRATCH;
 use ws_core::handshake::{ClientError, HeadPart};
@@ -12,7 +14,7 @@ use ws_core::handshake::{ClientError, HeadPart};
 use super::keepalive::Alive;
 use super::link::{Hash, Link};
 use super::request::WebSocketRequest;
-use super::wait::within;
+use super::wait::{at_once, within};
 use super::{Clock, Platform};
 use crate::error::{AcceptError, ConnectError};
 use crate::session::{Output, SEND_SCRATCH, State, Tcp, head_buffer};
@@ -41,33 +43,51 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         else {
             return Err(ConnectError::Handshake(ClientError::Eof));
         };
-        {
+        let mut small = [0; SCRATCH];
+        // What was read already.
+        let mut early = {
             let mut scratch = [0; SEND_SCRATCH];
-            loop {
+            let failed = loop {
                 let count = handshake.fill(&request.request(), &mut scratch);
                 if count == 0 {
-                    break;
+                    let flushed = match self.config.flush {
+                        true => socket.flush().await,
+                        false => Ok(()),
+                    };
+                    break flushed.map_err(ConnectError::Stack).err();
                 }
                 if self.alive.turn() {
                     yield_now().await;
                 }
                 let bytes = scratch.get(..count).unwrap_or_default();
-                match socket.write(bytes).await.map_err(ConnectError::Stack)? {
-                    0 => return Err(handshake.eof().into()),
-                    count => handshake.sent(count),
+                match socket.write(bytes).await {
+                    Ok(0) => break Some(handshake.eof().into()),
+                    Ok(count) => handshake.sent(count),
+                    Err(error) => break Some(ConnectError::Stack(error)),
+                }
+            };
+            match failed {
+                None => 0,
+                // A server that refuses may close before all of the request is there.
+                Some(error) => {
+                    let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
+                    // It waits for nothing: the error is not kept over an await.
+                    match poll_once(at_once(pin!(socket.read(buffer)))) {
+                        Poll::Ready(Some(Ok(count @ 1..))) => count,
+                        _ => return Err(error),
+                    }
                 }
             }
-        }
-        if self.config.flush {
-            socket.flush().await.map_err(ConnectError::Stack)?;
-        }
-        let mut small = [0; SCRATCH];
+        };
         loop {
             if self.alive.turn() {
                 yield_now().await;
             }
             let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
-            let read = socket.read(buffer).await.map_err(ConnectError::Stack)?;
+            let read = match take(&mut early) {
+                0 => socket.read(buffer).await.map_err(ConnectError::Stack)?,
+                count => count,
+            };
             if read == 0 {
                 return Err(handshake.eof().into());
             }

@@ -48,7 +48,7 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let mut dropped = [0; 64];
+        let mut dropped = [0; 16];
         for _ in 0..MAX_DROPPED {
             match self.receive(context, Face::Stream, &mut dropped) {
                 Ok(_) => continue,

@@ -286,8 +286,8 @@ struct Hash<'a, S, P> {
 }
 
 impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        self.platform.sha1(parts)
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        self.platform.sha1(key)
     }
 }
 
@@ -299,6 +299,6 @@ pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else
 /// microcontroller.
 pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };
 
-/// The same on the stack of a blocking call, for what of a client goes out masked: small frames
-/// still go out whole. Where more of the lent buffer is free, frames are written from there.
-pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 64 };
+/// The same on the stack of a blocking call, for a request and for what of a client goes out masked:
+/// little, since where more of the lent buffer is free they are written from there.
+pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 16 };

@@ -13,7 +13,7 @@ use crate::timeout::left_of;
 use crate::{Config, Platform};
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
-    /// Writes all of the request.
+    /// Writes all of the request, from the lent buffer where that is the larger.
     // Not inlined: what it writes from is gone when the response is read.
     #[inline(never)]
     fn write_request(
@@ -21,10 +21,16 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         socket: &mut S::TcpSocket,
         handshake: &mut ClientHandshake,
         request: &Request<'_>,
+        lent: &mut [u8],
     ) -> Option<Stop> {
-        let mut scratch = [0; STACK_SCRATCH];
+        let mut small = [0; STACK_SCRATCH];
+        let scratch = if lent.len() > STACK_SCRATCH {
+            lent
+        } else {
+            &mut small
+        };
         loop {
-            let count = handshake.fill(request, &mut scratch);
+            let count = handshake.fill(request, scratch);
             let bytes = scratch.get(..count).unwrap_or_default();
             if bytes.is_empty() {
                 return None;
@@ -183,13 +189,23 @@ impl<'buf, T> Entry<'buf, T> {
         else {
             return Err(Stop::NotConnected.into());
         };
-        if let Some(stop) = context.write_request(socket, handshake, request) {
-            return Err(stop.into());
-        }
+        // A server that refuses may close before all of the request is there. Its answer is read also
+        // where the wire takes no more, and the handshake gives up the rest of the request then.
+        let mut failed = match context.write_request(socket, handshake, request, self.lent) {
+            Some(Stop::Failed) => context.error.take(),
+            _ => None,
+        };
         let mut scratch = [0; SCRATCH];
         loop {
             let buffer = head_buffer(self.lent, &mut scratch, handshake.want());
-            let count = context.read(socket, buffer)?;
+            let read = context.read(socket, buffer);
+            if let Some(error) = failed.take()
+                && !matches!(read, Ok(1..))
+            {
+                context.error = Some(error);
+                return Err(Stop::Failed.into());
+            }
+            let count = read?;
             if count == 0 {
                 return Err(handshake.eof().into());
             }

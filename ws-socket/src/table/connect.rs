@@ -29,7 +29,8 @@ where
     /// # Errors
     /// See [`ConnectError`]. The socket is closed then, the slot is free. An answer other than 101
     /// is `Handshake(Refused { status })`, when all its headers went to
-    /// [`on_response`](WebSocketRequest::on_response).
+    /// [`on_response`](WebSocketRequest::on_response); so it is where the server answered before all
+    /// of the request was out.
     pub fn connect(
         &mut self,
         socket: S::TcpSocket,

@@ -24,7 +24,7 @@ where
     /// the frame is open: call again with the rest, the same opcode and `fin`, before any other
     /// frame of this connection. A frame of which nothing went out is taken back, and the call may
     /// be made again or not. No copy of the payload is made: it is masked piece by piece on its
-    /// way, in what is free of the lent buffer, or in 64 bytes on the stack (4 KiB on a host) where
+    /// way, in what is free of the lent buffer, or in 16 bytes on the stack (4 KiB on a host) where
     /// that is more. So much goes to the stack in one call, header included: a server's payload, and
     /// one [masked where it stands](Self::send_msg_mut), goes as it is.
     ///

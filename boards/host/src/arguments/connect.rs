@@ -89,7 +89,7 @@ impl ConnectOptions {
         work(Request {
             origin: self.origin.as_deref(),
             subprotocols: &subprotocols,
-            headers: &headers,
+            headers: Some(&headers.as_slice()),
             ..Request::new(url.host_header(), url.target)
         })
     }

@@ -51,9 +51,11 @@ impl<'buf> Dial for Asynch<'buf> {
         on_response: &mut dyn FnMut(HeadPart<'_>),
         within: Duration,
     ) -> Result<Opened<Polled<'buf>>, ConnectError<io::Error>> {
-        let mut asked = WebSocketRequest::to(request.host, request.target)
-            .subprotocols(request.subprotocols)
-            .headers(request.headers);
+        let mut asked =
+            WebSocketRequest::to(request.host, request.target).subprotocols(request.subprotocols);
+        if let Some(headers) = request.headers {
+            asked = asked.headers(headers);
+        }
         if let Some(origin) = request.origin {
             asked = asked.origin(origin);
         }

@@ -3,20 +3,18 @@
 use ws_core::handshake::{Sha1, accept_value};
 use ws_probes::{array, done};
 
-/// A chip's unit: takes parts, gives a digest.
+/// A chip's unit: takes a key, gives a digest.
 struct Unit;
 
 impl Sha1 for Unit {
     #[inline(never)]
-    fn sha1(&mut self, parts: &[&[u8]]) -> [u8; 20] {
-        for part in parts {
-            done(part.as_ptr() as usize + part.len());
-        }
+    fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
+        done(key.as_ptr() as usize);
         *array()
     }
 }
 
 ws_probes::entries! {
     /// The accept value of a key.
-    fn accept(key: &[u8]) -> [u8; 28] { accept_value(key, &mut Unit) }
+    fn accept(key: &[u8; 24]) -> [u8; 28] { accept_value(key, &mut Unit) }
 }
