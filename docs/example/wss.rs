@@ -1,22 +1,120 @@
 //! `wss://` by embedded-tls 0.19: TLS 1.3, the server's certificate verified, no heap.
 
+use core::mem;
+
+use digest::core_api::BlockSizeUser;
+use digest::{Digest, FixedOutput, HashMarker, Output, OutputSizeUser, Reset, Update};
+use embassy_futures::select::{Either, select};
+use embedded_io::ErrorKind;
 use embedded_tls::pki::CertVerifier;
 use embedded_tls::{
     Aes128GcmSha256, Certificate, CertificateRef, CertificateVerifyRef, CryptoProvider,
-    CryptoRngCore, FlushPolicy, TlsClock, TlsConfig, TlsContext, TlsError, TlsVerifier, blocking,
+    CryptoRngCore, FlushPolicy, SignatureScheme, TlsCipherSuite, TlsClock, TlsConfig, TlsContext,
+    TlsError, TlsVerifier, blocking,
 };
-use ws_socket::asynch::{self, TlsBelow, TlsStream};
+use ws_socket::asynch::{self, Clock, TlsBelow, TlsStream};
 use ws_socket::stack::{BlockingStreams, TlsRecords};
 use ws_socket::url::{Url, UrlHost};
 use ws_socket::{CloseCode, Config, Errno, Keepalive, Opcode, Timeout};
 
-pub type Suite = Aes128GcmSha256;
+type Aes = Aes128GcmSha256;
+
+/// TLS_AES_128_GCM_SHA256 for a handshake whose messages come in order.
+pub struct Suite;
+
+impl TlsCipherSuite for Suite {
+    const CODE_POINT: u16 = Aes::CODE_POINT;
+    type Cipher = <Aes as TlsCipherSuite>::Cipher;
+    type KeyLen = <Aes as TlsCipherSuite>::KeyLen;
+    type IvLen = <Aes as TlsCipherSuite>::IvLen;
+    type Hash = InOrder;
+    type LabelBufferSize = <Aes as TlsCipherSuite>::LabelBufferSize;
+}
+
+type Sha256 = <Aes as TlsCipherSuite>::Hash;
+
+/// The hash of a handshake. Where a message of the server's is out of order it goes wrong, so that no
+/// signature and no Finished is right any more: embedded-tls 0.19 takes messages in any order.
+#[derive(Clone, Default)]
+pub struct InOrder {
+    hash: Sha256,
+    at: At,
+}
+
+#[derive(Clone, Copy, Default)]
+enum At {
+    #[default]
+    Begin,
+    Message(u8), // the type of the last one
+    End,         // also where it is no handshake that is hashed
+}
+
+impl Update for InOrder {
+    fn update(&mut self, bytes: &[u8]) {
+        // Types and lengths of messages: RFC 8446 section 4; their order: section 2.
+        let kind = match bytes {
+            [kind, 0, high, low, body @ ..]
+                if body.len() == usize::from(u16::from_be_bytes([*high, *low])) =>
+            {
+                *kind
+            }
+            _ => 0,
+        };
+        self.at = match (self.at, kind) {
+            (At::Begin, 1) => At::Message(1), // ClientHello
+            (At::Begin | At::End, _) => At::End,
+            (At::Message(15), 20) => At::End, // CertificateVerify, Finished
+            // ServerHello, EncryptedExtensions, CertificateRequest, Certificate
+            (At::Message(1), 2)
+            | (At::Message(2), 8)
+            | (At::Message(8), 11 | 13)
+            | (At::Message(13), 11)
+            | (At::Message(11), 15) => At::Message(kind),
+            _ => {
+                Update::update(&mut self.hash, b"out of order");
+                At::Message(0)
+            }
+        };
+        Update::update(&mut self.hash, bytes);
+    }
+}
+
+impl FixedOutput for InOrder {
+    fn finalize_into(self, out: &mut Output<Self>) {
+        FixedOutput::finalize_into(self.hash, out);
+    }
+}
+
+impl OutputSizeUser for InOrder {
+    type OutputSize = <Sha256 as OutputSizeUser>::OutputSize;
+}
+
+impl BlockSizeUser for InOrder {
+    type BlockSize = <Sha256 as BlockSizeUser>::BlockSize;
+}
+
+impl HashMarker for InOrder {}
+
+impl Reset for InOrder {
+    fn reset(&mut self) {
+        *self = Digest::new();
+    }
+}
 
 /// Lets a server in whose certificate comes from `ca` (DER), and which has shown that it has the key.
 pub struct Verify<'a, R, C: TlsClock> {
     random: R,
     verifier: CertVerifier<'a, Suite, C, 4096>, // all of the server's chain, in bytes
-    proven: bool,
+    has: Has,
+}
+
+/// What the server has shown, in this order.
+#[derive(PartialEq)]
+enum Has {
+    Nothing,
+    Certificate,
+    Key,
+    Failed,
 }
 
 impl<'a, R: CryptoRngCore, C: TlsClock> Verify<'a, R, C> {
@@ -25,13 +123,13 @@ impl<'a, R: CryptoRngCore, C: TlsClock> Verify<'a, R, C> {
         Self {
             random,
             verifier,
-            proven: false,
+            has: Has::Nothing,
         }
     }
 
     /// embedded-tls 0.19 asks what the server sends, and not that it sends it.
     pub fn proven(&self) -> Result<(), TlsError> {
-        self.proven
+        (self.has == Has::Key)
             .then_some(())
             .ok_or(TlsError::InvalidCertificate)
     }
@@ -57,15 +155,27 @@ impl<R: CryptoRngCore, C: TlsClock> TlsVerifier<Suite> for Verify<'_, R, C> {
 
     fn verify_certificate(
         &mut self,
-        transcript: &<Suite as embedded_tls::TlsCipherSuite>::Hash,
+        transcript: &InOrder,
         certificate: CertificateRef,
     ) -> Result<(), TlsError> {
-        self.verifier.verify_certificate(transcript, certificate)
+        if mem::replace(&mut self.has, Has::Failed) != Has::Nothing {
+            return Err(TlsError::InvalidHandshake);
+        }
+        self.verifier.verify_certificate(transcript, certificate)?;
+        self.has = Has::Certificate;
+        Ok(())
     }
 
+    /// The verifier panics without a certificate, and at a second signature.
     fn verify_signature(&mut self, signature: CertificateVerifyRef) -> Result<(), TlsError> {
+        if mem::replace(&mut self.has, Has::Failed) != Has::Certificate {
+            return Err(TlsError::InvalidHandshake);
+        }
+        if signature.signature_scheme != SignatureScheme::EcdsaSecp256r1Sha256 {
+            return Err(TlsError::InvalidSignatureScheme);
+        }
         TlsVerifier::<Suite>::verify_signature(&mut self.verifier, signature)?;
-        self.proven = true;
+        self.has = Has::Key;
         Ok(())
     }
 }
@@ -98,21 +208,26 @@ pub fn name<'u>(url: &Url<'u>) -> Option<&'u str> {
     }
 }
 
-pub type Tls<'m, T> = blocking::TlsConnection<'m, TlsRecords<'m, T>, Suite>;
+/// Milliseconds from any origin; they may wrap.
+pub type Now = fn() -> u32;
 
-/// TLS over a stream that blocks.
+pub type Tls<'m, T> = blocking::TlsConnection<'m, TlsRecords<'m, T, Now>, Suite>;
+
+/// TLS over a stream that blocks, within so many milliseconds.
 pub fn secure<'m, T, R, C, const IN: usize, const OUT: usize>(
     tcp: T,
     memory: &'m mut Memory<IN, OUT>,
     host: &str,
     mut verify: Verify<'_, R, C>,
+    timeout: u32,
+    now: Now,
 ) -> Result<Tls<'m, T>, TlsError>
 where
     T: embedded_io::Read + embedded_io::Write,
     R: CryptoRngCore,
     C: TlsClock,
 {
-    let records = TlsRecords::new(tcp, &mut memory.whole);
+    let records = TlsRecords::blocking(tcp, &mut memory.whole, timeout, now);
     let mut tls = Tls::new(records, &mut memory.read, &mut memory.write);
     tls.set_flush_policy(FlushPolicy::Relaxed); // TCP sends by itself
     let config = TlsConfig::new().with_server_name(host);
@@ -145,13 +260,15 @@ where
 pub type AsyncTls<'m, 'b, T> = embedded_tls::TlsConnection<'m, &'m TlsBelow<'b, T>, Suite>;
 pub type AsyncStream<'m, 'b, T> = TlsStream<'m, 'b, AsyncTls<'m, 'b, T>, T>;
 
-/// TLS over an async stream. Give it a timeout of your own: dropped, it drops the connection.
+/// TLS over an async stream, within so many milliseconds. Dropped, it drops the connection.
 pub async fn secure_async<'m, 'b, T, R, C>(
     below: &'m TlsBelow<'b, T>, // TlsBelow::new(tcp, &mut memory.whole, &mut memory.out)
     read: &'m mut [u8],         // memory.read
     write: &'m mut [u8],        // memory.write
     host: &str,
     mut verify: Verify<'_, R, C>,
+    timeout: u32,
+    clock: impl Clock,
 ) -> Result<AsyncStream<'m, 'b, T>, TlsError>
 where
     T: embedded_io_async::Read + embedded_io_async::Write,
@@ -160,7 +277,11 @@ where
 {
     let mut tls = AsyncTls::new(below, read, write);
     let config = TlsConfig::new().with_server_name(host);
-    tls.open(TlsContext::new(&config, &mut verify)).await?;
+    let open = tls.open(TlsContext::new(&config, &mut verify));
+    match select(open, clock.sleep_ms(timeout)).await {
+        Either::First(opened) => opened?,
+        Either::Second(()) => return Err(TlsError::Io(ErrorKind::TimedOut)),
+    }
     verify.proven()?;
     Ok(TlsStream::new(tls, below))
 }
@@ -183,6 +304,7 @@ where
         }),
         ..Config::DEFAULT // flush: TLS makes a record of it then
     };
+    let clock = chip.clock();
     let request = asynch::WebSocketRequest::to(url.host_header(), url.target);
     let ws = asynch::WebSocket::connect(tls, &request, &mut buffer, chip, config, 5_000);
     let mut ws = ws.await?;
@@ -196,7 +318,8 @@ where
         .disconnect_keeping_stream(CloseCode::NORMAL, "", 2_000)
         .await?;
     if let Some(stream) = ws.into_stream() {
-        let _ = stream.into_tls().close().await; // close_notify
+        let close = stream.into_tls().close(); // close_notify
+        let _ = select(close, clock.sleep_ms(2_000)).await;
     }
     Ok(end.code) // the server's
 }

@@ -3,6 +3,7 @@
 
 pub mod counting;
 pub mod drip;
+pub mod drivers;
 pub mod drops;
 pub mod embassy;
 pub mod frames;

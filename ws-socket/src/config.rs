@@ -23,9 +23,18 @@ pub struct Config {
     /// socket face, TCP included, and each request to a server, counted from the connection or from
     /// the answer before. In milliseconds.
     pub handshake_timeout: u32,
-    /// How long it may take a peer to read all of the answer to its request: a server's handshake,
-    /// or a page. In milliseconds.
+    /// How long, in milliseconds, the answer to a request (a server's handshake, or a page) may
+    /// take, whatever the peer's speed. After that it goes on only while the peer keeps to
+    /// [`answer_rate`](Self::answer_rate). A peer that takes nothing for this time is disconnected
+    /// in any case. 0 leaves no time for an answer.
     pub answer_timeout: u32,
+    /// How fast a peer must take an answer once [`answer_timeout`](Self::answer_timeout) is over, in
+    /// bytes a second: on average, from the beginning of the answer on, counted when the TCP stack
+    /// takes them, the head included, and in whole seconds. A slower peer is disconnected in the
+    /// middle of the answer. What a fast peer is ahead counts for at most `answer_timeout`.
+    ///
+    /// 0 is no speed: any byte within `answer_timeout` is enough.
+    pub answer_rate: u32,
     /// What `Ok(0)` from `receive` of the stack means.
     pub zero_read: ZeroRead,
     /// Does the stack encrypt, so that `wss` URLs can be connected to?
@@ -59,13 +68,14 @@ pub struct Keepalive {
 }
 
 impl Config {
-    /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer, `Ok(0)` ends the stream, no TLS, text is taken, Pings
-    /// and Pongs are not handed out, no keepalive, streams are flushed.
+    /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer or 1 KiB/s
+    /// behind that, `Ok(0)` ends the stream, no TLS, text is taken, Pings and Pongs are not handed out, no keepalive, streams are flushed.
     pub const DEFAULT: Self = Self {
         max_message: usize::MAX,
         max_handshake: 8192,
         handshake_timeout: 10_000,
         answer_timeout: 30_000,
+        answer_rate: 1024,
         zero_read: ZeroRead::EndOfStream,
         secure: false,
         binary_only: false,

@@ -199,6 +199,9 @@ pub enum ReceiveError<E: Debug> {
     /// `EBADF`, `EBUSY`.
     #[error("{0}")]
     Handle(#[from] HandleError),
+    /// A buffer without room: `EINVAL`.
+    #[error("the buffer is empty")]
+    EmptyBuffer,
     /// Nothing came in time; nothing is lost: `EAGAIN`.
     #[error("nothing was received in time")]
     Timeout,
@@ -242,6 +245,7 @@ impl<E: Debug> ReceiveError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
+            Self::EmptyBuffer => Errno::Einval,
             Self::Timeout | Self::FrameOpen => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
             Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
@@ -382,6 +386,7 @@ impl<E: Debug> embedded_io::Error for SocketError<E> {
                 ErrorKind::NotConnected
             }
             Self::Receive(ReceiveError::Lost) => ErrorKind::ConnectionAborted,
+            Self::Receive(ReceiveError::EmptyBuffer) => ErrorKind::InvalidInput,
             Self::Receive(ReceiveError::Protocol(_)) => ErrorKind::InvalidData,
             Self::Receive(ReceiveError::Timeout | ReceiveError::NoPong)
             | Self::Send(SendError::Timeout) => ErrorKind::TimedOut,

@@ -12,6 +12,7 @@ mod insn;
 mod interop;
 mod load;
 mod mqtt;
+mod npm;
 mod panics;
 mod qemu;
 mod report;

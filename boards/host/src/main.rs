@@ -2,6 +2,8 @@
 //! loopback, `ws connect` a client over the system's sockets, `ws mqtt` one of MQTT
 //! over it, `ws serve` a server.
 #![deny(unsafe_code)]
+// A print that fails panics, one that is not read blocks: `output` is what writes.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 
 mod arguments;
 mod asynch;
@@ -12,25 +14,30 @@ mod exit;
 mod logger;
 mod mqtt;
 mod os;
+mod output;
 mod serve;
+mod signals;
 mod wire;
 
-use arguments::Command;
+use arguments::{Command, UsageError};
 use exit::Exit;
 use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    run().into()
+    let parsed = arguments::parse(std::env::args_os().skip(1));
+    // What a server says may be dropped where nobody reads it.
+    let events = matches!(parsed, Ok(Command::Serve(_)));
+    output::finish(run(parsed), events).into()
 }
 
-fn run() -> Exit {
-    match arguments::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Demo) => demo::run(&mut std::io::stdout().lock()),
+fn run(parsed: Result<Command, UsageError>) -> Exit {
+    match parsed {
+        Ok(Command::Demo) => demo::run(&mut output::Data),
         Ok(Command::Connect(options)) => connect::run(&options),
         Ok(Command::Mqtt(options)) => mqtt::run(&options),
         Ok(Command::Serve(options)) => serve::run(&options),
-        Ok(Command::Print(text)) => match std::io::stdout().write_all(text.as_bytes()) {
+        Ok(Command::Print(text)) => match output::Data.write_all(text.as_bytes()) {
             Ok(()) => Exit::Clean,
             Err(_) => Exit::Failed,
         },

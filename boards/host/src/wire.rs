@@ -9,12 +9,13 @@ use ws_socket::{CloseCode, Opcode, SendError};
 
 /// What is more to an open connection than an echo needs.
 pub(crate) trait Line: Wire {
-    /// Sends what it can of a final frame, or of its rest: nothing is `Timeout`. What the payload
-    /// is afterwards is open, but for what was not sent.
+    /// Sends what it can of a frame, or of its rest: nothing is `Timeout`. What the payload is
+    /// afterwards is open, but for what was not sent. `fin`: its message ends with it.
     fn send_msg(
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
     ) -> Result<usize, SendError<Self::Error>>;
 
     /// Sends the control frames that are due. False where some are left.
@@ -39,11 +40,15 @@ pub(crate) trait Alone: Line {
     /// over.
     fn wait(&mut self, at_most: Option<Duration>);
 
+    /// [`wait`](Self::wait), but for what comes in: nobody asks for that now.
+    fn pause(&mut self, at_most: Option<Duration>);
+
     /// [`send_msg`](Line::send_msg), which waits for the frame to be out.
     fn send_within(
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
         within: Duration,
     ) -> Result<usize, SendError<Self::Error>>;
 

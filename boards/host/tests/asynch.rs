@@ -4,6 +4,8 @@
 
 #[path = "connect.rs"]
 mod connect;
+#[path = "hostile.rs"]
+mod hostile;
 #[path = "pages.rs"]
 mod pages;
 #[path = "serve.rs"]

@@ -28,6 +28,7 @@ pub fn config() -> Config {
         max_handshake: word() as u16,
         handshake_timeout: word() as u32,
         answer_timeout: word() as u32,
+        answer_rate: word() as u32,
         zero_read: if flag() {
             ZeroRead::EndOfStream
         } else {

@@ -51,6 +51,14 @@ impl Authority {
         (certificate.pem(), key.serialize_pem())
     }
 
+    /// The certificate (DER) and the key of a server for [`HOST`].
+    pub fn server_der(&self) -> (Vec<u8>, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let certificate = params(vec![HOST.to_owned()], HOST);
+        let certificate = certificate.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().to_vec(), key)
+    }
+
     /// A server for [`HOST`].
     pub fn server(&self) -> ServerConfig {
         self.server_for(params(vec![HOST.to_owned()], HOST))

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::OnceLock;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -48,12 +49,7 @@ impl Tcp {
         tcp
     }
 
-    /// The same socket.
-    pub fn again(&self) -> Self {
-        Self(self.0.try_clone().unwrap())
-    }
-
-    /// How long its reads wait from now on, and those of all that are the same socket.
+    /// How long its reads wait from now on.
     pub fn patience(&self, ms: u64) {
         let time = Duration::from_millis(ms);
         self.0.set_read_timeout(Some(time)).unwrap();
@@ -115,6 +111,12 @@ impl embedded_io_async::Write for AsyncTcp {
     async fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// The system's clock, for TLS that blocks.
+pub fn now() -> u32 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_millis() as u32
 }
 
 /// The system's clock and randomness.

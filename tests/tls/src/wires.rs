@@ -1,7 +1,7 @@
 //! A client's end of a wire in memory, at whose other end the server is: what comes, and when, is in
 //! the test's hands.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 
@@ -19,6 +19,13 @@ pub fn connect(script: &Script, echo: &Rc<RefCell<Echo>>) {
         let answer = echo.borrow_mut().take(&heard);
         line.feed(&answer);
     });
+}
+
+thread_local!(static ASKED: Cell<u32> = const { Cell::new(0) });
+
+/// A clock for who blocks over a wire: a millisecond passes each time that it is asked.
+pub fn now() -> u32 {
+    ASKED.replace(ASKED.get().wrapping_add(1))
 }
 
 /// The same wire for who blocks: where nothing comes its reads run out of time.

@@ -228,6 +228,19 @@ impl Endpoint {
         }
     }
 
+    /// What [`advance`](Self::advance) found ready, without taking it: the type of the frame, how
+    /// much of its payload is still to come, and no bytes. `None` where nothing is ready.
+    ///
+    /// # Errors
+    /// What the peer did wrong; [`take`](Self::take) says it too.
+    pub fn peek(&self) -> Result<Option<Piece>, ProtocolError> {
+        if let Some(error) = self.failure {
+            return Err(error);
+        }
+        let ready = self.connection.rx.in_payload() && self.fate.is(DELIVER);
+        Ok(ready.then(|| self.piece(0)))
+    }
+
     /// What the peer did wrong, once.
     pub const fn failure(&mut self) -> Option<ProtocolError> {
         self.failure.take()

@@ -434,9 +434,15 @@ impl ServerHandshake {
         response.fill(&exchange.text, exchange.notes[HITS], exchange.position, out)
     }
 
-    /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out.
-    pub fn sent(&mut self, n: usize) {
-        self.exchange.position = self.exchange.position.wrapping_add(n);
+    /// The first `n` bytes of what [`fill`](Self::fill) gave have gone out. `n` bytes of a page's
+    /// body may be reported here too, once the head is out: [`written`](Self::written) counts them.
+    pub const fn sent(&mut self, n: usize) {
+        self.exchange.position = self.exchange.position.saturating_add(n);
+    }
+
+    /// How many bytes were reported by [`sent`](Self::sent), at most `usize::MAX`.
+    pub const fn written(&self) -> usize {
+        self.exchange.position
     }
 
     /// The stream ended before the request did: what that comes to.

@@ -2,14 +2,12 @@
 
 use core::pin::pin;
 
-use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::{CloseCode, Face, Opcode};
 
 use super::Platform;
 use super::link::Link;
-use super::receive::MAX_READS;
-use super::wait::within;
+use super::wait::{MAX_READS, within};
 use crate::Timeout;
 use crate::error::{DisconnectError, ReceiveError, SendError};
 use crate::message::Received;
@@ -22,9 +20,32 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         buffer: &mut [u8],
         timeout: Timeout,
     ) -> Result<Received, ReceiveError<T::Error>> {
-        let clock = self.platform.clock();
+        if buffer.is_empty() {
+            return Err(ReceiveError::EmptyBuffer);
+        }
+        let clock = self.begin(timeout, MAX_READS);
         let piece = within(&clock, timeout, pin!(self.receive(Face::Messages, buffer))).await;
         Ok(piece.ok_or(ReceiveError::Timeout)??.into())
+    }
+
+    pub(super) async fn peek(
+        &mut self,
+        timeout: Timeout,
+    ) -> Result<Received, ReceiveError<T::Error>> {
+        let clock = self.begin(timeout, MAX_READS);
+        let found = within(&clock, timeout, pin!(self.find(Face::Messages, 0))).await;
+        found.ok_or(ReceiveError::Timeout)??;
+        let endpoint = self.entry.endpoint().ok_or(ReceiveError::NotConnected)?;
+        let piece = endpoint.peek()?;
+        Ok(piece.ok_or(ReceiveError::NotConnected)?.into())
+    }
+
+    /// A call begins that has so many turns if it does not wait. Its clock.
+    fn begin(&mut self, timeout: Timeout, turns: u32) -> P::Clock {
+        if timeout == Timeout::NoWait {
+            self.alive.restart(turns);
+        }
+        self.platform.clock()
     }
 
     pub(super) async fn recv(
@@ -32,7 +53,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         buffer: &mut [u8],
         timeout: Timeout,
     ) -> Result<usize, ReceiveError<T::Error>> {
-        let clock = self.platform.clock();
+        let clock = self.begin(timeout, MAX_READS);
         let received = within(&clock, timeout, pin!(self.receive_stream(buffer))).await;
         received.ok_or(ReceiveError::Timeout)?
     }
@@ -42,15 +63,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         &mut self,
         buffer: &mut [u8],
     ) -> Result<usize, ReceiveError<T::Error>> {
-        let mut empty = 0;
         while !buffer.is_empty() {
             let piece = self.receive(Face::Stream, buffer).await?;
             if piece.length > 0 {
                 return Ok(piece.length);
-            }
-            empty += 1;
-            if empty % MAX_READS == 0 {
-                yield_now().await;
             }
         }
         Ok(0)
@@ -62,7 +78,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         payload: Payload<'_>,
         timeout: Timeout,
     ) -> Result<usize, SendError<T::Error>> {
-        let clock = self.platform.clock();
+        let clock = self.begin(timeout, u32::MAX);
         let mut taken = 0;
         let sent = within(
             &clock,
@@ -70,6 +86,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             pin!(self.send(frame, payload, false, &mut taken)),
         )
         .await;
+        self.begin(timeout, MAX_READS);
         match sent {
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
@@ -94,10 +111,11 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if payload.is_empty() {
             return Ok(0);
         }
-        let clock = self.platform.clock();
+        let clock = self.begin(timeout, u32::MAX);
         let mut taken = 0;
         let all = self.send_all(opcode, payload, &mut taken);
         let sent = within(&clock, timeout, pin!(all)).await;
+        self.begin(timeout, MAX_READS);
         match sent {
             Some(sent) => sent.map(|()| taken),
             None => self.timed_out(taken),
@@ -128,7 +146,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
             return Err(DisconnectError::Code(code));
         }
-        let clock = self.platform.clock();
+        let clock = self.begin(timeout, MAX_READS);
         let _ = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
         Ok(self.entry.closing().into())
     }

@@ -6,7 +6,6 @@ use ws_core::{CloseCode, Face, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::Platform;
 use super::link::Link;
-use super::receive::MAX_READS;
 use crate::error::ReceiveError;
 use crate::session::{Outgoing, Payload};
 
@@ -40,11 +39,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// buffers at once.
     async fn end_close(&mut self, until_eof: bool) {
         let mut dropped = [0; 64];
-        let mut count = 0;
         let ended = loop {
-            match self.receive(Face::Stream, &mut dropped).await {
-                Ok(_) => others_first(&mut count).await,
-                Err(error) => break error,
+            if let Err(error) = self.receive(Face::Stream, &mut dropped).await {
+                break error;
             }
         };
         // The Close that says what the peer did wrong, or that answers its own.
@@ -61,7 +58,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let waits = until_eof && open.endpoint.connection().tx.masks();
         if waits && matches!(ended, ReceiveError::Closed(_)) {
             while let Ok(1..) = open.socket.read(&mut dropped).await {
-                others_first(&mut count).await;
+                if self.alive.turn() {
+                    yield_now().await;
+                }
             }
         }
     }
@@ -83,13 +82,5 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 return;
             }
         }
-    }
-}
-
-/// A peer that sends without end does not keep others from running.
-async fn others_first(count: &mut usize) {
-    *count += 1;
-    if count.is_multiple_of(MAX_READS) {
-        yield_now().await;
     }
 }

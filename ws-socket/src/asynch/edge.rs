@@ -5,13 +5,14 @@ use core::net::{IpAddr, SocketAddr};
 use core::pin::pin;
 
 use edge_nal::{Close, TcpAccept, TcpShutdown};
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use ws_core::CloseCode;
 
 use super::link::Link;
 use super::table::busy;
-use super::wait::within;
+use super::wait::{MAX_READS, within};
 use super::{Clock, Platform, WebSocket, WebSockets};
 use crate::error::{AcceptError, DisconnectError};
 use crate::table::Disconnected;
@@ -110,6 +111,8 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
                 if ws.link().accepted(stream, id, &mut handler).await {
                     return Ok::<_, AcceptError<T::Error>>(remote);
                 }
+                // There may be newcomers without end that are over as soon as they are there.
+                yield_now().await;
             }
         };
         let remote = within(&clock, timeout.into(), pin!(accepted)).await;
@@ -188,6 +191,7 @@ impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, 
                 if let Some(ws) = self.accepted(stream, &mut handler).await {
                     return Ok((ws, remote));
                 }
+                yield_now().await;
             }
         };
         let accepted = within(&clock, timeout.into(), pin!(accepted)).await;
@@ -267,6 +271,12 @@ pub async fn close_tcp<T: Read + Write + TcpShutdown>(
 async fn close<T: Read + Write + TcpShutdown>(stream: &mut T) {
     let mut dropped = [0; 64];
     if stream.flush().await.is_ok() && stream.close(Close::Write).await.is_ok() {
-        while let Ok(1..) = stream.read(&mut dropped).await {}
+        let mut count = 0;
+        while let Ok(1..) = stream.read(&mut dropped).await {
+            count = (count + 1) % MAX_READS;
+            if count == 0 {
+                yield_now().await;
+            }
+        }
     }
 }

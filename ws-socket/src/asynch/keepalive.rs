@@ -2,6 +2,7 @@
 
 use ws_core::{Endpoint, Opcode};
 
+use super::wait::MAX_READS;
 use crate::timeout::Deadline;
 use crate::{Config, Timeout};
 
@@ -17,6 +18,10 @@ pub(super) struct Alive {
     /// A frame of the user's, by opcode and FIN, that is out whole, but whose call was dropped
     /// before it could say so.
     pub(super) unsaid: Option<(Opcode, bool)>,
+    /// When a write of a frame of the user's began that is not done, or was given up.
+    pub(super) full_at: Option<u32>,
+    /// After how many more reads and writes others have their turn.
+    turns: u32,
 }
 
 /// The peer does not answer.
@@ -28,6 +33,8 @@ impl Alive {
         pinged: false,
         unflushed: false,
         unsaid: None,
+        full_at: None,
+        turns: MAX_READS,
     };
 
     /// The connection is open.
@@ -36,6 +43,23 @@ impl Alive {
             since: now,
             ..Self::NEW
         }
+    }
+
+    /// Counts a read, a write or a piece; true where others are to have their turn before the next:
+    /// a peer may keep the stream ready without end. That goes on from call to call, so that a loop
+    /// of calls lets others run, too.
+    pub(super) const fn turn(&mut self) -> bool {
+        self.turns = self.turns.saturating_sub(1);
+        let others = self.turns == 0;
+        if others {
+            self.turns = MAX_READS;
+        }
+        others
+    }
+
+    /// A call that does not wait begins, or ends: it has so many turns whatever was before it.
+    pub(super) const fn restart(&mut self, turns: u32) {
+        self.turns = turns;
     }
 
     /// Something came.

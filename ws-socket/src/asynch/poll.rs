@@ -10,7 +10,7 @@ use ws_core::Face;
 
 use super::link::{Link, key};
 use super::table::WebSockets;
-use super::wait::within;
+use super::wait::{MAX_READS, at_most, within};
 use super::{Clock, Platform};
 use crate::Timeout;
 use crate::table::{Events, PollItem};
@@ -62,15 +62,19 @@ where
                 if let (Some(readable), Ok(mut link)) =
                     (readable.get_mut(item.ws.slot()), self.link(item.ws))
                 {
-                    let look = || poll_once(link.readable(Face::Messages)).is_ready();
+                    let look = || {
+                        link.alive.restart(MAX_READS);
+                        poll_once(link.readable(Face::Messages)).is_ready()
+                    };
                     readable.get_or_insert_with(look);
                 }
             }
-            let ready = self.look_at(items, &readable);
+            let (ready, full) = self.look_at(items, &readable);
             if ready > 0 {
                 return ready;
             }
-            self.any_moves(readable).await;
+            let clock = self.platform.clock();
+            at_most(&clock, full.then_some(1), pin!(self.any_moves(readable))).await;
             // Somebody may go on without end.
             yield_now().await;
         }
@@ -107,18 +111,27 @@ where
         select_array(moves).await;
     }
 
-    /// Fills in what is the case, and says for how many something is.
-    fn look_at(&mut self, items: &mut [PollItem], readable: &[Option<bool>; N]) -> usize {
-        let mut ready = 0;
+    /// Fills in what is the case, and says for how many something is; and whether a stream that did
+    /// not take all of what was sent is to be tried again in a millisecond.
+    fn look_at(&mut self, items: &mut [PollItem], readable: &[Option<bool>; N]) -> (usize, bool) {
+        let now = self.platform.clock().now_ms();
+        let (mut ready, mut full) = (0, false);
         for item in items {
             let readable = readable.get(item.ws.slot()) == Some(&Some(true));
             item.revents = match self.link(item.ws) {
-                Ok(link) => events(&link, item.events, readable),
+                Ok(link) => {
+                    let mut found = events(&link, item.events, readable);
+                    if found.contains(Events::OUT) && link.alive.full_at == Some(now) {
+                        found.0 &= !Events::OUT.0;
+                        full = true;
+                    }
+                    found
+                }
                 Err(_) => Events::NVAL,
             };
             ready += usize::from(item.revents != Events(0));
         }
-        ready
+        (ready, full)
     }
 }
 

@@ -7,13 +7,10 @@ use embedded_io_async::{Read, Write};
 use ws_core::{Face, Next, Piece, ProtocolError, SCRATCH};
 
 use super::link::Link;
-use super::wait::at_most;
+use super::wait::{at_most, at_once};
 use super::{Clock, Platform};
 use crate::error::ReceiveError;
 use crate::session::Open;
-
-/// After how many reads or writes for one piece others get their turn.
-pub(super) const MAX_READS: usize = 64;
 
 impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// Receives a piece of a frame. Control frames are dealt with on the way.
@@ -35,7 +32,16 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
 
     /// Waits until [`receive`](Self::receive) would return something.
     pub(super) async fn readable(&mut self, face: Face) {
-        let _ = self.pump(face, 1, &mut []).await;
+        let _ = self.find(face, 1).await;
+    }
+
+    /// Waits until `room` bytes of a piece can be taken, or it is over; with 0 until there is a frame.
+    pub(super) async fn find(
+        &mut self,
+        face: Face,
+        room: usize,
+    ) -> Result<(), ReceiveError<T::Error>> {
+        self.pump(face, room, &mut []).await.map(|_| ())
     }
 
     /// Reads until there is a piece to take (`None`), or one was read straight into `out`.
@@ -47,11 +53,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     ) -> Result<Option<Piece>, ReceiveError<T::Error>> {
         let clock = self.platform.clock();
         let mut scratch = [0; SCRATCH];
-        let mut blocked = false;
-        let mut rounds = 0;
+        let mut failed = false;
         loop {
-            rounds += 1;
-            if rounds % MAX_READS == 0 {
+            if self.alive.turn() {
                 yield_now().await;
             }
             let Some(Open {
@@ -62,21 +66,21 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
             else {
                 return Err(ReceiveError::NotConnected);
             };
-            match endpoint.advance(&mut lent, face, room, blocked) {
+            match endpoint.advance(&mut lent, face, room, failed) {
                 Next::Ready => return Ok(None),
                 Next::Ended => return Err(ReceiveError::ended(endpoint)),
-                Next::Blocked if blocked => return Err(ReceiveError::Lost),
+                Next::Blocked if failed => return Err(ReceiveError::Lost),
                 // Nobody else can finish it while this waits.
                 Next::Blocked => return Err(ReceiveError::FrameOpen),
-                // A wire that fails shows in the next read, behind what can still be received.
+                // What can still be received comes first, also where the wire has failed.
                 Next::Write => {
                     let left = self.alive.left(self.config, clock.now_ms());
                     let flushed = at_most(&clock, left, pin!(self.flush_control())).await;
                     match flushed {
-                        Some(flushed) => blocked = flushed.is_err(),
+                        Some(flushed) => failed = flushed.is_err(),
                         None => self.late()?,
                     }
-                    if self.one_key && !blocked {
+                    if self.one_key && !failed {
                         return Ok(None);
                     }
                 }
@@ -84,8 +88,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     if self.alive.unflushed {
                         let left = self.alive.left(self.config, clock.now_ms());
                         let flushed = at_most(&clock, left, pin!(self.flush_stream())).await;
-                        if flushed.is_none() {
-                            self.late()?;
+                        match flushed {
+                            Some(flushed) => failed |= flushed.is_err(),
+                            None => self.late()?,
                         }
                         continue;
                     }
@@ -95,9 +100,21 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                         return Ok(None);
                     }
                     let left = self.alive.left(self.config, clock.now_ms());
-                    let read = at_most(&clock, left, pin!(socket.read(buffer))).await;
+                    let read = {
+                        let read = pin!(socket.read(buffer));
+                        if failed {
+                            at_once(read).await
+                        } else {
+                            at_most(&clock, left, read).await
+                        }
+                    };
                     let Some(read) = read else {
-                        self.late()?;
+                        // Nothing comes any more on a wire that has failed.
+                        if failed {
+                            endpoint.eof();
+                        } else {
+                            self.late()?;
+                        }
                         continue;
                     };
                     let count = read.map_err(|error| {

@@ -2,11 +2,12 @@
 
 use core::fmt::Debug;
 
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::Endpoint;
 
-use super::Platform;
 use super::link::{Link, key};
+use super::{Clock, Platform};
 use crate::error::SendError;
 use crate::session::{Open, Outgoing, Payload, SEND_SCRATCH, Sending};
 
@@ -67,12 +68,18 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let mut attempt = Attempt { endpoint, sending };
         let mut scratch = [0; SEND_SCRATCH];
         let before = *taken;
+        let clock = self.platform.clock();
         loop {
             let bytes = attempt.sending.bytes(attempt.endpoint, &mut scratch);
             if bytes.is_empty() || at_once && *taken > before {
                 break;
             }
+            if self.alive.turn() {
+                yield_now().await;
+            }
+            self.alive.full_at = Some(clock.now_ms());
             let count = written(socket.write(bytes).await)?;
+            self.alive.full_at = None;
             self.alive.unflushed = true;
             attempt.sending.sent(attempt.endpoint, count);
             *taken = before + attempt.sending.taken();

@@ -7,7 +7,7 @@ use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use ws_core::{Face, Opcode};
 
 use super::Platform;
-use super::receive::MAX_READS;
+use super::wait::MAX_READS;
 use super::websocket::WebSocket;
 use crate::error::{ReceiveError, SendError, SocketError};
 use crate::session::{Outgoing, Payload};
@@ -93,6 +93,7 @@ impl<T: Read + Write, P: Platform> ReadReady for WebSocket<'_, T, P> {
     /// Would a read return something now? What the stream has is read as far as it takes to know.
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
         for _ in 0..MAX_READS {
+            self.alive.restart(MAX_READS);
             if poll_once(self.link().readable(Face::Stream)).is_pending() {
                 return Ok(false);
             }

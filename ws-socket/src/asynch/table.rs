@@ -294,6 +294,19 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         self.link(ws)?.recv_msg(buffer, timeout.into()).await
     }
 
+    /// Waits for what [`recv_msg`](Self::recv_msg) would return next, and takes nothing of it: see
+    /// [`Table::peek`](crate::Table::peek).
+    ///
+    /// # Errors
+    /// As `recv_msg`, which says `Protocol` once more. A drop is as there.
+    pub async fn peek(
+        &mut self,
+        ws: WebSocketId,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<T::Error>> {
+        self.link(ws)?.peek(timeout.into()).await
+    }
+
     /// Sends one frame: see [`Table::send_msg`](crate::Table::send_msg).
     ///
     /// # Errors

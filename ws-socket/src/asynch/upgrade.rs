@@ -11,7 +11,6 @@ use ws_core::handshake::{ClientError, HeadPart};
 
 use super::keepalive::Alive;
 use super::link::{Hash, Link};
-use super::receive::MAX_READS;
 use super::request::WebSocketRequest;
 use super::wait::within;
 use super::{Clock, Platform};
@@ -48,6 +47,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 if count == 0 {
                     break;
                 }
+                if self.alive.turn() {
+                    yield_now().await;
+                }
                 let bytes = scratch.get(..count).unwrap_or_default();
                 match socket.write(bytes).await.map_err(ConnectError::Stack)? {
                     0 => return Err(handshake.eof().into()),
@@ -60,6 +62,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         }
         let mut small = [0; SCRATCH];
         loop {
+            if self.alive.turn() {
+                yield_now().await;
+            }
             let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
             let read = socket.read(buffer).await.map_err(ConnectError::Stack)?;
             if read == 0 {
@@ -100,10 +105,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let mut scratch = [0; SEND_SCRATCH];
         let answer_timeout = self.config.answer_timeout;
         let mut serving = Serving::begin(ws, handler);
-        let mut rounds = 0;
         loop {
-            rounds += 1;
-            if rounds % MAX_READS == 0 {
+            if self.alive.turn() {
                 yield_now().await;
             }
             let now = clock.now_ms();
@@ -135,7 +138,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     match written {
                         None => continue,
                         Some(Ok(0)) => break,
-                        Some(count) => exchange.sent(part, count.map_err(AcceptError::Stack)?),
+                        Some(count) => {
+                            let count = count.map_err(AcceptError::Stack)?;
+                            exchange.sent(part, count, clock.now_ms(), self.config);
+                        }
                     }
                 }
                 Output::Upgraded(subprotocol) => {

@@ -1,11 +1,10 @@
 //! Waiting: for a step, or for the time to be up.
 
-use core::future::Future;
-use core::pin::Pin;
+use core::future::{Future, poll_fn};
+use core::pin::{Pin, pin};
 use core::task::Poll;
 
 use embassy_futures::poll_once;
-use embassy_futures::select::{Either, select};
 
 use super::Clock;
 use crate::Timeout;
@@ -26,8 +25,29 @@ pub(super) fn at_most<F: Future>(
     within(clock, timeout, work)
 }
 
+/// After how many reads and writes in a row that did not wait others get their turn, and deadlines
+/// are looked at: see [`Alive::turn`](super::keepalive::Alive::turn).
+pub(super) const MAX_READS: u32 = 64;
+
+/// Runs `work` as far as it goes without waiting; a stream that waits for nothing but its next poll
+/// has a few.
+pub(super) async fn at_once<F: Future>(mut work: Pin<&mut F>) -> Option<F::Output> {
+    poll_fn(|context| {
+        for _ in 0..8 {
+            if let Poll::Ready(output) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(output));
+            }
+        }
+        Poll::Ready(None)
+    })
+    .await
+}
+
 /// Runs `work`, at most for `timeout`: then `None`, and it is to be dropped where it stands. Without a
 /// wait it is polled once.
+///
+/// The clock is looked at whenever `work` waits: where it is woken all the time, an executor may not
+/// come to its timers. What can go on without waiting has to wait now and then, for the same reason.
 ///
 /// It is pinned by the caller: moved in here it would be in the caller's future twice, and each
 /// level of calls would double what is below.
@@ -43,11 +63,21 @@ pub(super) async fn within<F: Future>(
             Poll::Pending => None,
         },
         Timeout::Millis(_) => {
-            let left = Deadline::new(0, timeout).left(0);
-            match select(work, clock.sleep_ms(left)).await {
-                Either::First(output) => Some(output),
-                Either::Second(()) => None,
-            }
+            let now = clock.now_ms();
+            let deadline = Deadline::new(now, timeout);
+            let left = deadline.left(now);
+            let (mut work, mut sleep) = (work, pin!(clock.sleep_ms(left)));
+            poll_fn(|context| {
+                if let Poll::Ready(output) = work.as_mut().poll(context) {
+                    return Poll::Ready(Some(output));
+                }
+                let slept = sleep.as_mut().poll(context).is_ready();
+                if slept || deadline.has_passed(clock.now_ms()) {
+                    return Poll::Ready(None);
+                }
+                Poll::Pending
+            })
+            .await
         }
     }
 }

@@ -147,8 +147,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// The server's side of a stream that was accepted: answers requests as `handler` says
     /// ([`&AcceptOptions`](crate::AcceptOptions) or a [`Handler`]) until one is upgraded. `None`
     /// where the connection ended otherwise: refused, lost, out of time
-    /// ([`Config::handshake_timeout`] for each request, [`Config::answer_timeout`] for each
-    /// answer), or its pages are out.
+    /// ([`Config::handshake_timeout`] for each request, [`Config::answer_timeout`] and
+    /// [`Config::answer_rate`] for each answer), or its pages are out.
     ///
     /// # Errors
     /// See [`AcceptError`]; never `Timeout`.
@@ -226,6 +226,18 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         timeout: impl Into<Timeout>,
     ) -> Result<Received, ReceiveError<T::Error>> {
         self.link().recv_msg(buffer, timeout.into()).await
+    }
+
+    /// Waits for what [`recv_msg`](Self::recv_msg) would return next, and takes nothing of it: see
+    /// [`Table::peek`](crate::Table::peek).
+    ///
+    /// # Errors
+    /// As `recv_msg`, which says `Protocol` once more. A drop is as there.
+    pub async fn peek(
+        &mut self,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<T::Error>> {
+        self.link().peek(timeout.into()).await
     }
 
     /// Sends one frame: see [`Table::send_msg`](crate::Table::send_msg), without its `mask`. It

@@ -55,7 +55,9 @@ impl<T> Entry<'_, T> {
                 Err(Stop::Blocked) => return false,
                 Err(_) => {}
             }
-            // Nothing more will be received.
+            // Nothing more will be received. The Close that says what the peer did wrong, or answers
+            // its own, has to go out, and the wire may be full; on a wire that is gone it cannot.
+            let full = self.flush(context) == Some(Stop::Blocked);
             let Some(Tcp {
                 socket,
                 state: State::Open { endpoint, .. },
@@ -63,19 +65,19 @@ impl<T> Entry<'_, T> {
             else {
                 return true;
             };
-            if endpoint.peer_close().is_none() {
-                // Where the peer broke the protocol, the Close that says so has to go out, and the
-                // wire may be full; on a wire that is gone it cannot.
-                return !endpoint.has_failed() || self.flush(context) != Some(Stop::Blocked);
-            }
-            if !endpoint.close_sent() {
-                return false;
-            }
-            if !until_eof || !endpoint.connection().tx.masks() || endpoint.is_eof() {
+            let full = full && endpoint.connection().rx.has_ended();
+            let waits = until_eof
+                && endpoint.connection().tx.masks()
+                && endpoint.close_sent()
+                && endpoint.peer_close().is_some()
+                && !endpoint.is_eof();
+            if !full && !waits {
                 return true;
             }
+            // A wire that is full and gone may say so nowhere else.
             match context.read(socket, &mut dropped) {
                 Ok(1..) => {}
+                Ok(0) if full => return false,
                 stopped => return stopped != Err(Stop::Blocked),
             }
         }

@@ -5,7 +5,7 @@ use ws_core::handshake::{Asked, Body, HeadPart, Page, Response, ServerHandshake,
 use ws_core::{Role, SCRATCH};
 
 use super::upgrade::head_buffer;
-use super::{Entry, State, Tcp};
+use super::{Entry, State, Tcp, pace};
 use crate::fmt::debug;
 use crate::handler::Handler;
 use crate::timeout::Deadline;
@@ -20,15 +20,6 @@ pub(crate) enum Stage {
     Refusing(u16),
     /// It is answered as the handler says.
     Answering { asked: Asked, transfer: Transfer },
-}
-
-impl Stage {
-    fn timeout(self, config: &Config) -> Timeout {
-        Timeout::Millis(match self {
-            Self::Reading { .. } => config.handshake_timeout,
-            Self::Refusing(_) | Self::Answering { .. } => config.answer_timeout,
-        })
-    }
 }
 
 /// A request and its answer to work on.
@@ -90,7 +81,12 @@ impl<T> Entry<'_, T> {
         else {
             return None;
         };
-        let left = Deadline::new(*since, stage.timeout(config)).left(now);
+        let left = match stage {
+            Stage::Reading { .. } => {
+                Deadline::new(*since, Timeout::Millis(config.handshake_timeout)).left(now)
+            }
+            _ => pace::left(*since, now, handshake.written(), config),
+        };
         if left == 0 {
             let begun = handshake.limit_left() != config.max_handshake;
             if !begun || !matches!(stage, Stage::Reading { .. }) {
@@ -232,7 +228,7 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         }
         let page = match response {
             Response::Refuse { status, .. } => {
-                debug!("refused with {}", status);
+                debug!("{}: refused with {}", self.ws.to_raw(), status);
                 return Output::Over;
             }
             Response::Upgrade { subprotocol, .. } => {
@@ -286,15 +282,16 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         }
     }
 
-    /// The wire took so much of that piece.
-    pub(crate) fn sent(&mut self, part: Part, count: usize) {
-        match part {
-            Part::Head => self.handshake.sent(count),
-            Part::Body(length, mut sent) => {
-                sent.sent(length, count);
-                if let Stage::Answering { transfer, .. } = self.stage {
-                    *transfer = sent;
-                }
+    /// The wire took so much of that piece by `now`.
+    pub(crate) fn sent(&mut self, part: Part, count: usize, now: u32, config: &Config) {
+        let before = self.handshake.written();
+        self.handshake.sent(count);
+        let after = self.handshake.written();
+        *self.since = pace::since(*self.since, now, before, after, config);
+        if let Part::Body(length, mut sent) = part {
+            sent.sent(length, count);
+            if let Stage::Answering { transfer, .. } = self.stage {
+                *transfer = sent;
             }
         }
     }

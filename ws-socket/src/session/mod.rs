@@ -3,6 +3,7 @@
 
 mod close;
 mod exchange;
+mod pace;
 mod receive;
 mod send;
 mod server;
@@ -61,6 +62,8 @@ pub(crate) enum State {
     Open {
         endpoint: Endpoint,
         subprotocol: Option<u8>,
+        /// When the stack did not take all of a frame of the user's.
+        full_at: Option<u32>,
     },
     /// Nothing more: a `connect` of the socket face failed; `close` is still due.
     Failed,
@@ -104,6 +107,19 @@ impl<'buf, T> Entry<'buf, T> {
     /// What goes over it.
     pub(crate) fn state(&self) -> Option<&State> {
         Some(&self.tcp.as_ref()?.state)
+    }
+
+    const fn state_mut(&mut self) -> Option<&mut State> {
+        match &mut self.tcp {
+            Some(tcp) => Some(&mut tcp.state),
+            None => None,
+        }
+    }
+
+    /// Did the stack not take all of what was sent at `now`? So it is not to be asked again before
+    /// some time has passed.
+    pub(crate) fn is_full(&self, now: u32) -> bool {
+        matches!(self.state(), Some(State::Open { full_at, .. }) if *full_at == Some(now))
     }
 
     /// The subprotocol agreed on.

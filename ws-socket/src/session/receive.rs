@@ -29,10 +29,9 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let received = self.pump(context, face, out, true);
+        let received = self.pump(context, face, out, None);
         if received != Err(Stop::Failed) {
-            // What became due with it goes out now; what does not, with the next call. A wire that
-            // fails shows in the next read.
+            // What became due with it goes out now; what does not, with the next call.
             let _ = self.flush(context);
         }
         received
@@ -106,24 +105,45 @@ impl<T> Entry<'_, T> {
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        self.pump(context, face, &mut [], false) != Err(Stop::Blocked)
+        self.pump(context, face, &mut [], Some(1)) != Err(Stop::Blocked)
     }
 
-    /// Reads until there is a piece, and takes it, or leaves it where it is.
+    /// What [`receive_on`](Self::receive_on) would say of the next frame, which stays where it is.
+    pub(crate) fn peek<S, P>(
+        &mut self,
+        context: &mut Context<S, P>,
+    ) -> Option<Result<Received, ReceiveError<S::Error>>>
+    where
+        S: TcpClientStack<TcpSocket = T>,
+        P: Platform<S>,
+    {
+        let found = self.pump(context, Face::Messages, &mut [], Some(0));
+        if found.is_ok()
+            && let Some(endpoint) = self.endpoint()
+        {
+            let piece = endpoint.peek().transpose()?;
+            return Some(piece.map(Received::from).map_err(ReceiveError::from));
+        }
+        self.outcome(context, found)
+    }
+
+    /// Reads until there is a piece, and takes it; or with `look` leaves it where it is, and that is
+    /// how many bytes of it would be taken.
     fn pump<S, P>(
         &mut self,
         context: &mut Context<S, P>,
         face: Face,
         out: &mut [u8],
-        take: bool,
+        look: Option<usize>,
     ) -> Result<usize, Stop>
     where
         S: TcpClientStack<TcpSocket = T>,
         P: Platform<S>,
     {
-        let room = if take { out.len() } else { 1 };
+        let room = look.unwrap_or(out.len());
         let mut scratch = [0; SCRATCH];
-        let mut blocked = false;
+        // Why a control frame that is due cannot go out.
+        let mut stopped = None;
         let mut reads = 0;
         loop {
             let Some(Open {
@@ -135,12 +155,16 @@ impl<T> Entry<'_, T> {
                 return Err(Stop::NotConnected);
             };
             let mut direct = None;
-            match endpoint.advance(&mut lent, face, room, blocked) {
+            match endpoint.advance(&mut lent, face, room, stopped.is_some()) {
                 Next::Ready => {}
-                // A wire that fails shows in the next read, behind what can still be received.
+                // What can still be received comes first, also where the wire has failed.
                 Next::Write => {
-                    blocked = self.flush(context).is_some();
+                    stopped = self.flush(context);
                     continue;
+                }
+                Next::Blocked if stopped == Some(Stop::Failed) => {
+                    endpoint.eof();
+                    return Err(Stop::Ended);
                 }
                 Next::Blocked => return Err(Stop::Blocked),
                 Next::Ended => return Err(Stop::Ended),
@@ -155,8 +179,13 @@ impl<T> Entry<'_, T> {
                     let buffer = into.buffer(read, out, &mut scratch);
                     if !buffer.is_empty() {
                         let count = match context.read(socket, buffer) {
-                            Err(Stop::Blocked) => return Err(Stop::Blocked),
                             Ok(count @ 1..) => count,
+                            // Nothing comes any more on a wire that has failed.
+                            Err(Stop::Blocked) if stopped == Some(Stop::Failed) => {
+                                endpoint.eof();
+                                continue;
+                            }
+                            Err(Stop::Blocked) => return Err(Stop::Blocked),
                             ended => {
                                 endpoint.eof();
                                 ended?;
@@ -171,7 +200,7 @@ impl<T> Entry<'_, T> {
                     }
                 }
             }
-            if !take {
+            if look.is_some() {
                 return Ok(0);
             }
             return endpoint

@@ -5,7 +5,7 @@ use core::fmt::Debug;
 use embedded_nal::{TcpClientStack, nb};
 use ws_core::{Endpoint, FrameError, Lent, Opcode, check_close};
 
-use super::{Context, Entry, Open, STACK_SCRATCH, Stop};
+use super::{Context, Entry, Open, STACK_SCRATCH, State, Stop};
 use crate::Platform;
 use crate::error::SendError;
 
@@ -204,7 +204,12 @@ impl<T> Entry<'_, T> {
     {
         match self.try_send(context, frame, sending) {
             Ok(None) => Ok(()),
-            Ok(Some(Stop::Blocked)) => Err(nb::Error::WouldBlock),
+            Ok(Some(Stop::Blocked)) => {
+                if let Some(State::Open { full_at, .. }) = self.state_mut() {
+                    *full_at = Some(context.platform.now_ms());
+                }
+                Err(nb::Error::WouldBlock)
+            }
             Ok(Some(_)) => Err(nb::Error::Other(match context.error.take() {
                 Some(error) => SendError::Stack(error),
                 None => SendError::NotConnected,
@@ -237,7 +242,7 @@ impl<T> Entry<'_, T> {
         let (taken, stop) = self.push(context, Some(sending.rest()));
         sending.taken += taken;
         match stop {
-            Some(Stop::Blocked) => {
+            Some(_) => {
                 if let Some(endpoint) = self.endpoint_mut() {
                     let _ = sending.end(endpoint);
                 }

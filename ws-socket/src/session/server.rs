@@ -61,7 +61,7 @@ impl<T> Entry<'_, T> {
             }
             match exchange.output(&mut scratch) {
                 Output::Bytes(bytes, part) => match context.write(socket, bytes) {
-                    Ok(count) => exchange.sent(part, count),
+                    Ok(count) => exchange.sent(part, count, now, &context.config),
                     Err(Stop::Blocked) => return Step::Blocked(left),
                     Err(_) => return Step::Over,
                 },

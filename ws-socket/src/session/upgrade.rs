@@ -128,6 +128,7 @@ impl<'buf, T> Entry<'buf, T> {
             tcp.state = State::Open {
                 endpoint,
                 subprotocol,
+                full_at: None,
             };
         }
     }

@@ -12,8 +12,9 @@ use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 /// [`register`](crate::Table::register), and is dropped when it is closed.
 ///
 /// A read blocks in the stream as long as the stream likes, and holds up the other connections. Where
-/// it says [`ErrorKind::TimedOut`] (or `Interrupted`), nothing has come yet: timeouts hold as exactly
-/// as the stream comes back, and one without such a time blocks until something comes. Such an error
+/// it says [`ErrorKind::TimedOut`], nothing has come yet: timeouts hold as exactly
+/// as the stream comes back, and one without such a time blocks until something comes. Where it says
+/// [`ErrorKind::Interrupted`] it is asked once more; the second time nothing has come. Such an error
 /// must have taken nothing away: see [`TlsRecords`](super::TlsRecords). Where the stream can tell
 /// whether there is something to read, [`ReadyStreams`] is better.
 ///
@@ -94,7 +95,11 @@ macro_rules! stack_of_streams {
                 if !ready(stream).map_err(StreamError::Io)? {
                     return Err(nb::Error::WouldBlock);
                 }
-                stream.read(bytes).map_err(|error| match error.kind() {
+                let mut read = stream.read(bytes);
+                if matches!(&read, Err(error) if error.kind() == ErrorKind::Interrupted) {
+                    read = stream.read(bytes);
+                }
+                read.map_err(|error| match error.kind() {
                     ErrorKind::TimedOut | ErrorKind::Interrupted => nb::Error::WouldBlock,
                     _ => StreamError::Io(error).into(),
                 })

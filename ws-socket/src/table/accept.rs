@@ -49,7 +49,8 @@ where
     /// and answers that are not done yet stay in their slots and go on with the next call; they
     /// move only in calls that accept. Each ends after
     /// [`Config::handshake_timeout`](crate::Config) while it is read and after
-    /// [`Config::answer_timeout`](crate::Config) while it is answered. Frames that came in the same
+    /// [`Config::answer_timeout`](crate::Config) while it is answered, or when its peer no longer
+    /// keeps to [`Config::answer_rate`](crate::Config) after that. Frames that came in the same
     /// segment as the request are received first.
     ///
     /// Where all slots are taken, a connection that is only kept for another request for a page
@@ -99,7 +100,7 @@ where
                 Ok(accepted) => accepted,
                 Err(error) => return Err(error),
             };
-            let ready = table.look_at(items);
+            let ready = table.look_at(items, at_most);
             if accepted.is_none() && ready == 0 {
                 return Err(nb::Error::WouldBlock);
             }
@@ -265,7 +266,7 @@ where
 
     /// Is the connection one that was accepted, and not a WebSocket yet?
     pub fn is_accepting(&mut self, ws: WebSocketId) -> bool {
-        self.peek(ws, |entry| {
+        self.look(ws, |entry| {
             matches!(entry.state(), Some(State::Server { .. }))
         }) == Ok(true)
     }

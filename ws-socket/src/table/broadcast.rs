@@ -140,7 +140,7 @@ where
                 (false, true) => return Err(SendError::Timeout),
                 _ => {}
             }
-            let mask = table.peek(to.ws, |entry| {
+            let mask = table.look(to.ws, |entry| {
                 entry.endpoint().map(|open| open.connection().tx.masks())
             })?;
             let frame = Outgoing::whole(opcode, true, mask);

@@ -4,7 +4,7 @@ use embedded_nal::{TcpClientStack, nb};
 use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
 
 use super::Table;
-use crate::error::{DisconnectError, HandleError, SendError};
+use crate::error::{DisconnectError, HandleError, ReceiveError, SendError};
 use crate::fmt::debug;
 use crate::session::{Closing, Entry, Outgoing, Payload};
 use crate::slots::{SlotStore, Unavailable};
@@ -131,17 +131,32 @@ where
         let length = payload.len();
         let mut taken = 0;
         // Where this fails there is a Close without a reason, or none: see `finish`.
-        let _ = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
+        let said = self.wait_for::<_, SendError<S::Error>>(deadline, |table| {
             let rest = payload.get(taken..).unwrap_or_default();
             let frame = Outgoing::whole(Opcode::Close, true, None);
-            taken += table.try_send(ws, frame, Payload::Keep(rest))?;
-            if taken < length {
-                Err(nb::Error::WouldBlock)
-            } else {
-                Ok(())
+            match table.try_send(ws, frame, Payload::Keep(rest)) {
+                Ok(count) => taken += count,
+                Err(nb::Error::WouldBlock) => {}
+                Err(error) => return Err(error),
+            }
+            if taken == length {
+                return Ok(());
+            }
+            // A wire that is full and gone may say so nowhere else; and a peer may first want to be
+            // read from.
+            match table.try_receive_stream(ws, &mut [0; 64]) {
+                Err(nb::Error::Other(ReceiveError::Stack(error))) => {
+                    Err(nb::Error::Other(SendError::Stack(error)))
+                }
+                // Another Close is due now.
+                Err(nb::Error::Other(_)) if taken == 0 => {
+                    Err(nb::Error::Other(SendError::NotConnected))
+                }
+                _ => Err(nb::Error::WouldBlock),
             }
         });
-        Ok(true)
+        // Of a Close that is partly out on a wire that has failed there is no rest to wait for.
+        Ok(!matches!(said, Err(SendError::Stack(_))))
     }
 
     /// The closing handshake, if there is a connection and no frame of the user's is open (`said`:

@@ -179,7 +179,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        self.peek(ws, |entry| entry.subprotocol())
+        self.look(ws, |entry| entry.subprotocol())
     }
 
     /// The code of the peer's Close, once it has been received.
@@ -187,7 +187,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn close_code(&mut self, ws: WebSocketId) -> Result<Option<CloseCode>, HandleError> {
-        self.peek(ws, |entry| {
+        self.look(ws, |entry| {
             entry.endpoint().and_then(|endpoint| endpoint.peer_close())
         })
     }
@@ -198,7 +198,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        self.peek(ws, |entry| entry.open_frame())
+        self.look(ws, |entry| entry.open_frame())
     }
 
     /// Is a message of ours partly sent as fragments, so that the next data frame has to be a
@@ -207,7 +207,7 @@ where
     /// # Errors
     /// An id that is none.
     pub fn in_message(&mut self, ws: WebSocketId) -> Result<bool, HandleError> {
-        self.peek(ws, |entry| {
+        self.look(ws, |entry| {
             entry
                 .endpoint()
                 .is_some_and(|endpoint| endpoint.connection().tx.in_message())
@@ -232,7 +232,7 @@ where
         })?)
     }
 
-    fn peek<R>(
+    fn look<R>(
         &mut self,
         ws: WebSocketId,
         look: impl FnOnce(&Entry<'buf, S::TcpSocket>) -> R,

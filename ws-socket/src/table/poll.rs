@@ -17,7 +17,8 @@ impl Events {
     /// lent buffer already.
     pub const IN: Self = Self(0x01);
     /// A send may go out now: the connection is open and no control frame is in the way. Whether
-    /// the stack takes it shows when it is sent.
+    /// the stack takes it shows when it is sent. Where it did not take all of the last one, this is
+    /// not the case for the next millisecond, so that a loop of poll and send does not spin.
     pub const OUT: Self = Self(0x04);
     /// The connection is over (always looked for).
     pub const HUP: Self = Self(0x10);
@@ -76,24 +77,27 @@ where
     /// not be there yet.
     pub fn poll(&mut self, items: &mut [PollItem], timeout: impl Into<Timeout>) -> usize {
         let deadline = self.deadline(timeout.into());
-        let ready = self.wait_for(deadline, |table| match table.look_at(items) {
-            0 => Err(nb::Error::<HandleError>::WouldBlock),
-            ready => Ok(ready),
+        let ready = self.wait_at_most(deadline, |table, at_most| {
+            match table.look_at(items, at_most) {
+                0 => Err(nb::Error::<HandleError>::WouldBlock),
+                ready => Ok(ready),
+            }
         });
         ready.ok().flatten().unwrap_or(0)
     }
 
-    /// Fills in what is the case, and says for how many something is.
-    pub(super) fn look_at(&mut self, items: &mut [PollItem]) -> usize {
+    /// Fills in what is the case, and says for how many something is; and within how many
+    /// milliseconds to look again, whatever happens.
+    pub(super) fn look_at(&mut self, items: &mut [PollItem], at_most: &mut u32) -> usize {
         let mut ready = 0;
         for item in items {
-            item.revents = self.events(item.ws, item.events);
+            item.revents = self.events(item.ws, item.events, at_most);
             ready += usize::from(item.revents != Events(0));
         }
         ready
     }
 
-    fn events(&mut self, ws: WebSocketId, wanted: Events) -> Events {
+    fn events(&mut self, ws: WebSocketId, wanted: Events, at_most: &mut u32) -> Events {
         let found = self.step(ws, |entry, context| {
             let readable = entry.is_readable(context, Face::Messages);
             let mut events = Events(0);
@@ -103,7 +107,11 @@ where
             match entry.endpoint() {
                 Some(endpoint) if endpoint.is_over() => events = events | Events::HUP,
                 Some(endpoint) if endpoint.is_writable() && wanted.contains(Events::OUT) => {
-                    events = events | Events::OUT;
+                    if entry.is_full(context.platform.now_ms()) {
+                        *at_most = 1.min(*at_most);
+                    } else {
+                        events = events | Events::OUT;
+                    }
                 }
                 Some(_) => {}
                 None => events = events | Events::NVAL,

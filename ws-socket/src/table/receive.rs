@@ -19,8 +19,8 @@ where
     /// anything. The message is complete with the piece for which
     /// [`Received::is_complete`]; nothing is lost by a buffer that is smaller than the message.
     ///
-    /// A length of 0 is no error: an empty message, or an empty last fragment. An empty `buffer`
-    /// tells the type and length of what comes next and takes nothing.
+    /// A length of 0 is no error: an empty message, or an empty last fragment. An empty `buffer` is
+    /// one ([`peek`](Self::peek) needs none).
     ///
     /// Pings are answered on the way and not handed out, unless the lent buffer is shorter than 126
     /// bytes: then they come here, and the Pong with the same payload is the caller's to send.
@@ -28,15 +28,43 @@ where
     /// what is called after that gets [`ReceiveError::Closed`].
     ///
     /// # Errors
-    /// See [`ReceiveError`]. `Timeout` and `Busy` take nothing away: call again. After all others
-    /// nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
+    /// See [`ReceiveError`]. `Timeout`, `EmptyBuffer` and `Busy` take nothing away: call again. After all
+    /// others nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
     pub fn recv_msg(
         &mut self,
         ws: WebSocketId,
         buffer: &mut [u8],
         timeout: impl Into<Timeout>,
     ) -> Result<Received, ReceiveError<S::Error>> {
+        if buffer.is_empty() {
+            return Err(ReceiveError::EmptyBuffer);
+        }
         self.receive(ws, Face::Messages, buffer, timeout.into())
+    }
+
+    /// Waits for what [`recv_msg`](Self::recv_msg) would return next, at most for `timeout`, and
+    /// takes nothing of it: `flags` say its type, `remaining` how many bytes of its frame are still
+    /// to come, `length` is 0. Pings are answered on the way.
+    ///
+    /// # Errors
+    /// As `recv_msg`, which says `Protocol` once more.
+    pub fn peek(
+        &mut self,
+        ws: WebSocketId,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<S::Error>> {
+        let deadline = self.deadline(timeout.into());
+        let mut found = Err(ReceiveError::Timeout);
+        self.claimed(ws, Direction::Receive, |table| {
+            table.repeat(ws, deadline, &mut |entry, context| {
+                match entry.peek(context) {
+                    Some(result) => found = result,
+                    None => return false,
+                }
+                true
+            })
+        })?;
+        found
     }
 
     /// Receives what a socket would: payload of data messages, text and binary alike, without their

@@ -139,7 +139,7 @@ where
             let endpoint = entry.endpoint();
             endpoint.is_none_or(|endpoint| endpoint.is_writable() || endpoint.is_over())
         };
-        let ready = self.table.peek(self.ws, look);
+        let ready = self.table.look(self.ws, look);
         ready.map_err(|error| SendError::Handle(error).into())
     }
 }

@@ -26,11 +26,7 @@ pub(crate) fn with(
     if std::fs::read_to_string(&stamp).is_ok_and(|had| had == wanted) && works(&python, module) {
         return Ok(Ok(python));
     }
-    println!(
-        "installing {} into {}",
-        wanted.trim().replace('\n', ", "),
-        venv.display()
-    );
+    println!("installing {module} into {}", venv.display());
     let made = shell::capture(
         Command::new(base())
             .args(["-m", "venv", "--clear"])
@@ -49,6 +45,9 @@ pub(crate) fn with(
         "install",
         "--quiet",
         "--disable-pip-version-check",
+        "--require-hashes",
+        // What is built here would fetch what it is built with, without hashes.
+        "--only-binary=:all:",
         "-r",
     ]);
     if let Err(why) = shell::capture(pip.arg(&requirements)) {

@@ -12,7 +12,7 @@ pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const HELP: &str = "\
 A WebSocket client: each line of standard input goes out as a text message, what
 arrives is printed. The end of input closes with 1000 and waits for the peer's
-Close.
+Close. SIGINT or SIGTERM closes with 1001; a second one ends it at once.
 
 Usage: ws connect URL [OPTIONS]
 
@@ -36,7 +36,14 @@ Options:
 
 Without --json, messages are printed on standard output: text as a line, binary
 as it is (on a terminal: as a line of base64). All else goes to standard error.
-Messages of more than 64 MiB are refused with 1009, except by --echo.
+A terminal gets control characters escaped, pipes and files get all as it is.
+Messages of more than 64 MiB are refused with 1009, except by --echo. A line of
+more than 256 KiB goes out as fragments of one message.
+
+No message is dropped: while standard output is not read, nothing is received,
+and the peer has to wait; --ping and signals go on. After a signal, what standard
+output does not take is lost and counted (exit code 1). Lines on standard error
+are dropped and counted beyond 1 MiB that is not read.
 
 Exit code: 0 closed in order, 1 input or output failed, 2 wrong arguments,
 3 not connected, refused or lost, 4 the peer broke the protocol, 5 timeout.

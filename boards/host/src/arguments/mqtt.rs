@@ -24,7 +24,14 @@ Usage: ws mqtt sub URL TOPIC... [OPTIONS]
                        that begins with a dash goes behind --
 
 sub prints each message's payload and a line feed; pub ends when its messages
-have left, or with --qos 1 and 2 when the broker has confirmed them.
+have left, or with --qos 1 and 2 when the broker has confirmed them. SIGINT or
+SIGTERM ends the session with a DISCONNECT; a second one ends it at once.
+
+No message is dropped: while standard output is not read, sub receives nothing,
+and the broker has to wait; pings and signals go on. After a signal, what
+standard output does not take is lost and counted (exit code 1). A terminal gets
+control characters escaped, pipes and files get all as it is. Lines on standard
+error are dropped and counted beyond 1 MiB that is not read.
 
   -q, --qos 0|1|2      the quality of service: pub's of the message, sub's the
                        highest to be sent (default 0)
@@ -32,7 +39,8 @@ have left, or with --qos 1 and 2 when the broker has confirmed them.
   -P, --password TEXT  the password
   -i, --id ID          the client's id (default: the broker makes one up)
   -k, --keepalive S    ping the broker twice in so many seconds; one that is
-                       silent between two pings is lost (default 60)
+                       silent for one and a half times as long is lost (default
+                       60). The broker may ask for another time, or 0 for none
       --timeout MS     for connecting, and for each answer of the broker
                        (default 10000)
       --json           errors as a line of JSON on standard output; sub: messages
@@ -50,11 +58,12 @@ Only sub:
 Only pub:
   -r, --retain         have the broker keep the message; an empty one has it
                        forget
-  -l, --lines          each line of standard input is a message
+  -l, --lines          each line of standard input is a message, up to 16 MiB
 
 Exit code: 0 done, 1 input or output failed, 2 wrong arguments, 3 not connected
 or lost, 4 the broker broke the protocol, 5 timeout, 6 refused by the broker: the
-session (user, password, id), a subscription or a message, 27 -W is over.
+session (user, password, id), a subscription or a message, 27 -W is over. After a
+signal: 0, or 1 where a message was not out or not confirmed.
 ";
 
 /// What `ws mqtt` was asked for.

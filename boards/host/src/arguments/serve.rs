@@ -6,11 +6,13 @@ use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
+use ws_socket::Config;
 use ws_socket::handshake::Response;
 
 /// As many connections as there can be: the slots of the table, less some for handshakes.
 pub(crate) const MAX_CONNECTIONS: usize = 16_000;
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
+const ANSWER_TIMEOUT: Duration = Duration::from_millis(Config::DEFAULT.answer_timeout as u64);
 
 pub(super) const HELP: &str = "\
 A WebSocket server: every message comes back as it is, on any path and however
@@ -32,6 +34,12 @@ Options:
   --max-message BYTES     longer messages end their connection with 1009
                           (default: no limit; no memory depends on it)
   --handshake-timeout MS  how long a request may take to arrive (default 10000)
+  --answer-timeout MS     how long a page or a file may take to be read, whatever
+                          the speed, and how long a reader may stand still
+                          (default 30000)
+  --min-rate BYTES        a file may take longer than that if its reader takes so
+                          many bytes a second on average (default 1024; 0: it has
+                          only not to stand still)
   --idle-timeout MS       a peer that sends nothing for half of this gets a Ping,
                           one that sends nothing for all of it is closed with
                           1011 (default: never)
@@ -47,6 +55,11 @@ Options:
   -v                      say on standard error what happens
   -h, --help              this text
 
+Nobody has to read the output: beyond 1 MiB that is not read, events of --json
+are dropped, and an event \"dropped\" says how many; so are lines on standard
+error. A standard output that cannot be written to ends the server in order, with
+exit code 1; a standard error that cannot is ignored.
+
 Exit code: 0 ended by a signal, 1 the port cannot be listened on or output
 failed, 2 wrong arguments.
 ";
@@ -60,6 +73,9 @@ pub(crate) struct ServeOptions {
     pub(crate) max_connections: Option<usize>,
     pub(crate) max_message: usize,
     pub(crate) handshake_timeout: Duration,
+    pub(crate) answer_timeout: Duration,
+    /// Bytes a second.
+    pub(crate) min_rate: u32,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) origins: Vec<String>,
     pub(crate) www: Option<PathBuf>,
@@ -76,6 +92,8 @@ impl ServeOptions {
             max_connections: None,
             max_message: usize::MAX,
             handshake_timeout: HANDSHAKE_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
+            min_rate: Config::DEFAULT.answer_rate,
             idle_timeout: None,
             origins: Vec::new(),
             www: None,
@@ -122,6 +140,15 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             }
             Arg::Long("handshake-timeout") => {
                 options.handshake_timeout = millis(parser, "--handshake-timeout")?;
+            }
+            Arg::Long("answer-timeout") => {
+                options.answer_timeout = millis(parser, "--answer-timeout")?;
+            }
+            Arg::Long("min-rate") => {
+                let value = value(parser)?;
+                options.min_rate = value.parse().map_err(|_| {
+                    format!("--min-rate {value:?} is not a number of bytes a second, 1024 say")
+                })?;
             }
             Arg::Long("idle-timeout") => {
                 options.idle_timeout = Some(millis(parser, "--idle-timeout")?);
@@ -234,6 +261,9 @@ mod tests {
             "700",
             "--idle-timeout",
             "800",
+            "--answer-timeout",
+            "900",
+            "--min-rate=0",
             "--async",
             "--json",
             "--origin",
@@ -252,6 +282,8 @@ mod tests {
                 max_message: 1000,
                 handshake_timeout: Duration::from_millis(700),
                 idle_timeout: Some(Duration::from_millis(800)),
+                answer_timeout: Duration::from_millis(900),
+                min_rate: 0,
                 origins: vec!["https://o:1".to_owned()],
                 www: Some("folder".into()),
                 demo: true,
@@ -282,6 +314,9 @@ mod tests {
                 "--handshake-timeout",
             ),
             (&[ADDRESS, "--idle-timeout", "soon"], "soon"),
+            (&[ADDRESS, "--answer-timeout", "0"], "--answer-timeout"),
+            (&[ADDRESS, "--min-rate", "-1"], "--min-rate"),
+            (&[ADDRESS, "--min-rate", "slow"], "slow"),
             (&[ADDRESS, "--idle-timeout"], "--idle-timeout"),
             (&[ADDRESS, "--subprotocol", "a b"], "--subprotocol"),
             (&[ADDRESS, "--subprotocol", ""], "--subprotocol"),

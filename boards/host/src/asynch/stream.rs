@@ -35,6 +35,11 @@ impl Stream {
         }
     }
 
+    /// The system's, which does not block.
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        (*self.0).as_ref()
+    }
+
     /// Another handle of it, to wait with.
     pub(crate) fn handle(&self) -> Arc<Async<TcpStream>> {
         Arc::clone(&self.0)

@@ -62,6 +62,14 @@ impl<'buf> Polled<'buf> {
     }
 }
 
+/// Waits for so long, or for ever.
+async fn over(at_most: Option<Duration>) {
+    match at_most {
+        Some(time) => drop(Timer::after(time).await),
+        None => pending().await,
+    }
+}
+
 /// What a call comes to that does not wait.
 fn at_once<T, E>(call: impl Future<Output = Result<T, E>>, late: E) -> Result<T, E> {
     match poll_once(call) {
@@ -105,8 +113,9 @@ impl Line for Polled<'_> {
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
     ) -> Result<usize, SendError<io::Error>> {
-        let send = self.ws.send_msg_mut(payload, opcode, true, Timeout::NoWait);
+        let send = self.ws.send_msg_mut(payload, opcode, fin, Timeout::NoWait);
         let sent = at_once(send, SendError::Timeout);
         self.writing = matches!(sent, Err(SendError::Timeout));
         sent
@@ -138,22 +147,29 @@ impl Line for Polled<'_> {
 impl Alone for Polled<'_> {
     fn wait(&mut self, at_most: Option<Duration>) {
         let wakes = self.wakes.clone();
-        let time = async {
-            match at_most {
-                Some(time) => drop(Timer::after(time).await),
-                None => pending().await,
+        block_on(select3(self.ready(), over(at_most), wakes.recv()));
+    }
+
+    fn pause(&mut self, at_most: Option<Duration>) {
+        let wakes = self.wakes.clone();
+        self.reading = false;
+        let writable = async {
+            match self.writing {
+                true => self.ready().await,
+                false => pending().await,
             }
         };
-        block_on(select3(self.ready(), time, wakes.recv()));
+        block_on(select3(writable, over(at_most), wakes.recv()));
     }
 
     fn send_within(
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
         within: Duration,
     ) -> Result<usize, SendError<io::Error>> {
-        block_on(self.ws.send_msg_mut(payload, opcode, true, within))
+        block_on(self.ws.send_msg_mut(payload, opcode, fin, within))
     }
 
     fn disconnect_within(&mut self, code: CloseCode, within: Duration) -> bool {

@@ -51,6 +51,7 @@ impl<E: Debug> From<ReceiveError<E>> for End {
             ReceiveError::Handle(_)
             | ReceiveError::Timeout
             | ReceiveError::FrameOpen
+            | ReceiveError::EmptyBuffer
             | ReceiveError::NotConnected => Self::Internal(error.to_string()),
         }
     }
@@ -62,10 +63,8 @@ pub(super) fn finish<A: Alone, W: Write>(mut session: Session<'_, A, W>, end: En
     match exit {
         Ok(Exit::Clean) if session.failed => Exit::Failed,
         Ok(exit) => exit,
-        Err(error) => {
-            eprintln!("ws: standard output cannot be written to: {error}");
-            Exit::Failed
-        }
+        // Which is said at the end.
+        Err(_) => Exit::Failed,
     }
 }
 
@@ -92,8 +91,13 @@ fn say<A: Alone, W: Write>(session: &mut Session<'_, A, W>, end: End) -> io::Res
         }
         End::Timeout => {
             session.wire.abort();
-            let millis = session.options.timeout.as_millis();
-            let detail = format!("no Close from the server within {millis} ms of ours");
+            let detail = match session.leave_by {
+                Some(_) => "the server did not take our Close and answer it in time".to_owned(),
+                None => {
+                    let millis = session.options.timeout.as_millis();
+                    format!("no Close from the server within {millis} ms of ours")
+                }
+            };
             (Exit::Timeout, Trouble::new("timeout", detail))
         }
         End::Output(error) => {

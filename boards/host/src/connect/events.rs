@@ -1,8 +1,9 @@
 //! What `ws connect` says: as JSON lines, or for people.
 
+use crate::output::{self, Data, escape};
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
-use std::io::{self, IsTerminal, StdoutLock, Write};
+use std::io::{self, Write};
 use ws_socket::Opcode;
 
 /// One line of `--json`.
@@ -72,8 +73,9 @@ pub(crate) const fn type_of(opcode: Opcode) -> &'static str {
     }
 }
 
-/// Writes events to standard output and what people want to know to standard error.
-pub(crate) struct Printer<W = StdoutLock<'static>> {
+/// Writes events to standard output and what people want to know to standard error. Takes all, and
+/// does not wait: who can, asks [`has_room`](output::has_room) first.
+pub(crate) struct Printer<W = Data> {
     out: W,
     json: bool,
     terminal: bool,
@@ -82,12 +84,10 @@ pub(crate) struct Printer<W = StdoutLock<'static>> {
 impl Printer {
     /// For standard output.
     pub(crate) fn new(json: bool) -> Self {
-        let out = io::stdout().lock();
-        let terminal = out.is_terminal();
         Self {
-            out,
+            out: Data,
             json,
-            terminal,
+            terminal: output::is_terminal(),
         }
     }
 }
@@ -107,6 +107,11 @@ impl<W: Write> Printer<W> {
         Ok(())
     }
 
+    /// Fails where standard output has failed.
+    pub(crate) fn check(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
     /// A whole message.
     pub(crate) fn message(&mut self, opcode: Opcode, data: &[u8]) -> io::Result<()> {
         let r#type = type_of(opcode);
@@ -120,15 +125,18 @@ impl<W: Write> Printer<W> {
             return self.event(&Event::Message { r#type, data });
         }
         if opcode == Opcode::Text {
-            self.out.write_all(data)?;
-            self.out.write_all(b"\n")?;
+            let shown = if self.terminal {
+                escape::text(data)
+            } else {
+                data.into()
+            };
+            self.out.write_all(&[&shown, &b"\n"[..]].concat())
         } else if self.terminal {
-            let data = Base64::encode_string(data);
-            writeln!(self.out, "(binary, in base64) {data}")?;
+            let line = format!("(binary, in base64) {}\n", Base64::encode_string(data));
+            self.out.write_all(line.as_bytes())
         } else {
-            self.out.write_all(data)?;
+            self.out.write_all(data)
         }
-        self.out.flush()
     }
 
     /// A message that went back.
@@ -175,14 +183,14 @@ impl<W: Write> Printer<W> {
 
     /// Something went wrong: always on standard error too.
     pub(crate) fn trouble(&mut self, trouble: &Trouble) -> io::Result<()> {
-        eprintln!("ws: {}", trouble.detail);
+        output::say(&trouble.detail);
         self.event(&Event::Error(trouble))
     }
 
     /// Something to know that is no event.
     pub(crate) fn say(&self, text: &str) {
         if !self.json {
-            eprintln!("ws: {text}");
+            output::say(text);
         }
     }
 
@@ -190,11 +198,8 @@ impl<W: Write> Printer<W> {
         if !self.json {
             return Ok(());
         }
-        // The lock's own buffer ends at each line; a large message is better written at once.
-        let mut line = serde_json::to_vec(event)?;
-        line.push(b'\n');
-        self.out.write_all(&line)?;
-        self.out.flush()
+        let line = output::json_line(event, self.terminal)?;
+        self.out.write_all(&line)
     }
 }
 

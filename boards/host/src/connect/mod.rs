@@ -11,6 +11,8 @@ mod session;
 
 use crate::arguments::ConnectOptions;
 use crate::exit::Exit;
+use crate::output;
+use crate::signals;
 use crate::wire::Wake;
 use asynch::Asynch;
 use blocking::Blocking;
@@ -62,7 +64,14 @@ fn run_over<D: Dial>(
     mut printer: Printer,
 ) -> Exit {
     match dial::open(dialer, options) {
-        Ok((wire, subprotocol)) => Session::new(wire, wake, options, printer).run(subprotocol),
+        Ok((wire, subprotocol)) => {
+            output::wake_by(wake.clone());
+            if let Err(error) = signals::watch(wake.clone()) {
+                // Then a signal ends the program as it does any other.
+                log::warn!("signals cannot be taken: {error}");
+            }
+            Session::new(wire, wake, options, printer).run(subprotocol)
+        }
         Err(failure) => {
             // The exit code says it even where the output does not take it any more.
             let _ = printer.trouble(&failure.trouble);

@@ -4,19 +4,23 @@
 
 use super::end::{self, End};
 use super::events::{Printer, Trouble};
-use super::input::{Input, Item};
+use super::input::{Input, Item, Utf8};
 use crate::arguments::ConnectOptions;
 use crate::echo::{Echo, Step};
 use crate::exit::Exit;
+use crate::output;
+use crate::signals;
 use crate::wire::{Alone, Wake};
 use std::io::Write;
 use std::time::{Duration, Instant};
-use ws_socket::{Opcode, ReceiveError, Received, SendError, parse_close};
+use ws_socket::{CloseCode, Opcode, ReceiveError, Received, SendError, parse_close};
 
 /// The longest piece of a message.
 const PIECE: usize = 64 * 1024;
 /// How many pieces are received before something is sent.
 const PIECES_AT_ONCE: usize = 64;
+/// How long the peer may take for its Close where a signal asked for the end.
+const LEAVE: Duration = Duration::from_secs(2);
 /// A message's memory is kept for the next one up to here.
 const KEPT: usize = 1 << 20;
 
@@ -26,8 +30,11 @@ enum Traffic {
     Lines {
         input: Input,
         opcode: Opcode,
-        /// Lines read.
+        /// Lines begun.
         count: u64,
+        /// Some of the last line has gone out, its end has not.
+        in_line: bool,
+        utf8: Utf8,
         buffer: Vec<u8>,
         /// The message that is coming in.
         message: Vec<u8>,
@@ -48,6 +55,8 @@ pub(super) struct Frame {
     /// How much of it is out.
     at: usize,
     opcode: Opcode,
+    /// Its message ends with it.
+    fin: bool,
 }
 
 impl Frame {
@@ -56,6 +65,7 @@ impl Frame {
             bytes,
             at: 0,
             opcode,
+            fin: true,
         }
     }
 }
@@ -83,6 +93,10 @@ pub(super) struct Session<'a, A, W> {
     pings: Option<Pings>,
     /// Our Close is on its way, and until when the peer's is waited for.
     pub(super) closing: Option<Instant>,
+    /// A signal has asked for the end, which has to be over by then.
+    pub(super) leave_by: Option<Instant>,
+    /// Standard output had no room for more.
+    paused: bool,
     /// What went wrong at this end.
     pub(super) failed: bool,
 }
@@ -111,6 +125,8 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
                     Opcode::Text
                 },
                 count: 0,
+                in_line: false,
+                utf8: Utf8::default(),
                 buffer: vec![0; PIECE],
                 message: Vec::new(),
             }
@@ -130,6 +146,8 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
                 sent: None,
             }),
             closing: None,
+            leave_by: None,
+            paused: false,
             failed: false,
         }
     }
@@ -157,15 +175,27 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
 
     /// Does what can be done at once. False where that was nothing.
     fn turn(&mut self) -> Result<bool, End> {
+        self.printer.check()?;
+        if signals::came() && self.leave_by.is_none() {
+            log::debug!("a signal asks for the end");
+            self.leave_by = Some(Instant::now() + LEAVE.min(self.options.timeout));
+        }
         let mut moved = false;
         for _ in 0..PIECES_AT_ONCE {
-            if !self.receive()? {
+            // What is not received the peer keeps: it is asked to wait, as whoever reads asks us.
+            self.paused = !output::has_room();
+            if self.paused || !self.receive()? {
                 break;
             }
             moved = true;
         }
         moved |= self.send()?;
-        if self.closing.is_some_and(|until| Instant::now() >= until) {
+        if self.paused && self.closing.is_some() {
+            // The peer's Close is behind what has no room here: that is not the peer's time.
+            self.closing = Some(Instant::now() + self.options.timeout);
+        }
+        let ends = self.closing.into_iter().chain(self.leave_by).min();
+        if ends.is_some_and(|until| Instant::now() >= until) {
             return Err(End::Timeout);
         }
         Ok(moved)
@@ -176,9 +206,15 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         let ping = self.pings.as_ref().map(|pings| pings.next);
         // One that cannot go out now goes out when the wire is free again.
         let ping = ping.filter(|_| self.may_begin_frame());
-        let next = ping.into_iter().chain(self.closing).min();
+        let next = ping.into_iter().chain(self.leave_by);
+        let closing = self.closing.filter(|_| !self.paused);
+        let next = next.chain(closing).min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
-        self.wire.wait(left);
+        if self.paused {
+            self.wire.pause(left);
+        } else {
+            self.wire.wait(left);
+        }
     }
 
     /// Receives one piece; by `--echo` also sends it back. False where nothing came.
@@ -254,7 +290,7 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
             return Ok(false);
         };
         let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-        match self.wire.send_msg(rest, frame.opcode) {
+        match self.wire.send_msg(rest, frame.opcode, frame.fin) {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {
@@ -286,6 +322,9 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
             return Ok(None);
         }
         let now = Instant::now();
+        if let Some(until) = self.leave_by {
+            return Ok(Some(self.close(CloseCode::GOING_AWAY, until)));
+        }
         if let Some(pings) = self.pings.as_mut().filter(|pings| now >= pings.next) {
             pings.count += 1;
             pings.sent = Some(now);
@@ -299,6 +338,8 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
             input,
             opcode,
             count,
+            in_line,
+            utf8,
             ..
         } = &mut self.traffic
         else {
@@ -306,13 +347,22 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         };
         let trouble = match input.next() {
             None => return Ok(None),
-            Some(Item::Line(mut line)) => {
-                *count += 1;
-                if *opcode == Opcode::Text {
-                    line.pop_if(|last| *last == b'\r');
+            Some(Item::Piece { mut bytes, last }) => {
+                *count += u64::from(!*in_line);
+                if *opcode == Opcode::Text && last {
+                    bytes.pop_if(|last| *last == b'\r');
                 }
-                if *opcode == Opcode::Binary || std::str::from_utf8(&line).is_ok() {
-                    return Ok(Some(Frame::new(*opcode, line)));
+                if *opcode == Opcode::Binary || utf8.takes(&bytes, last) {
+                    let continued = std::mem::replace(in_line, !last);
+                    let opcode = if continued {
+                        Opcode::Continuation
+                    } else {
+                        *opcode
+                    };
+                    return Ok(Some(Frame {
+                        fin: last,
+                        ..Frame::new(opcode, bytes)
+                    }));
                 }
                 let detail = format!("line {count} of standard input is not UTF-8; try --binary");
                 Some(Trouble::new("input", detail))
@@ -327,10 +377,15 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
             self.failed = true;
             self.printer.trouble(&trouble)?;
         }
-        log::debug!("closing with 1000");
-        self.closing = Some(now + self.options.timeout);
-        let payload = 1000u16.to_be_bytes().to_vec();
-        Ok(Some(Frame::new(Opcode::Close, payload)))
+        let until = now + self.options.timeout;
+        Ok(Some(self.close(CloseCode::NORMAL, until)))
+    }
+
+    /// Our Close, which the peer has to answer by then.
+    fn close(&mut self, code: CloseCode, until: Instant) -> Frame {
+        log::debug!("closing with {code}");
+        self.closing = Some(until);
+        Frame::new(Opcode::Close, code.0.to_be_bytes().to_vec())
     }
 
     /// Sends the rest of a frame that is partly out, so that a Close can follow. Waits for it.
@@ -340,19 +395,22 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         };
         if self.wire.frame_open() {
             let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-            let result = self.wire.send_within(rest, frame.opcode, left);
+            let result = self.wire.send_within(rest, frame.opcode, frame.fin, left);
             log::debug!("the rest of the frame that was open: {result:?}");
         }
     }
 
     /// Is there input that did not go out? Whoever ended the connection should know.
     pub(super) fn has_input_left(&mut self) -> bool {
-        let Traffic::Lines { input, .. } = &mut self.traffic else {
+        let Traffic::Lines { input, in_line, .. } = &mut self.traffic else {
             return false;
         };
+        if *in_line {
+            return true;
+        }
         let unsent = self.sending.as_ref();
         let unsent = unsent.is_some_and(|frame| !frame.opcode.is_control());
-        unsent || self.closing.is_none() && matches!(input.next(), Some(Item::Line(_)))
+        unsent || self.closing.is_none() && matches!(input.next(), Some(Item::Piece { .. }))
     }
 
     /// What `--echo` has come to.

@@ -8,6 +8,7 @@ mod steps;
 mod wire;
 
 use crate::exit::Exit;
+use crate::output;
 use client::Client;
 use network::{Network, TCP_BUFFER};
 use server::{BUFFER, SLOTS, Server};
@@ -45,12 +46,12 @@ enum Failure {
     /// What differed from what it should be.
     Differs(String),
     /// It cannot be told: the output failed.
-    Output(io::Error),
+    Output,
 }
 
 impl From<io::Error> for Failure {
-    fn from(error: io::Error) -> Self {
-        Self::Output(error)
+    fn from(_: io::Error) -> Self {
+        Self::Output
     }
 }
 
@@ -71,14 +72,12 @@ fn run_steps(out: &mut dyn Write, steps: &[Step]) -> Exit {
         Err(Failure::Differs(what)) => {
             let told = writeln!(out, "FAILED\n\n{what}").and_then(|()| out.flush());
             if told.is_err() {
-                eprintln!("ws: {what}");
+                output::say(&what);
             }
             Exit::Failed
         }
-        Err(Failure::Output(error)) => {
-            eprintln!("ws: standard output cannot be written to: {error}");
-            Exit::Failed
-        }
+        // Which is said at the end.
+        Err(Failure::Output) => Exit::Failed,
     }
 }
 

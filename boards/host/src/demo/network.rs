@@ -79,7 +79,8 @@ fn stack(mut device: WireEnd, host: u8) -> Result<Stack, String> {
 
 fn fill_random(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
-        eprintln!("ws: the system has no randomness: {error}");
+        crate::output::say(&format!("the system has no randomness: {error}"));
+        crate::output::finish(crate::exit::Exit::Failed, true);
         std::process::abort();
     }
 }

@@ -1,5 +1,6 @@
 //! Messages on standard output.
 
+use crate::output::{self, escape};
 use base64ct::{Base64, Encoding};
 use serde::Serialize;
 use std::io::{self, Write};
@@ -25,12 +26,14 @@ pub(super) struct Message<'a> {
     pub(super) payload: &'a [u8],
 }
 
-/// Prints it: as JSON, or the payload with a line feed, behind the topic where `verbose`.
+/// Prints it: as JSON, or the payload with a line feed, behind the topic where `verbose`. What a
+/// `terminal` must not get is escaped.
 pub(super) fn print(
     mut out: impl Write,
     message: &Message<'_>,
     json: bool,
     verbose: bool,
+    terminal: bool,
 ) -> io::Result<()> {
     if json {
         let text = str::from_utf8(message.payload).ok();
@@ -45,17 +48,19 @@ pub(super) fn print(
                 None => Some(Base64::encode_string(message.payload)),
             },
         };
-        let mut line = serde_json::to_vec(&line)?;
-        line.push(b'\n');
-        out.write_all(&line)?;
-    } else {
-        if verbose {
-            write!(out, "{} ", message.topic)?;
-        }
-        out.write_all(message.payload)?;
-        out.write_all(b"\n")?;
+        return out.write_all(&output::json_line(&line, terminal)?);
     }
-    out.flush()
+    let mut line = Vec::new();
+    if verbose {
+        line.extend_from_slice(message.topic.as_bytes());
+        line.push(b' ');
+    }
+    line.extend_from_slice(message.payload);
+    line.push(b'\n');
+    if terminal {
+        line = escape::text(&line).into_owned();
+    }
+    out.write_all(&line)
 }
 
 #[cfg(test)]
@@ -70,7 +75,7 @@ mod tests {
             retain: true,
             payload,
         };
-        print(&mut out, &message, json, verbose).unwrap();
+        print(&mut out, &message, json, verbose, false).unwrap();
         out
     }
 

@@ -1,18 +1,22 @@
 //! `ws mqtt pub`.
 
 use super::failure;
-use super::session::{Heard, Session};
+use super::session::{Ends, Heard, Session};
 use crate::arguments::{Message, MqttOptions, PubOptions};
 use crate::asynch::waker;
 use crate::connect::dial::Failure;
-use crate::connect::input::{Input, Item};
+use crate::connect::input::{Input, Item, PIECE};
 use crate::exit::Exit;
+use crate::signals;
 use async_channel::Receiver;
 use std::future::pending;
 use std::io::{self, Read};
 
 /// MQTT's longest packet, which no message fits that is longer.
 const LONGEST: u64 = 268_435_455;
+
+/// The longest line that is kept, to be a message: MQTT wants a message's length in front of it.
+const LONGEST_LINE: usize = 16 << 20;
 
 /// What there is to publish.
 pub(super) enum Messages {
@@ -68,14 +72,36 @@ async fn send_all(
 ) -> Result<(), Failure> {
     match messages {
         Messages::One(message) => send(session, options, what, &message).await,
-        Messages::Lines(mut input, wakes) => loop {
-            match input.next() {
-                Some(Item::Line(line)) => send(session, options, what, &line).await?,
-                Some(Item::End) => return Ok(()),
-                Some(Item::Failed(error)) => return Err(unread(&error)),
-                None => drop(session.hear(None, wakes.recv()).await?),
+        Messages::Lines(mut input, wakes) => {
+            let (mut line, mut number) = (Vec::new(), 1);
+            loop {
+                match input.next() {
+                    Some(Item::Piece { bytes, last }) => {
+                        line.extend_from_slice(&bytes);
+                        if line.len() > LONGEST_LINE {
+                            return Err(too_long(number));
+                        }
+                        if last {
+                            send(session, options, what, &line).await?;
+                            number += 1;
+                            line.clear();
+                            line.shrink_to(PIECE);
+                        }
+                    }
+                    Some(Item::End) => return Ok(()),
+                    Some(Item::Failed(kind)) => return Err(unread(&kind.into())),
+                    None => {
+                        if let Heard::Signal = session.hear(None, wakes.recv()).await? {
+                            // Every line that has come whole is out.
+                            return Ok(());
+                        }
+                    }
+                }
+                if signals::came() {
+                    return Ok(());
+                }
             }
-        },
+        }
     }
 }
 
@@ -104,7 +130,16 @@ async fn send(
                 let what = "the broker did not confirm the message";
                 return Err(Failure::timeout(options.timeout, what));
             }
+            Heard::Signal => return Err(Ends::failure("before the broker confirmed the message")),
             Heard::Message(_) | Heard::Instead(()) => {}
         }
     }
+}
+
+fn too_long(number: u64) -> Failure {
+    let detail = format!(
+        "line {number} of standard input is longer than {LONGEST_LINE} bytes; without -l all of \
+         standard input is one message, however many lines"
+    );
+    Failure::new(Exit::Failed, "input", detail)
 }

@@ -1,11 +1,15 @@
 //! A session with a broker.
 
+use super::beat::{Beat, Paced};
 use super::failure;
 use crate::arguments::MqttOptions;
-use crate::asynch::{Host, Stream};
+use crate::asynch::{Host, Stream, waker};
 use crate::connect::dial::{Failure, reach};
+use crate::exit::Exit;
+use crate::signals;
+use async_channel::Receiver;
 use async_io::{Timer, block_on};
-use embassy_futures::select::{Either, Either3, select, select3};
+use embassy_futures::select::{Either, Either3, Either4, select, select3, select4};
 use rust_mqtt::Bytes;
 use rust_mqtt::buffer::AllocBuffer;
 use rust_mqtt::client::event::{Event, Publish};
@@ -24,7 +28,7 @@ use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 /// How long the broker may take for its Close.
 const GOODBYE: Duration = Duration::from_secs(2);
 
-type Transport<'l> = MqttStream<'l, Stream, Host>;
+type Transport<'l> = Paced<MqttStream<'l, Stream, Host>>;
 
 /// What a session is lent.
 pub(super) struct Lent {
@@ -53,6 +57,37 @@ pub(super) enum Heard<'l, T> {
     Late,
     /// Nothing before that.
     Instead(T),
+    /// A signal asks for the end.
+    Signal,
+}
+
+/// What is called when a signal asks for the end, and what waits for that.
+#[derive(Clone)]
+pub(super) struct Ends(Receiver<()>);
+
+impl Ends {
+    pub(super) fn watch() -> Self {
+        let (wake, wakes) = waker();
+        if let Err(error) = signals::watch(wake) {
+            // Then a signal ends the program as it does any other.
+            log::warn!("signals cannot be taken: {error}");
+        }
+        Self(wakes)
+    }
+
+    async fn came(&self) {
+        while !signals::came() {
+            if self.0.recv().await.is_err() {
+                pending::<()>().await;
+            }
+        }
+    }
+
+    /// What it ended.
+    pub(super) fn failure(what: &str) -> Failure {
+        let detail = format!("ended by a signal {what}");
+        Failure::new(Exit::Failed, "signal", detail)
+    }
 }
 
 /// A TCP connection to the broker.
@@ -68,12 +103,8 @@ pub(super) fn dial(options: &MqttOptions) -> Result<Stream, Failure> {
 pub(super) struct Session<'l> {
     client: Client<'l, 'l, Transport<'l>, AllocBuffer, 1, 32, 1, 1, 1, 0, 0>,
     timeout: Duration,
-    /// Between two pings.
-    interval: Duration,
-    /// When to send the next ping.
-    ping: Instant,
-    /// Something came since the last one.
-    heard: bool,
+    beat: Beat,
+    ends: Ends,
     /// There is nothing left to say goodbye to.
     over: bool,
 }
@@ -84,7 +115,9 @@ impl<'l> Session<'l> {
         stream: Stream,
         options: &MqttOptions,
         lent: &'l mut Lent,
+        ends: Ends,
     ) -> Result<Self, Failure> {
+        let before = || Ends::failure("before the broker has let it in");
         let timeout = options.timeout;
         let url = Url::parse(&options.url).map_err(failure::usage)?;
         let request = MqttRequest::to(url.host_header());
@@ -94,9 +127,14 @@ impl<'l> Session<'l> {
         };
         let buffers = Buffers::new(&mut lent.receive, &mut lent.gather);
         let stream = MqttStream::connect(stream, &request, buffers, Host::new(), timeout);
-        let stream = stream
-            .await
-            .map_err(|error| failure::not_connected(error, timeout))?;
+        let stream = match select(ends.came(), stream).await {
+            Either::First(()) => return Err(before()),
+            Either::Second(stream) => {
+                stream.map_err(|error| failure::not_connected(error, timeout))?
+            }
+        };
+        let beat = Beat::new();
+        let stream = Paced::new(stream, beat.clone());
 
         let keep_alive = KeepAlive::Seconds(options.keep_alive);
         let mut connect = ConnectOptions::new().clean_start().keep_alive(keep_alive);
@@ -110,26 +148,34 @@ impl<'l> Session<'l> {
         }
         let id = options.id.as_deref().map(MqttString::from_str);
         let id = id.transpose().map_err(failure::usage)?;
-        // The broker gives a client up that it hears nothing of for one and a half times that.
-        let interval = Duration::from_secs(options.keep_alive.get().into()) / 2;
         let mut session = Self {
             client: Client::new(&mut lent.packets),
             timeout,
-            interval,
-            ping: Instant::now() + interval,
-            heard: true,
+            beat,
+            ends,
             over: false,
         };
         let connected = session.client.connect(stream, &connect, id);
-        let connected = match select(connected, Timer::after(timeout)).await {
-            Either::First(connected) => connected.map(|_| ()),
-            Either::Second(_) => {
+        let late = Timer::after(timeout);
+        let connected = match select3(session.ends.came(), connected, late).await {
+            Either3::First(()) => return Err(before()),
+            Either3::Second(connected) => connected.map(|_| ()),
+            Either3::Third(_) => {
                 let what = "the broker did not answer MQTT's CONNECT";
                 return Err(Failure::timeout(timeout, what));
             }
         };
         match connected {
-            Ok(()) => Ok(session),
+            Ok(()) => {
+                // The broker's word counts; without one it is ours.
+                let keep_alive = match session.client.shared_config().keep_alive {
+                    KeepAlive::Infinite => None,
+                    KeepAlive::Seconds(seconds) => Some(Duration::from_secs(seconds.get().into())),
+                };
+                log::debug!("keepalive: {keep_alive:?}");
+                session.beat.agree(keep_alive);
+                Ok(session)
+            }
             Err(MqttError::Disconnect {
                 reason,
                 reason_string,
@@ -137,8 +183,8 @@ impl<'l> Session<'l> {
             }) => {
                 let said = reason_string.as_ref().map(MqttString::as_str);
                 let refused = failure::refused("the connection", reason, said);
-                if let Ok(mut stream) = session.client.abort().await {
-                    stream.disconnect(GOODBYE.min(timeout)).await;
+                if let Ok(mut transport) = session.client.abort().await {
+                    transport.stream.disconnect(GOODBYE.min(timeout)).await;
                 }
                 Err(refused)
             }
@@ -151,9 +197,11 @@ impl<'l> Session<'l> {
         let filter = MqttString::from_str(filter).map_err(failure::usage)?;
         let filter = TopicFilter::new(filter).ok_or_else(|| failure::usage("no filter"))?;
         let options = SubscriptionOptions::new().qos(quality(qos));
-        match self.client.subscribe(filter, &options).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(error).await),
+        let subscribe = self.client.subscribe(filter, &options);
+        match out(&self.beat, &self.ends, subscribe).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(error).await),
+            Err(failure) => Err(self.torn(failure)),
         }
     }
 
@@ -172,38 +220,51 @@ impl<'l> Session<'l> {
         if retain {
             options = options.retain();
         }
-        match self.client.publish(&options, Bytes::from(payload)).await {
-            Ok(_) => Ok(()),
-            Err(error) => Err(self.failed(error).await),
+        let publish = self.client.publish(&options, Bytes::from(payload));
+        match out(&self.beat, &self.ends, publish).await {
+            Ok(Ok(_)) => Ok(()),
+            Ok(Err(error)) => Err(self.failed(error).await),
+            Err(failure) => Err(self.torn(failure)),
         }
     }
 
+    /// A packet is partly out: nothing can follow it.
+    fn torn(&mut self, failure: Failure) -> Failure {
+        self.over = true;
+        failure
+    }
+
     /// Waits for the broker until then, or for `other`, which is dropped where the broker was first.
-    /// Keeps the session alive.
+    /// Keeps the session alive, in the middle of a packet too. What is there to end that comes
+    /// first, so that a broker that never stops cannot put it off.
     pub(super) async fn hear<T>(
         &mut self,
         until: Option<Instant>,
         other: impl Future<Output = T>,
     ) -> Result<Heard<'l, T>, Failure> {
-        let mut instead = pin!(select(other, at(until)));
+        let (beat, ends) = (self.beat.clone(), self.ends.clone());
+        let mut end = pin!(select(ends.came(), at(until)));
+        let mut other = pin!(other);
+        let ended = |end| match end {
+            Either::First(()) => Heard::Signal,
+            Either::Second(()) => Heard::Late,
+        };
         loop {
             let header = self.client.poll_header();
-            let header = match select3(header, at(Some(self.ping)), instead.as_mut()).await {
-                Either3::First(Ok(header)) => header,
-                Either3::First(Err(error)) => return Err(self.failed(error).await),
-                Either3::Second(()) => {
-                    self.ping().await?;
-                    continue;
-                }
-                Either3::Third(Either::First(instead)) => return Ok(Heard::Instead(instead)),
-                Either3::Third(Either::Second(())) => return Ok(Heard::Late),
+            let header = match select4(end.as_mut(), other.as_mut(), header, beat.dead()).await {
+                Either4::First(end) => return Ok(ended(end)),
+                Either4::Second(instead) => return Ok(Heard::Instead(instead)),
+                Either4::Third(Ok(header)) => header,
+                Either4::Third(Err(error)) => return Err(self.failed(error).await),
+                Either4::Fourth(()) => return Err(silent()),
             };
-            self.heard = true;
-            let event = match select(self.client.poll_body(header), at(until)).await {
-                Either::First(Ok(event)) => event,
-                Either::First(Err(error)) => return Err(self.failed(error).await),
+            let body = self.client.poll_body(header);
+            let event = match select3(end.as_mut(), body, beat.dead()).await {
                 // What is left of the packet is lost with this, and the session over.
-                Either::Second(()) => return Ok(Heard::Late),
+                Either3::First(end) => return Ok(ended(end)),
+                Either3::Second(Ok(event)) => event,
+                Either3::Second(Err(error)) => return Err(self.failed(error).await),
+                Either3::Third(()) => return Err(silent()),
             };
             match event {
                 Event::Publish(message) => return Ok(Heard::Message(Box::new(message))),
@@ -222,15 +283,33 @@ impl<'l> Session<'l> {
         Some(Instant::now() + self.timeout)
     }
 
-    async fn ping(&mut self) -> Result<(), Failure> {
-        if !self.heard {
-            return Err(failure::lost("it answers no ping"));
-        }
-        self.heard = false;
-        self.ping = Instant::now() + self.interval;
-        match self.client.ping().await {
-            Ok(()) => Ok(()),
-            Err(error) => Err(self.failed(error).await),
+    /// Waits for `other` without receiving. Keeps the session alive.
+    pub(super) async fn pause<T>(
+        &mut self,
+        until: Option<Instant>,
+        other: impl Future<Output = T>,
+    ) -> Result<Heard<'l, T>, Failure> {
+        let began = Instant::now();
+        let ends = self.ends.clone();
+        let mut instead = pin!(select3(ends.came(), at(until), other));
+        loop {
+            let ping = at(self.beat.ping_at(true));
+            let heard = match select(instead.as_mut(), ping).await {
+                Either::First(Either3::First(())) => Heard::Signal,
+                Either::First(Either3::Second(())) => Heard::Late,
+                Either::First(Either3::Third(instead)) => Heard::Instead(instead),
+                Either::Second(()) => {
+                    self.beat.pinged();
+                    let ping = self.client.ping();
+                    match out(&self.beat, &self.ends, ping).await {
+                        Ok(Ok(())) => continue,
+                        Ok(Err(error)) => return Err(self.failed(error).await),
+                        Err(failure) => return Err(self.torn(failure)),
+                    }
+                }
+            };
+            self.beat.did_not_read(began);
+            return Ok(heard);
         }
     }
 
@@ -240,17 +319,22 @@ impl<'l> Session<'l> {
             return Ok(());
         }
         let goodbye = DisconnectOptions::new();
-        let left = select(self.client.disconnect(&goodbye), Timer::after(self.timeout));
+        let within = if signals::came() {
+            GOODBYE.min(self.timeout)
+        } else {
+            self.timeout
+        };
+        let left = select(self.client.disconnect(&goodbye), Timer::after(within));
         match left.await {
-            Either::First(Ok(mut stream)) => {
+            Either::First(Ok(mut transport)) => {
                 // Brokers hang up here, with a Close or without.
-                stream.disconnect(GOODBYE.min(self.timeout)).await;
+                transport.stream.disconnect(GOODBYE.min(within)).await;
                 Ok(())
             }
             Either::First(Err(error)) => Err(self.failed(error).await),
             Either::Second(_) => {
                 let what = "the broker did not take our goodbye";
-                Err(Failure::timeout(self.timeout, what))
+                Err(Failure::timeout(within, what))
             }
         }
     }
@@ -271,12 +355,33 @@ impl<'l> Session<'l> {
             Either::First(stream) => stream,
             Either::Second(_) => None,
         };
-        let code = stream.as_ref().and_then(MqttStream::close_code);
-        if let Some(mut stream) = stream {
-            stream.disconnect(GOODBYE.min(self.timeout)).await;
+        let code = stream.as_ref().and_then(|it| it.stream.close_code());
+        if let Some(mut transport) = stream {
+            transport.stream.disconnect(GOODBYE.min(self.timeout)).await;
         }
         failure::of(error, code)
     }
+}
+
+fn silent() -> Failure {
+    failure::lost("it answers no ping")
+}
+
+/// Waits for a packet to be out. An error where the broker takes nothing any more, or a signal asks
+/// for the end and it does not take all of it soon.
+async fn out<T>(beat: &Beat, ends: &Ends, packet: impl Future<Output = T>) -> Result<T, Failure> {
+    let began = Instant::now();
+    let mut packet = pin!(packet);
+    let written = match select3(packet.as_mut(), ends.came(), beat.dead()).await {
+        Either3::First(written) => Ok(written),
+        Either3::Second(()) => match select(packet, Timer::after(GOODBYE)).await {
+            Either::First(written) => Ok(written),
+            Either::Second(_) => Err(Ends::failure("in the middle of a message")),
+        },
+        Either3::Third(()) => Err(failure::lost("it takes nothing any more")),
+    };
+    beat.did_not_read(began);
+    written
 }
 
 async fn at(when: Option<Instant>) {

@@ -4,11 +4,15 @@ use super::failure;
 use super::print::{Message, print};
 use super::session::{Heard, Session};
 use crate::arguments::{MqttOptions, SubOptions};
+use crate::asynch::waker;
 use crate::connect::dial::Failure;
 use crate::exit::Exit;
+use crate::output;
+use async_channel::Receiver;
 use rust_mqtt::client::event::Publish;
 use rust_mqtt::types::IdentifiedQoS;
 use std::future::pending;
+use std::io;
 use std::time::Instant;
 
 /// Subscribes and prints.
@@ -32,15 +36,24 @@ async fn follow(
 ) -> Result<Exit, Failure> {
     let over = what.wait.map(|wait| Instant::now() + wait);
     let mut left = what.count;
+    let (wake, wakes) = waker();
+    output::wake_by(wake);
     for topic in &what.topics {
         session.subscribe(topic, options.qos).await?;
-        let answer_by = session.soon();
+        let mut answer_by = session.soon();
         loop {
+            if !output::has_room() {
+                if let Some(exit) = wait_for_room(session, over, &wakes).await? {
+                    return Ok(exit);
+                }
+                answer_by = session.soon();
+            }
             // Retained messages may come before the answer.
             match session
                 .hear(earlier(over, answer_by), pending::<()>())
                 .await?
             {
+                Heard::Signal => return Ok(Exit::Clean),
                 Heard::Message(message) => {
                     if take(options, what, &message, &mut left)? {
                         return Ok(Exit::Clean);
@@ -62,14 +75,21 @@ async fn follow(
         log::debug!("subscribed to {topic:?}");
     }
     loop {
-        match session.hear(over, pending::<()>()).await? {
+        if let Some(error) = output::failed() {
+            return Err(unwritten(&error));
+        }
+        if let Some(exit) = wait_for_room(session, over, &wakes).await? {
+            return Ok(exit);
+        }
+        match session.hear(over, wakes.recv()).await? {
+            Heard::Signal => return Ok(Exit::Clean),
             Heard::Message(message) => {
                 if take(options, what, &message, &mut left)? {
                     return Ok(Exit::Clean);
                 }
             }
             Heard::Late => return Ok(Exit::Over),
-            Heard::Answer(_) | Heard::Instead(()) => {}
+            Heard::Answer(_) | Heard::Instead(_) => {}
         }
     }
 }
@@ -93,14 +113,36 @@ fn take(
         payload: &message.message,
     };
     print(
-        std::io::stdout().lock(),
+        output::Data,
         &message,
         options.json,
         what.verbose,
+        output::is_terminal(),
     )
-    .map_err(|error| failure::local("standard output cannot be written to", &error))?;
+    .map_err(|error| unwritten(&error))?;
     *left = left.map(|left| left.saturating_sub(1));
     Ok(*left == Some(0))
+}
+
+/// What has no room on standard output is not received: the broker keeps it. The exit code where
+/// the end comes first.
+async fn wait_for_room(
+    session: &mut Session<'_>,
+    over: Option<Instant>,
+    wakes: &Receiver<()>,
+) -> Result<Option<Exit>, Failure> {
+    while !output::has_room() {
+        match session.pause(over, wakes.recv()).await? {
+            Heard::Signal => return Ok(Some(Exit::Clean)),
+            Heard::Late => return Ok(Some(Exit::Over)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+fn unwritten(error: &io::Error) -> Failure {
+    failure::local("standard output cannot be written to", error)
 }
 
 /// Is the time of `-W` over?

@@ -8,7 +8,8 @@ use ws_socket::Platform;
 pub(crate) fn fill_random(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
         // Predictable masks and keys would be worse than none.
-        eprintln!("ws: the system has no randomness: {error}");
+        crate::output::say(&format!("the system has no randomness: {error}"));
+        crate::output::finish(crate::exit::Exit::Failed, true);
         std::process::abort();
     }
 }

@@ -19,9 +19,10 @@ impl<S: Blocks, P: Platform<S>, const N: usize> Line for OnTable<'_, '_, S, P, N
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
     ) -> Result<usize, SendError<S::Error>> {
         self.table
-            .send_msg_mut(self.ws, payload, opcode, self.mask, true, Timeout::NoWait)
+            .send_msg_mut(self.ws, payload, opcode, self.mask, fin, Timeout::NoWait)
     }
 
     fn flush(&mut self) -> bool {
@@ -61,14 +62,20 @@ impl<const N: usize> Alone for OnTable<'_, '_, OsStack, OsPlatform, N> {
         }
     }
 
+    fn pause(&mut self, at_most: Option<Duration>) {
+        // What came in ends one wait at most: it is not asked for again.
+        self.table.stack().wait(at_most);
+    }
+
     fn send_within(
         &mut self,
         payload: &mut [u8],
         opcode: Opcode,
+        fin: bool,
         within: Duration,
     ) -> Result<usize, SendError<StdError>> {
         self.table
-            .send_msg_mut(self.ws, payload, opcode, self.mask, true, within)
+            .send_msg_mut(self.ws, payload, opcode, self.mask, fin, within)
     }
 
     fn disconnect_within(&mut self, code: CloseCode, within: Duration) -> bool {

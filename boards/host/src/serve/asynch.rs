@@ -3,7 +3,8 @@
 use super::connection::{Connection, Shared, Turn};
 use super::demo::Demo;
 use super::events::{Event, Printer};
-use super::server::{ACCEPT_AGAIN, ANSWERS, GOES, LINGER, accept_failed, full};
+use super::lingering::Lingering;
+use super::server::{ACCEPT_AGAIN, ACCEPTS_AT_ONCE, ANSWERS, GOES, LINGER, accept_failed, full};
 use super::signals::Signals;
 use super::site::Site;
 use super::visitor::Visitor;
@@ -11,22 +12,27 @@ use super::{LENT, SLOTS, config, ended};
 use crate::arguments::ServeOptions;
 use crate::asynch::{Host, Polled, Stream};
 use crate::exit::Exit;
+use crate::logger;
 use crate::wire::Wake;
 use async_channel::{Receiver, Sender, bounded};
 use async_executor::LocalExecutor;
 use async_io::{Async, Timer};
-use embassy_futures::select::{Either3, select, select3};
-use futures_lite::future::yield_now;
+use embassy_futures::select::{Either, Either3, select, select3};
+use futures_lite::future::{pending, yield_now};
 use std::cell::RefCell;
-use std::future::pending;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use ws_socket::asynch::{WebSocket, close_tcp};
-use ws_socket::{AcceptError, CloseCode, Config};
+use ws_socket::asynch::WebSocket;
+use ws_socket::handshake::{Response, ServerHandshake};
+use ws_socket::{CloseCode, Config};
 
-/// How long a peer may take to end its half of TCP.
-const TCP_END: Duration = Duration::from_secs(5);
+/// How many tasks have their turn, and for how long, before the system and the clock are asked what
+/// is due: tasks that always have something to do are not all there is.
+const TURNS: usize = 64;
+const TURNS_FOR: Duration = Duration::from_millis(5);
 
 /// What the connections have in common. No task holds it while it waits.
 pub(super) struct Common {
@@ -38,11 +44,13 @@ pub(super) struct Common {
     idle_timeout: Option<Duration>,
     config: Config,
     host: Host,
-    /// TCP connections, WebSockets among them, and those that are only kept until their peers have
-    /// read why they were left.
+    /// TCP connections, WebSockets among them.
     tasks: usize,
     open: usize,
-    lingering: usize,
+    /// What ends those that are only kept for another request, by the number of their task.
+    pub(super) kept: BTreeMap<u64, Sender<()>>,
+    lingering: Lingering,
+    last_task: u64,
     last_id: u64,
     /// The end has begun.
     ends: bool,
@@ -92,7 +100,9 @@ impl Server {
             host: Host::new(),
             tasks: 0,
             open: 0,
-            lingering: 0,
+            kept: BTreeMap::new(),
+            lingering: Lingering::default(),
+            last_task: 0,
             last_id: 0,
             ends: false,
             spare: Vec::new(),
@@ -116,16 +126,20 @@ impl Server {
     pub(super) fn run(self) -> Exit {
         let common = Rc::clone(&self.task.common);
         let executor = LocalExecutor::new();
-        async_io::block_on(executor.run(self.serve(&executor)));
+        match async_io::block_on(select(self.serve(&executor), turns(&executor))) {
+            Either::First(()) => {}
+            Either::Second(never) => match never {},
+        }
         ended(&mut common.borrow_mut().printer)
     }
 
     async fn serve(mut self, executor: &LocalExecutor<'static>) {
         let mut ends_at = None;
         let mut accept_at = None;
+        let mut accepted = 0;
         loop {
             let now = Instant::now();
-            let (room, over) = {
+            let (over, sweep_at) = {
                 let common = &mut *self.task.common.borrow_mut();
                 common.printer.flush();
                 let failed = common.printer.failed().is_some();
@@ -136,8 +150,10 @@ impl Server {
                     self.ends.close();
                     ends_at = Some(now + ANSWERS);
                 }
+                common.lingering.on_time(now);
                 let answering = common.answering > 0 && ends_at.is_some_and(|at| now < at);
-                (common.tasks < SLOTS, common.open == 0 && !answering)
+                let over = common.open == 0 && !answering;
+                (over, common.lingering.due())
             };
             if self.listener.is_none() && over {
                 break;
@@ -145,17 +161,20 @@ impl Server {
             accept_at = accept_at.filter(|at| *at > now);
             let accepting = async {
                 match &self.listener {
-                    Some(listener) if room && accept_at.is_none() => listener.accept().await,
+                    Some(listener) if accept_at.is_none() => listener.accept().await,
                     _ => pending().await,
                 }
             };
             let due = ends_at.filter(|at| *at > now).or(accept_at);
+            let due = due.into_iter().chain(sweep_at).min();
             match select3(accepting, self.wakes.recv(), at(due)).await {
                 Either3::First(Ok((stream, peer))) => {
                     self.accept_fails = false;
-                    self.task.common.borrow_mut().tasks += 1;
-                    let task = self.task.clone();
-                    executor.spawn(task.run(stream, peer)).detach();
+                    self.accepted(stream, peer, executor);
+                    accepted += 1;
+                    if accepted % ACCEPTS_AT_ONCE == 0 {
+                        yield_now().await;
+                    }
                 }
                 Either3::First(Err(error)) => {
                     accept_at = Some(now + ACCEPT_AGAIN);
@@ -169,24 +188,78 @@ impl Server {
             }
         }
         let until = Instant::now() + LINGER;
-        while self.task.common.borrow().lingering > 0 && Instant::now() < until {
-            select(self.wakes.recv(), at(Some(until))).await;
+        while Instant::now() < until && self.task.common.borrow_mut().lingering.sweep() > 0 {
+            Timer::after(Duration::from_millis(2)).await;
         }
+    }
+
+    /// Somebody has connected, and has a task, or a 503 where there are as many as can be. One
+    /// that is only kept for another request makes room.
+    fn accepted(
+        &self,
+        stream: Async<TcpStream>,
+        peer: SocketAddr,
+        executor: &LocalExecutor<'static>,
+    ) {
+        let common = &mut *self.task.common.borrow_mut();
+        let stream = Stream::new(stream);
+        if common.tasks >= SLOTS {
+            let Some((_, kept)) = common.kept.pop_first() else {
+                log::debug!("{peer}: refused with 503: no free slot");
+                common.lingering.refuse(stream, &busy());
+                return;
+            };
+            kept.close();
+        }
+        common.tasks += 1;
+        common.last_task += 1;
+        let number = common.last_task;
+        let task = self.task.clone().run(stream, peer, number);
+        executor.spawn(logger::about(peer, task)).detach();
+    }
+}
+
+/// The answer to those for whom there is no place.
+fn busy() -> Vec<u8> {
+    let response = Response::Refuse {
+        status: 503,
+        headers: &[],
+    };
+    let mut scratch = [0; 64];
+    let count = ServerHandshake::new(0).fill(&response, &mut scratch);
+    scratch.get(..count).unwrap_or_default().to_vec()
+}
+
+/// The tasks have their turns, in order.
+async fn turns(executor: &LocalExecutor<'static>) -> Infallible {
+    loop {
+        let until = Instant::now() + TURNS_FOR;
+        for _ in 0..TURNS {
+            executor.tick().await;
+            if Instant::now() >= until {
+                break;
+            }
+        }
+        yield_now().await;
     }
 }
 
 impl Task {
     /// A TCP connection, to its end.
-    async fn run(self, stream: Async<TcpStream>, peer: SocketAddr) {
-        let mut stream = Stream::new(stream);
+    async fn run(self, stream: Stream, peer: SocketAddr, number: u64) {
         let (host, config) = {
             let common = self.common.borrow();
             (common.host, common.config)
         };
         let mut lent = vec![0; LENT];
-        let mut visitor = Visitor::new(&self.common);
-        let accepted =
-            WebSocket::accept(stream.clone(), &mut visitor, &mut lent, host, config).await;
+        let (end, ended) = bounded(1);
+        let mut visitor = Visitor::new(&self.common, number, end);
+        let accepted = WebSocket::accept(stream.clone(), &mut visitor, &mut lent, host, config);
+        let accepted = match select(accepted, ended.recv()).await {
+            Either::First(accepted) => accepted,
+            // Another has its place.
+            Either::Second(_) => Ok(None),
+        };
         {
             let common = &mut *self.common.borrow_mut();
             if common.site.take_turned_away() {
@@ -196,14 +269,10 @@ impl Task {
         match accepted {
             Ok(Some(ws)) => self.converse(ws, &mut visitor, peer).await,
             Ok(None) => {}
-            Err(AcceptError::Stack(error)) => log::debug!("{peer}: {error}"),
-            Err(error) => log::debug!("{peer}: {error}"),
+            Err(error) => log::debug!("{error}"),
         }
-        self.common.borrow_mut().lingering += 1;
-        (self.wake)();
-        close_tcp(&mut stream, &host, TCP_END).await;
         let common = &mut *self.common.borrow_mut();
-        common.lingering -= 1;
+        common.lingering.add(stream);
         common.tasks -= 1;
         (self.wake)();
     }

@@ -18,8 +18,9 @@ const CLOSING: Duration = Duration::from_secs(2);
 const PIECE: usize = 16 * 1024;
 /// How many buffers are kept for connections that have something to do.
 const SPARE: usize = 16;
-/// What one connection may do before the others have their turn.
+/// What one connection may do before the others have their turn: steps, and bytes it is sent.
 const STEPS: usize = 16;
+const BYTES: u64 = 4 * PIECE as u64;
 
 /// What the connections of a server have in common.
 pub(super) struct Shared<'a, W: Write> {
@@ -50,6 +51,8 @@ pub(super) struct Connection {
     sending: VecDeque<Frame>,
     /// Of the message that is coming in.
     length: u64,
+    /// What has come in this turn.
+    came: u64,
     /// The payload of a Close that is coming in.
     close: Vec<u8>,
     /// When something last came, or went where the peer has to read for that.
@@ -111,6 +114,7 @@ impl Connection {
             phase: Phase::Open,
             sending: VecDeque::new(),
             length: 0,
+            came: 0,
             close: Vec::new(),
             alive: now,
             pinged: false,
@@ -152,9 +156,10 @@ impl Connection {
             echo.swap_buffer(spare.pop().unwrap_or_else(|| vec![0; PIECE]));
         }
         let mut turn = Turn::More;
+        self.came = 0;
         for _ in 0..STEPS {
             turn = self.step(wire, shared);
-            if turn != Turn::More {
+            if turn != Turn::More || self.came >= BYTES {
                 break;
             }
         }
@@ -245,6 +250,7 @@ impl Connection {
 
     fn received<W: Write>(&mut self, piece: &Received, shared: &mut Shared<'_, W>) {
         let complete = piece.is_complete();
+        self.came += piece.length as u64;
         match piece.opcode() {
             Opcode::Close if complete => {
                 // The core has checked it, so that it parses.
@@ -278,7 +284,13 @@ impl Connection {
     }
 
     fn ended(&mut self, end: End, now: Instant) {
-        let until = now + CLOSING;
+        let until = match self.phase {
+            Phase::Open => now + CLOSING,
+            // All of the end has no more time than that.
+            Phase::Leaving { until, .. }
+            | Phase::Closing { until }
+            | Phase::Ending { until, .. } => until,
+        };
         self.phase = Phase::Ending { end, until };
     }
 
@@ -288,7 +300,7 @@ impl Connection {
             return Turn::More;
         };
         let rest = frame.bytes.get_mut(frame.at..).unwrap_or_default();
-        match wire.send_msg(rest, frame.opcode) {
+        match wire.send_msg(rest, frame.opcode, true) {
             Ok(count) => {
                 frame.at += count;
                 if frame.at >= frame.bytes.len() {

@@ -1,7 +1,8 @@
 //! What `ws serve` says: as JSON lines, or for people.
 
+use crate::output::{self, Events};
 use serde::Serialize;
-use std::io::{self, BufWriter, StdoutLock, Write};
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use ws_socket::Opcode;
 
@@ -53,24 +54,26 @@ pub(super) const fn type_of(opcode: Opcode) -> &'static str {
 }
 
 /// Writes events to standard output. It never fails: that it did is asked for.
-pub(super) struct Printer<W: Write = StdoutLock<'static>> {
-    out: BufWriter<W>,
+pub(super) struct Printer<W: Write = Events> {
+    out: W,
     json: bool,
+    terminal: bool,
     failed: Option<io::Error>,
 }
 
 impl Printer {
     /// For standard output.
     pub(super) fn new(json: bool) -> Self {
-        Self::over(io::stdout().lock(), json)
+        Self::over(Events, json, output::is_terminal())
     }
 }
 
 impl<W: Write> Printer<W> {
-    fn over(out: W, json: bool) -> Self {
+    fn over(out: W, json: bool, terminal: bool) -> Self {
         Self {
-            out: BufWriter::new(out),
+            out,
             json,
+            terminal,
             failed: None,
         }
     }
@@ -80,7 +83,7 @@ impl<W: Write> Printer<W> {
     pub(super) fn event(&mut self, event: &Event<'_>) {
         if let Event::Error { id, detail, .. } = event {
             match id {
-                None => eprintln!("ws: {detail}"),
+                None => output::say(detail),
                 Some(id) => log::debug!("{id}: {detail}"),
             }
         } else {
@@ -88,24 +91,20 @@ impl<W: Write> Printer<W> {
         }
         let written = match event {
             _ if self.json => {
-                serde_json::to_vec(event)
-                    .map_err(io::Error::from)
-                    .and_then(|mut line| {
-                        line.push(b'\n');
-                        self.out.write_all(&line)
-                    })
+                output::json_line(event, self.terminal).and_then(|line| self.out.write_all(&line))
             }
             Event::Listening { address, port } => {
                 let bracketed = address.contains(':');
                 let (open, shut) = if bracketed { ("[", "]") } else { ("", "") };
-                writeln!(self.out, "listening on ws://{open}{address}{shut}:{port}/")
+                let line = format!("listening on ws://{open}{address}{shut}:{port}/\n");
+                self.out.write_all(line.as_bytes())
             }
             _ => return,
         };
         self.note(written);
     }
 
-    /// Has everything that was printed be seen.
+    /// Looks whether what was printed could be written. Does not wait.
     pub(super) fn flush(&mut self) {
         let flushed = self.out.flush();
         self.note(flushed);
@@ -129,7 +128,7 @@ mod tests {
 
     fn printed(json: bool, events: &[Event<'_>]) -> String {
         let mut out = Vec::new();
-        let mut printer = Printer::over(&mut out, json);
+        let mut printer = Printer::over(&mut out, json, false);
         events.iter().for_each(|event| printer.event(event));
         printer.flush();
         assert!(printer.failed().is_none());

@@ -1,19 +1,18 @@
 //! The port, the table behind it, and as many open files as the system allows.
 
+use super::server::ACCEPTS_AT_ONCE;
 use super::{LENT, SLOTS, Table, config};
 use crate::arguments::ServeOptions;
 use crate::os::{OsPlatform, OsSocket, OsStack};
 use async_io::Async;
-use embedded_nal::{TcpClientStack, TcpFullStack};
+use embedded_nal::TcpFullStack;
 use std::io;
 use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
-use ws_socket::stack::{StdError, StdStack};
+use ws_socket::stack::{StdError, StdSocket, StdStack};
 
 /// Open files that are no connections: standard streams, the poller, closed connections whose peers
 /// have not closed.
 pub(super) const FILES: usize = 300;
-/// How many connections are taken before those that are there have their turn.
-const ACCEPTS_AT_ONCE: usize = 16;
 
 /// Where to listen. An error is a sentence that says what to do.
 fn address(options: &ServeOptions) -> Result<SocketAddr, String> {
@@ -30,8 +29,23 @@ fn address(options: &ServeOptions) -> Result<SocketAddr, String> {
 /// Listens for the async calls.
 pub(super) fn open_async(options: &ServeOptions) -> Result<Async<TcpListener>, String> {
     let address = address(options)?;
-    let listener = Async::<TcpListener>::bind(address);
+    // As the blocking calls have it: as many may wait to be accepted, and the same is an error.
+    let mut sockets = StdStack::new().with_bind_addr(address.ip());
+    let listener = listen(&mut sockets, address).map_err(|error| refused(&error, address))?;
+    let listener = owned(&listener).and_then(Async::new);
     listener.map_err(|error| refused(&StdError::Io(error), address))
+}
+
+/// The system's socket, without the stack.
+fn owned(listener: &StdSocket) -> io::Result<TcpListener> {
+    #[cfg(unix)]
+    let socket = listener.as_fd().map(|socket| socket.try_clone_to_owned());
+    #[cfg(windows)]
+    let socket = listener
+        .as_socket()
+        .map(|socket| socket.try_clone_to_owned());
+    let socket = socket.ok_or(io::ErrorKind::NotConnected)??;
+    Ok(socket.into())
 }
 
 /// Listens.
@@ -46,7 +60,7 @@ pub(super) fn open(options: &ServeOptions) -> Result<(Box<Table>, OsSocket), Str
     Ok((table, listener))
 }
 
-fn listen(stack: &mut OsStack, address: SocketAddr) -> Result<OsSocket, StdError> {
+fn listen<S: TcpFullStack>(stack: &mut S, address: SocketAddr) -> Result<S::TcpSocket, S::Error> {
     let mut listener = stack.socket()?;
     stack.bind(&mut listener, address.port())?;
     stack.listen(&mut listener)?;

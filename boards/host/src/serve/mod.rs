@@ -6,22 +6,24 @@ mod connection;
 mod demo;
 mod events;
 mod files;
+mod lingering;
 mod listen;
 mod server;
-mod signals;
 mod site;
 mod visitor;
 
 use crate::arguments::ServeOptions;
 use crate::exit::Exit;
 use crate::os::WebSockets;
+use crate::output;
+use crate::signals::{self, Signals};
 use crate::wire::Wake;
 use events::{Event, Printer};
 use server::Server;
-use signals::Signals;
 use site::Site;
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::time::Duration;
 use ws_socket::Config;
 
 /// Slots of the table: open connections, and handshakes under way.
@@ -45,7 +47,7 @@ pub(crate) fn run(options: &ServeOptions) -> Exit {
         match thread.spawn_scoped(scope, || serve(options)) {
             Ok(thread) => thread.join().unwrap_or(Exit::Failed),
             Err(error) => {
-                eprintln!("ws: the system has no thread for the server: {error}");
+                output::say(&format!("the system has no thread for the server: {error}"));
                 Exit::Failed
             }
         }
@@ -94,11 +96,9 @@ fn failed(mut printer: Printer, detail: String) -> Exit {
 /// It is over.
 fn ended(printer: &mut Printer) -> Exit {
     printer.flush();
+    // Which is said at the end.
     match printer.failed() {
-        Some(error) => {
-            eprintln!("ws: standard output cannot be written to: {error}");
-            Exit::Failed
-        }
+        Some(_) => Exit::Failed,
         None => Exit::Clean,
     }
 }
@@ -110,11 +110,11 @@ fn prepare(options: &ServeOptions) -> Result<Site, String> {
     if let (Some(files), Some(connections)) = (files, options.max_connections)
         && files < connections + listen::FILES
     {
-        eprintln!(
-            "ws: the system allows {files} open files, too few for {connections} connections; \
-             raise the limit: ulimit -n {}",
+        output::say(&format!(
+            "the system allows {files} open files, too few for {connections} connections; raise \
+             the limit: ulimit -n {}",
             connections + listen::FILES
-        );
+        ));
     }
     Ok(site)
 }
@@ -134,6 +134,7 @@ fn listens<E: Display>(
     printer: &mut Printer,
 ) -> Result<Signals, String> {
     let local = local.map_err(|error| error.to_string())?;
+    output::wake_by(wake.clone());
     let signals =
         signals::watch(wake).map_err(|error| format!("signals cannot be taken: {error}"))?;
     printer.event(&Event::Listening {
@@ -147,9 +148,15 @@ fn listens<E: Display>(
 fn config(options: &ServeOptions) -> Config {
     Config {
         max_message: options.max_message,
-        handshake_timeout: u32::try_from(options.handshake_timeout.as_millis()).unwrap_or(u32::MAX),
+        handshake_timeout: millis(options.handshake_timeout),
+        answer_timeout: millis(options.answer_timeout),
+        answer_rate: options.min_rate,
         report_pings: true,
         report_pongs: true,
         ..Config::DEFAULT
     }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
 }

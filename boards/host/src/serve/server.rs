@@ -10,11 +10,13 @@ use super::signals::Signals;
 use super::site::Site;
 use crate::arguments::ServeOptions;
 use crate::echo::OnTable;
+use crate::logger;
 use crate::os::OsSocket;
 use embedded_nal::TcpClientStack;
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use ws_socket::{AcceptError, Accepting, CloseCode, WebSocketId};
 
@@ -22,13 +24,18 @@ use ws_socket::{AcceptError, Accepting, CloseCode, WebSocketId};
 pub(super) const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 /// How often closed connections are looked after whose peers have not closed: for a few seconds at
 /// most, in which a peer may have much to send that nobody wants before it reads why it was left.
-const SWEEP: Duration = Duration::from_millis(5);
+pub(super) const SWEEP: Duration = Duration::from_millis(5);
 /// How long their peers may take to read why they were left, at the end.
 pub(super) const LINGER: Duration = Duration::from_secs(1);
 /// How long answers that are not out yet may take, at the end.
 pub(super) const ANSWERS: Duration = Duration::from_secs(2);
 /// How many requests have their turn before the open connections have theirs again.
 const REQUESTS_AT_ONCE: usize = 16;
+/// How many connections are taken before those that are there have their turn.
+pub(super) const ACCEPTS_AT_ONCE: usize = 16;
+/// For how long connections have their turns before the clock and the system are looked at: where
+/// all of them have always something to do, a turn of each can take long.
+const TURNS_FOR: Duration = Duration::from_millis(10);
 
 /// A listening server.
 pub(super) struct Server {
@@ -64,6 +71,8 @@ pub(super) struct Server {
 /// A slot that is taken.
 struct Place {
     ws: WebSocketId,
+    /// Where it is still there to be asked for.
+    peer: Option<SocketAddr>,
     /// What the stack calls its socket.
     key: Option<usize>,
     /// It stands in a queue.
@@ -116,7 +125,7 @@ impl Server {
             }
             self.request_turns(printer, now);
             self.turns(printer, now);
-            let answering = self.site.is_answering() && self.ends_at.is_some_and(|at| now < at);
+            let answering = self.ends_at.is_some_and(|at| now < at) && self.site.is_answering();
             if self.listener.is_none() && self.open == 0 && !answering {
                 break;
             }
@@ -170,9 +179,13 @@ impl Server {
         }
     }
 
-    /// Every connection in the queue has a turn.
-    fn turns<W: Write>(&mut self, printer: &mut Printer<W>, now: Instant) {
+    /// Every connection in the queue has a turn, or as many as there is time for.
+    fn turns<W: Write>(&mut self, printer: &mut Printer<W>, began: Instant) {
+        let mut now = began;
         for _ in 0..self.queue.len() {
+            if now >= began + TURNS_FOR {
+                return;
+            }
             let Some(slot) = self.queue.pop_front() else {
                 return;
             };
@@ -193,6 +206,9 @@ impl Server {
                 ws: place.ws,
                 mask: false,
             };
+            let _about = logger::peer(place.peer);
+            // One that never rests is on no clock.
+            connection.on_time(&mut shared);
             match connection.turn(wire, &mut shared, &mut self.spare) {
                 Turn::More => self.queue.push_back(slot),
                 Turn::Wait => {
@@ -205,6 +221,7 @@ impl Server {
                     self.site.closed();
                 }
             }
+            now = Instant::now();
         }
     }
 
@@ -214,9 +231,10 @@ impl Server {
             let Some(slot) = self.requests.pop_front() else {
                 return;
             };
-            let Some(ws) = self.place(slot).map(|place| place.ws) else {
+            let Some((ws, peer)) = self.place(slot).map(|place| (place.ws, place.peer)) else {
                 continue;
             };
+            let _about = logger::peer(peer);
             match self.table.advance(ws, &mut self.site) {
                 Accepting::Pending(0) => self.requests.push_back(slot),
                 Accepting::Pending(left) => {
@@ -276,6 +294,7 @@ impl Server {
             };
             place.scheduled = None;
             if let Some(connection) = &mut place.connection {
+                let _about = logger::peer(place.peer);
                 connection.on_time(&mut Shared {
                     printer: &mut *printer,
                     demo: &mut self.demo,
@@ -287,7 +306,7 @@ impl Server {
         }
         if self.sweep_at.is_some_and(|at| at <= now) {
             let left = self.table.stack().sweep();
-            self.sweep_at = (left > 0).then_some(now + SWEEP);
+            self.sweep_at = (left > 0).then(|| next_sweep(now));
         }
     }
 
@@ -305,9 +324,11 @@ impl Server {
                     if self.places.len() <= slot {
                         self.places.resize_with(slot + 1, || None);
                     }
+                    let peer = self.table.with_socket(ws, |_, socket| socket.remote_addr());
                     if let Some(place) = self.places.get_mut(slot) {
                         *place = Some(Box::new(Place {
                             ws,
+                            peer: peer.ok().flatten().and_then(Result::ok),
                             key: None,
                             queued: false,
                             scheduled: None,
@@ -345,14 +366,12 @@ impl Server {
         let Some(Some(place)) = self.places.get_mut(slot) else {
             return;
         };
-        let ws = place.ws;
-        let upgraded = self.site.upgraded(ws);
+        let upgraded = self.site.upgraded(place.ws);
         self.last_id += 1;
         let id = self.last_id;
-        let peer = self.table.with_socket(ws, |_, socket| socket.remote_addr());
         printer.event(&Event::Open {
             id,
-            peer: peer.ok().flatten().and_then(Result::ok),
+            peer: place.peer,
             target: &upgraded.target,
             subprotocol: upgraded.subprotocol,
         });
@@ -399,6 +418,13 @@ impl Server {
             std::thread::sleep(Duration::from_millis(2));
         }
     }
+}
+
+/// When closed connections are to be looked at again, having been looked at since `began`: that takes
+/// a fifth of all time at most.
+pub(super) fn next_sweep(began: Instant) -> Instant {
+    let now = Instant::now();
+    now + SWEEP.max(4 * now.saturating_duration_since(began))
 }
 
 /// With 1001.

@@ -97,6 +97,11 @@ impl embedded_tls::TlsClock for Chip {
     }
 }
 
+/// The clock of TLS.
+pub fn now() -> u32 {
+    word() as u32
+}
+
 /// Somebody's certificate.
 pub fn authority<'a>() -> &'a [u8] {
     bytes()

@@ -81,7 +81,7 @@ fn open<const RECORD: usize>(config: Config, lent: usize, work: impl FnOnce(&mut
     let below = TlsBelow::new(Lazy::new(script.wire()), whole, out);
     let ws = run(async {
         let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-        let tls = secure_async(&below, read, write, HOST, verify).await;
+        let tls = secure_async(&below, read, write, HOST, verify, 5_000, Hand::new().clock).await;
         let request = WebSocketRequest::new(HOST, "/");
         WebSocket::connect(tls.unwrap(), &request, &mut buffer, hand, config, 10).await
     });
@@ -115,7 +115,7 @@ fn every_size_both_ways() {
             out,
         } = &mut memory;
         let below = TlsBelow::new(tcp, whole, out);
-        let tls = secure_async(&below, read, write, HOST, verify)
+        let tls = secure_async(&below, read, write, HOST, verify, 5_000, System::new())
             .await
             .unwrap();
         let request = WebSocketRequest::new(HOST, "/");

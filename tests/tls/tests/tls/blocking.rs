@@ -9,7 +9,7 @@ use tls::authority::{Authority, HOST};
 use tls::frames::frame;
 use tls::hand::Hand;
 use tls::peer::Echo;
-use tls::tcp::{System, Tcp, serve};
+use tls::tcp::{self, System, Tcp, serve};
 use tls::wire::{Script, Tail};
 use tls::wires::{self, Blocking};
 use tls::wss::{Memory, Tls, Verify, secure};
@@ -76,7 +76,15 @@ fn open(behind: &[u8], lent: usize, work: impl FnOnce(&mut Open<'_>)) {
     wires::connect(&script, &echo);
     let mut memory: Memory = Memory::new();
     let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-    let tls = secure(Blocking(script.wire()), &mut memory, HOST, verify).unwrap();
+    let tls = secure(
+        Blocking(script.wire()),
+        &mut memory,
+        HOST,
+        verify,
+        5_000,
+        wires::now,
+    )
+    .unwrap();
     let mut buffer = vec![0; lent];
     let mut table = Table::new(BlockingStreams::new(), Hand::new());
     let request = WebSocketRequest::new(HOST, "/").buffer(&mut buffer);
@@ -97,7 +105,15 @@ fn every_size_both_ways() {
     let (address, server) = serve(Echo::new(authority.server()));
     let mut memory: Memory = Memory::new();
     let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-    let tls = secure(Tcp::connect(address), &mut memory, HOST, verify).unwrap();
+    let tls = secure(
+        Tcp::connect(address),
+        &mut memory,
+        HOST,
+        verify,
+        20_000,
+        tcp::now,
+    )
+    .unwrap();
     let mut buffer = [0; 2048];
     let mut table = Table::new(BlockingStreams::new(), System::new());
     let request = WebSocketRequest::new(HOST, "/").buffer(&mut buffer);

@@ -6,7 +6,7 @@ use async_io::block_on;
 use rand_core::OsRng;
 use tls::authority::{Authority, HOST};
 use tls::peer::Echo;
-use tls::tcp::{AsyncTcp, System, Tcp, serve};
+use tls::tcp::{self, AsyncTcp, System, Tcp, serve};
 use tls::wss::{self, Memory, Verify};
 use ws_socket::CloseCode;
 use ws_socket::asynch::TlsBelow;
@@ -30,12 +30,10 @@ fn blocking() {
     let (address, server) = serve(Echo::new(authority.server()));
     let mut memory: Memory = Memory::new();
     let tcp = Tcp::connect(address);
-    let knob = tcp.again();
+    tcp.patience(20);
     let verify = Checked::new(authority.der(), OsRng);
-    let tls = wss::secure(tcp, &mut memory, HOST, verify).unwrap();
-    knob.patience(20);
+    let tls = wss::secure(tcp, &mut memory, HOST, verify, 20_000, tcp::now).unwrap();
     assert_eq!(wss::hello(tls, HOST, System::new()), Ok(CloseCode::NORMAL));
-    drop(knob);
     as_it_should_be(&server.join().unwrap());
 }
 
@@ -56,7 +54,7 @@ fn asynch() {
             out,
         } = &mut memory;
         let below = TlsBelow::new(tcp, whole, out);
-        let tls = wss::secure_async(&below, read, write, host, verify).await;
+        let tls = wss::secure_async(&below, read, write, host, verify, 20_000, System::new()).await;
         let said = wss::hello_async(tls.unwrap(), &url, System::new()).await;
         assert_eq!(said, Ok(CloseCode::NORMAL));
     });

@@ -3,6 +3,8 @@
 mod asynch;
 mod blocking;
 mod examples;
+mod fault_held;
+mod fault_order;
 mod memory;
 mod mqtt;
 mod verify;

@@ -66,7 +66,14 @@ fn a_certificate_in_two_records() {
     wires::connect(&script, &echo);
     let mut memory: Memory = Memory::new();
     let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-    let tls = secure(Blocking(script.wire()), &mut memory, HOST, verify);
+    let tls = secure(
+        Blocking(script.wire()),
+        &mut memory,
+        HOST,
+        verify,
+        5_000,
+        wires::now,
+    );
     assert!(tls.is_err());
     assert_eq!(echo.borrow().heard, 0);
 }
@@ -81,7 +88,15 @@ fn the_buffer_for_writing() {
         wires::connect(&script, &echo);
         let mut memory = Memory::<16_640, WRITE>::new();
         let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-        secure(Blocking(script.wire()), &mut memory, host, verify).is_ok()
+        secure(
+            Blocking(script.wire()),
+            &mut memory,
+            host,
+            verify,
+            5_000,
+            wires::now,
+        )
+        .is_ok()
     }
     let longest = ["a"; 32].join("."); // with a letter more: 64 bytes
     let longest = format!("{longest}a");

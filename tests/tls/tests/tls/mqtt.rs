@@ -78,7 +78,7 @@ fn a_dropped_poll_loses_nothing() {
             let mut storage = AllocBuffer;
             let mut client = run(async {
                 let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-                let tls = secure_async(&below, read, write, HOST, verify)
+                let tls = secure_async(&below, read, write, HOST, verify, 5_000, Hand::new().clock)
                     .await
                     .unwrap();
                 let buffers = Buffers::new(&mut receive, &mut gather);
@@ -137,7 +137,7 @@ fn mosquitto() {
         let tcp = AsyncTcp::connect(broker.address).await;
         let below = TlsBelow::new(tcp, whole, out);
         let verify = Verify::<_, SystemTime>::new(authority.der(), OsRng);
-        let tls = secure_async(&below, read, write, HOST, verify).await;
+        let tls = secure_async(&below, read, write, HOST, verify, 5_000, System::new()).await;
         let buffers = Buffers::new(&mut receive, &mut gather);
         let request = MqttRequest::new(HOST);
         let stream = MqttStream::connect(tls.unwrap(), &request, buffers, System::new(), 10_000);

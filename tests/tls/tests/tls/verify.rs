@@ -23,7 +23,14 @@ fn attempt<C: TlsClock>(
     wires::connect(&script, &echo);
     let mut memory: Memory = Memory::new();
     let verify = Verify::<_, C>::new(trusted.der(), OsRng);
-    let tls = secure(Blocking(script.wire()), &mut memory, host, verify);
+    let tls = secure(
+        Blocking(script.wire()),
+        &mut memory,
+        host,
+        verify,
+        5_000,
+        wires::now,
+    );
     let heard = echo.borrow().heard;
     (tls.map(|_| ()), heard)
 }
@@ -134,6 +141,13 @@ fn no_certificate() {
 
     let verify = Verify::<_, SystemTime>::new(authority.der(), OsRng);
     let mut memory: Memory = Memory::new();
-    let tls = secure(Blocking(script().wire()), &mut memory, HOST, verify);
+    let tls = secure(
+        Blocking(script().wire()),
+        &mut memory,
+        HOST,
+        verify,
+        5_000,
+        wires::now,
+    );
     assert!(matches!(tls.map(|_| ()), Err(TlsError::InvalidCertificate)));
 }

@@ -1,6 +1,5 @@
 //! The half that receives.
 
-use core::future::pending;
 use core::pin::pin;
 
 use embassy_futures::select::{Either, select};
@@ -9,12 +8,11 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 use embedded_io_async::{Read, Write};
 use ws_core::{Endpoint, Face, Lent, Next, Opcode, Piece, ReadInto, SCRATCH};
 
-use super::common::Common;
+use super::common::{Common, State};
 use crate::Timeout;
 #[cfg(doc)]
 use crate::asynch::WebSocket;
-use crate::asynch::receive::MAX_READS;
-use crate::asynch::wait::{at_most, within};
+use crate::asynch::wait::{MAX_READS, at_most, at_once, within};
 use crate::asynch::{Clock, Platform};
 use crate::error::ReceiveError;
 use crate::message::Received;
@@ -42,10 +40,44 @@ where
         buffer: &mut [u8],
         timeout: impl Into<Timeout>,
     ) -> Result<Received, ReceiveError<R::Error>> {
-        let clock = self.common.clock();
+        if buffer.is_empty() {
+            return Err(ReceiveError::EmptyBuffer);
+        }
+        self.receive_msg(buffer, timeout.into()).await
+    }
+
+    /// Waits for what [`recv_msg`](Self::recv_msg) would return next, and takes nothing of it: see
+    /// [`WebSocket::peek`].
+    ///
+    /// # Errors
+    /// See [`ReceiveError`].
+    pub async fn peek(
+        &mut self,
+        timeout: impl Into<Timeout>,
+    ) -> Result<Received, ReceiveError<R::Error>> {
+        self.receive_msg(&mut [], timeout.into()).await
+    }
+
+    /// Into no buffer it is a look.
+    async fn receive_msg(
+        &mut self,
+        buffer: &mut [u8],
+        timeout: Timeout,
+    ) -> Result<Received, ReceiveError<R::Error>> {
+        let clock = self.begin(timeout);
         let piece = self.receive(Face::Messages, buffer);
-        let piece = within(&clock, timeout.into(), pin!(piece)).await;
+        let piece = within(&clock, timeout, pin!(piece)).await;
         Ok(piece.ok_or(ReceiveError::Timeout)??.into())
+    }
+
+    /// A call begins. Its clock.
+    fn begin(&mut self, timeout: Timeout) -> P::Clock {
+        self.common.with(|state| {
+            if timeout == Timeout::NoWait {
+                state.alive.restart(MAX_READS);
+            }
+            state.platform.clock()
+        })
     }
 
     /// Receives what a socket would: see [`WebSocket::recv`].
@@ -57,22 +89,18 @@ where
         buffer: &mut [u8],
         timeout: impl Into<Timeout>,
     ) -> Result<usize, ReceiveError<R::Error>> {
-        let clock = self.common.clock();
+        let timeout = timeout.into();
+        let clock = self.begin(timeout);
         let received = async {
-            let mut empty = 0;
             while !buffer.is_empty() {
                 let piece = self.receive(Face::Stream, buffer).await?;
                 if piece.length > 0 {
                     return Ok(piece.length);
                 }
-                empty += 1;
-                if empty % MAX_READS == 0 {
-                    yield_now().await;
-                }
             }
             Ok(0)
         };
-        let received = within(&clock, timeout.into(), pin!(received)).await;
+        let received = within(&clock, timeout, pin!(received)).await;
         received.ok_or(ReceiveError::Timeout)?
     }
 
@@ -87,16 +115,14 @@ where
             common,
         } = self;
         let mut scratch = [0; SCRATCH];
-        // The wire does not take a control frame just now; or it has failed, which shows in the
-        // next read.
+        // The wire does not take a control frame just now; or it has failed, and what can still be
+        // received comes first.
         let (mut busy, mut failed) = (false, false);
         // A frame was left open by whoever sent it.
         let mut left_open = false;
         let clock = common.clock();
-        let mut rounds = 0;
         loop {
-            rounds += 1;
-            if rounds % MAX_READS == 0 {
+            if common.with(|state| state.alive.turn()) {
                 yield_now().await;
             }
             let left = common.with(|state| state.alive.left(common.config, clock.now_ms()));
@@ -105,11 +131,18 @@ where
                 let mut lent = Lent::from_parts(lent, state.reserve);
                 let endpoint = &mut *state.endpoint;
                 match endpoint.advance(&mut lent, face, out.len(), busy || failed) {
-                    Next::Ready => match endpoint.take(&mut lent, out) {
-                        Ok(Some(piece)) => Step::Done(Ok(piece)),
-                        Ok(None) => Step::Done(Err(ReceiveError::NotConnected)),
-                        Err(error) => Step::Done(Err(error.into())),
-                    },
+                    Next::Ready => {
+                        let piece = if out.is_empty() {
+                            endpoint.peek()
+                        } else {
+                            endpoint.take(&mut lent, out)
+                        };
+                        Step::Done(match piece {
+                            Ok(Some(piece)) => Ok(piece),
+                            Ok(None) => Err(ReceiveError::NotConnected),
+                            Err(error) => Err(error.into()),
+                        })
+                    }
                     // The Close first.
                     Next::Ended if busy && endpoint.control_ready() && !endpoint.is_eof() => {
                         Step::Blocked
@@ -146,21 +179,25 @@ where
                 Step::Read(into, room) => (into, room),
             };
             let user = out.get_mut(..room).unwrap_or_default();
-            let read = reader.read(into.buffer(lent, user, &mut scratch));
-            let answer = async {
+            let either = {
+                let read = pin!(reader.read(into.buffer(lent, user, &mut scratch)));
                 if failed {
-                    pending().await
+                    at_once(read).await.map(Either::Second)
                 } else {
-                    common.answer().await
+                    at_most(&clock, left, pin!(select(common.answer(), read))).await
                 }
             };
-            let either = at_most(&clock, left, pin!(select(answer, read))).await;
             let read = match either {
                 Some(Either::First(_)) => {
                     failed = true;
                     continue;
                 }
                 Some(Either::Second(read)) => read,
+                // Nothing comes any more on a wire that has failed.
+                None if failed => {
+                    common.with(State::eof);
+                    continue;
+                }
                 None => {
                     common.late()?;
                     continue;

@@ -2,6 +2,7 @@
 
 use core::pin::pin;
 
+use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embedded_io_async::Write;
 use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
@@ -12,7 +13,7 @@ use crate::Timeout;
 use crate::asynch::WebSocket;
 use crate::asynch::link::key;
 use crate::asynch::send::written;
-use crate::asynch::wait::within;
+use crate::asynch::wait::{MAX_READS, within};
 use crate::asynch::{Clock, Platform};
 #[cfg(doc)]
 use crate::error::ReceiveError;
@@ -133,6 +134,12 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         timeout: Timeout,
     ) -> Result<usize, SendError<W::Error>> {
         let clock = self.common.clock();
+        let turns = |turns| {
+            if timeout == Timeout::NoWait {
+                self.common.with(|state| state.alive.restart(turns));
+            }
+        };
+        turns(u32::MAX);
         let mut progress = Progress::default();
         let sent = within(
             &clock,
@@ -140,6 +147,7 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
             pin!(self.send(frame, payload, &mut progress)),
         )
         .await;
+        turns(MAX_READS);
         match sent {
             Some(sent) => sent.map(|()| progress.taken),
             // All of an empty frame may be out.
@@ -199,6 +207,9 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
             let bytes = common.with(|state| sending.bytes(state.endpoint, &mut scratch));
             if bytes.is_empty() {
                 break;
+            }
+            if common.with(|state| state.alive.turn()) {
+                yield_now().await;
             }
             let count = written(wire.write(bytes).await)?;
             let clock = common.clock();
