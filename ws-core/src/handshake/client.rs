@@ -3,7 +3,7 @@
 use super::Sha1;
 use super::accept::base64;
 use super::fields::{
-    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, OLD, PROTOCOL,
+    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, OLD, Own, PROTOCOL,
     SEEN, TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
 use super::head::{self, HeadError, HeadPart};
@@ -207,9 +207,10 @@ impl Exchange {
     ) -> Result<(), ClientError> {
         let cx = &mut Context {
             secret: ACCEPT,
-            lists: 1 << CONNECTION,
+            special: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
+            own: &RESPONSE,
             bytes,
             part: 0..0,
         };
@@ -239,6 +240,12 @@ impl Exchange {
         })
     }
 }
+
+/// What responses have of their own: almost nothing.
+static RESPONSE: Own = Own {
+    odd: |_, _, _, step| step,
+    special: Exchange::element,
+};
 
 static CHECKS: [Check; 10] = [
     Check::not(HITS, OLD),

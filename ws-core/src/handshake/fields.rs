@@ -20,7 +20,7 @@ pub(super) const FIRST: u8 = 6;
 pub(super) const ENCODING: u8 = 7;
 pub(super) const EXTENSIONS: u8 = 8;
 /// Of the target what is behind its `?`.
-const QUERY: u8 = 9;
+pub(super) const QUERY: u8 = 9;
 pub(super) const ACCEPT: u8 = 10;
 pub(super) const KEY: u8 = 11;
 /// From here on with the lists of the rules; from [`HOST`] on case does not count.
@@ -38,6 +38,7 @@ pub(super) const CLOSE: u8 = 2;
 pub(super) const THIRTEEN: u8 = 3;
 pub(super) const GET: u8 = 5;
 pub(super) const HEAD: u8 = 6;
+pub(super) const OPTIONS: u8 = 7;
 // What else is noted beside them.
 /// The version is HTTP/1.0.
 pub(super) const OLD: u8 = 8;
@@ -79,29 +80,25 @@ impl Check {
 pub(super) struct Context<'a, 'p> {
     /// What the fields from [`PROTOCOL`] on are compared with.
     pub(super) rules: &'a [&'a [&'a str]],
-    /// The fields that are lists: one element that matches is enough.
-    pub(super) lists: u32,
+    /// The fields whose bytes are not only matched.
+    pub(super) special: u32,
     /// [`ACCEPT`], to be compared with the text, or [`KEY`], to be kept there.
     pub(super) secret: u8,
     pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+    /// What the direction has of its own.
+    pub(super) own: &'static Own,
     pub(super) bytes: &'a [u8],
     /// Where in them the part that is being read begins, and where it ends but for white space.
     pub(super) part: Range<usize>,
 }
 
-impl Context<'_, '_> {
-    /// Hands out a piece of a part.
-    #[inline(never)]
-    fn emit(&mut self, state: u8) {
-        let piece = self.bytes.get(self.part.clone()).unwrap_or_default();
-        (self.on_part)(match state {
-            head::METHOD => HeadPart::Method(piece),
-            head::TARGET => HeadPart::Target(piece),
-            head::NAME => HeadPart::Name(piece),
-            head::VALUE => HeadPart::Value(piece),
-            _ => return,
-        });
-    }
+/// What one direction has besides what both have.
+pub(super) struct Own {
+    /// What a byte means that the tokenizer calls an error, or has not decided: the step it is given, or
+    /// another one. The state may be another one then, too.
+    pub(super) odd: fn(&mut Exchange, &mut Context<'_, '_>, u8, u8) -> u8,
+    /// Sees a byte of a special field first, and says whether it is done with it.
+    pub(super) special: fn(&mut Exchange, &mut Context<'_, '_>, u8) -> bool,
 }
 
 /// The state of a handshake, but for who is who.
@@ -202,12 +199,18 @@ impl Exchange {
     /// Takes bytes up to their end, that of the head, or an error.
     pub(super) fn receive(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
         for (at, &byte) in cx.bytes.iter().enumerate() {
-            let before = self.state;
             let Some(left) = self.left.checked_sub(1) else {
                 return Err(HeadError::TooLong);
             };
             self.left = left;
-            let step = head::read(before, byte);
+            let mut step = head::AGAIN;
+            while step == head::AGAIN {
+                step = head::read(self.state, byte);
+                if step >= head::step(head::ERROR, 0) {
+                    step = (cx.own.odd)(self, cx, byte, step);
+                }
+            }
+            let before = self.state;
             self.state = step & 31;
             match step >> 5 {
                 head::PART => {
@@ -231,15 +234,14 @@ impl Exchange {
                     (cx.on_part)(HeadPart::Status(self.number));
                 }
                 head::END => {
-                    cx.emit(before);
+                    Self::emit(cx, before);
                     let found = self.end_value(cx);
                     self.field = match before {
                         head::NAME => found,
                         head::METHOD => TARGET,
                         head::TARGET => FIRST,
-                        head::VERSION | head::REPLY if found == NONE => {
-                            return Err(HeadError::Version);
-                        }
+                        head::VERSION if found == NONE => return Err(HeadError::StartLine),
+                        head::REPLY if found == NONE => return Err(HeadError::Version),
                         _ => NAMING,
                     };
                 }
@@ -257,25 +259,32 @@ impl Exchange {
             }
         }
         cx.part.end = cx.bytes.len();
-        cx.emit(self.state);
+        Self::emit(cx, self.state);
         Ok(())
+    }
+
+    /// Hands out a piece of a part.
+    #[inline(never)]
+    fn emit(cx: &mut Context<'_, '_>, state: u8) {
+        let piece = cx.bytes.get(cx.part.clone()).unwrap_or_default();
+        (cx.on_part)(match state {
+            head::METHOD => HeadPart::Method(piece),
+            head::TARGET => HeadPart::Target(piece),
+            head::NAME => HeadPart::Name(piece),
+            head::VALUE => HeadPart::Value(piece),
+            _ => return,
+        });
     }
 
     /// A byte of a name, a value, or the like.
     #[inline(always)]
-    fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+    fn byte(&mut self, cx: &mut Context<'_, '_>, byte: u8) {
         let field = self.field;
+        if cx.special >> field & 1 != 0 && (cx.own.special)(self, cx, byte) {
+            return;
+        }
         // Behind white space only the end may come.
         let byte = if byte <= b' ' { 0 } else { byte };
-        if byte == b',' && cx.lists >> field & 1 != 0 {
-            self.end_element(cx);
-            return;
-        }
-        if byte == b'?' && field == TARGET {
-            self.end_value(cx);
-            self.field = QUERY;
-            return;
-        }
         // In front it is nothing, and where no candidate is left none comes back.
         let matters = if self.matched == 0 {
             u16::from(byte)
@@ -285,6 +294,14 @@ impl Exchange {
         if matters != 0 {
             self.match_byte(cx, byte);
         }
+    }
+
+    /// A byte of a list, of which one element that matches is enough. Whether it ends one.
+    pub(super) fn element(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> bool {
+        if byte == b',' {
+            self.end_element(cx);
+        }
+        byte == b','
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
@@ -365,7 +382,7 @@ impl Exchange {
 
     /// The end of a value or the like: notes what it was, and says which.
     #[inline(never)]
-    fn end_value(&mut self, cx: &Context<'_, '_>) -> u8 {
+    pub(super) fn end_value(&mut self, cx: &Context<'_, '_>) -> u8 {
         self.end_element(cx);
         let field = self.field;
         let found = self.found;
