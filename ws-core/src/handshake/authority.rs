@@ -2,8 +2,7 @@
 //! and in Host (RFC 9112 sections 2.2, 3.2 and 3.2.2).
 
 use super::fields::{
-    ABSOLUTE, Context, ELSEWHERE, Exchange, FIRST, GET, HEAD, HITS, HOST, NONE, Own, QUERY, TARGET,
-    bit,
+    ABSOLUTE, Context, ELSEWHERE, Exchange, FIRST, GET, HEAD, HITS, HOST, NONE, QUERY, TARGET, bit,
 };
 use super::head::{self, HeadError, HeadPart};
 use super::write::is_host_byte;
@@ -13,15 +12,16 @@ use super::write::is_host_byte;
 const EMPTY_CR: u8 = 17;
 /// Behind the empty line, which is the only one.
 const EMPTY: u8 = 18;
+/// In the scheme; behind its colon, and behind each slash.
 const SCHEME: u8 = 19;
-/// Behind the colon, and behind the first slash.
-const SLASH: u8 = 20;
-const SLASHES: u8 = 21;
-const AUTHORITY: u8 = 22;
+const AUTHORITY: u8 = SCHEME + 3;
 /// Behind a byte that is wrong.
 const WRONG: u8 = 23;
 /// Behind the digit of another major version.
 const OTHER_VERSION: u8 = 24;
+
+/// What leads from [`SCHEME`] to [`AUTHORITY`].
+static FOLLOWS: [u8; 3] = *b"://";
 
 // Where in a host a byte stands. First where it may end.
 const START: u8 = 0;
@@ -73,33 +73,33 @@ const HEX: u32 =      to([NAME,    NAME,    X,    X,     DIGIT,  NAME, BRACKET, 
 const OTHER: u32 = to([NAME, NAME, X, X, X, X, X, X]);
 const NOWHERE: u32 = to([X; 8]);
 
-/// What requests have of their own.
-pub(super) static REQUEST: Own = Own {
-    odd: Exchange::odd,
-    special: Exchange::special,
-};
-
 impl Exchange {
-    /// What a byte means that the tokenizer makes nothing of, which is `step`.
-    fn odd(&mut self, cx: &mut Context<'_, '_>, byte: u8, step: u8) -> u8 {
-        let is_letter = byte.is_ascii_alphabetic();
-        match self.state {
+    /// What a byte of a request means that the tokenizer makes nothing of, or that is not only matched.
+    pub(super) fn request(&mut self, cx: &mut Context<'_, '_>, byte: u8, step: u8) -> u8 {
+        if step == 0 {
+            return self.special(cx, byte);
+        }
+        // In a scheme, which does not matter.
+        let is_letter = (byte | 0x20).is_ascii_lowercase();
+        let state = self.state;
+        if FOLLOWS.get(usize::from(state.wrapping_sub(SCHEME))) == Some(&byte) {
+            return state + 1;
+        }
+        match state {
             head::METHOD_START if byte == b'\r' => EMPTY_CR,
             EMPTY_CR if byte == b'\n' => EMPTY,
             EMPTY if byte != b'\r' => {
                 self.state = head::METHOD_START;
                 head::AGAIN
             }
+            head::TARGET_START if is_letter && self.notes[HITS] & (bit(GET) | bit(HEAD)) != 0 => {
+                SCHEME
+            }
             head::TARGET_START if step == head::ODD_TARGET => {
-                if is_letter && self.notes[HITS] & (bit(GET) | bit(HEAD)) != 0 {
-                    return SCHEME;
-                }
                 self.state = head::TARGET;
                 head::AGAIN
             }
             SCHEME if is_letter => SCHEME,
-            SCHEME if byte == b':' => SLASH,
-            SLASH | SLASHES if byte == b'/' => self.state + 1,
             AUTHORITY => self.authority(cx, byte),
             OTHER_VERSION => head::error(HeadError::Version),
             ..=head::COMPLETE => step,
@@ -110,35 +110,44 @@ impl Exchange {
     /// A byte of the host of a whole URL, which takes the place of Host, or the one behind it.
     #[inline(always)]
     fn authority(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> u8 {
+        let ends = matches!(byte, b'/' | b'?' | b' ');
         self.field = HOST;
-        if !matches!(byte, b'/' | b'?' | b' ') {
-            self.host(byte);
-            self.match_byte(cx, byte);
-            (cx.on_part)(HeadPart::Authority(&[byte]));
-            return AUTHORITY;
-        }
-        if self.number < 0x100 || !self.is_host() {
-            return head::X;
-        }
-        self.end_element(cx);
-        self.notes[HITS] |= if self.found == NONE {
-            bit(ABSOLUTE) | bit(ELSEWHERE)
+        if ends {
+            if self.number >> 8 == START.into() || !self.is_host() {
+                return head::X;
+            }
+            self.end_element(cx);
+            self.notes[HITS] |= bit(ABSOLUTE);
+            if self.found == NONE {
+                self.notes[HITS] |= bit(ELSEWHERE);
+            }
+            self.found = NONE;
+            self.field = TARGET;
+            self.state = head::TARGET;
+            if byte == b'/' {
+                return head::AGAIN;
+            }
         } else {
-            bit(ABSOLUTE)
-        };
-        self.found = NONE;
-        self.field = TARGET;
-        self.state = head::TARGET;
-        if byte != b'/' {
-            // The path is never empty (RFC 9112 section 3.2.1).
-            (cx.on_part)(HeadPart::Target(b"/"));
-            self.match_byte(cx, b'/');
+            self.host(byte);
         }
-        head::AGAIN
+        // The path is never empty (RFC 9112 section 3.2.1).
+        let (piece, next) = if ends {
+            (b'/', head::AGAIN)
+        } else {
+            (byte, AUTHORITY)
+        };
+        self.match_byte(cx, piece);
+        let piece = &[piece];
+        (cx.on_part)(if ends {
+            HeadPart::Target(piece)
+        } else {
+            HeadPart::Authority(piece)
+        });
+        next
     }
 
-    /// A byte of a field that is not only matched. Whether that is all.
-    fn special(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> bool {
+    /// A byte of a field that is not only matched.
+    fn special(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> u8 {
         match self.field {
             HOST => self.host(byte),
             FIRST => {
@@ -155,12 +164,12 @@ impl Exchange {
                 if byte == b'?' && self.field == TARGET {
                     self.end_value(cx);
                     self.field = QUERY;
-                    return true;
+                    return head::DONE;
                 }
             }
-            _ => return self.element(cx, byte),
+            _ => return self.element(cx, byte, 0),
         }
-        false
+        0
     }
 
     /// A byte of `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). A zone is no

@@ -3,7 +3,7 @@
 use super::Sha1;
 use super::accept::base64;
 use super::fields::{
-    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, OLD, Own, PROTOCOL,
+    ACCEPT, BAD, CONNECTION, Check, Context, EXTENSIONS, Exchange, FIRST, HITS, OLD, PROTOCOL,
     SEEN, TO_UPGRADE, TWICE, UPGRADE, WEBSOCKET,
 };
 use super::head::{self, HeadError, HeadPart};
@@ -210,7 +210,7 @@ impl Exchange {
             special: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
-            own: &RESPONSE,
+            own: Exchange::element,
             bytes,
             part: 0..0,
         };
@@ -240,12 +240,6 @@ impl Exchange {
         })
     }
 }
-
-/// What responses have of their own: almost nothing.
-static RESPONSE: Own = Own {
-    odd: |_, _, _, step| step,
-    special: Exchange::element,
-};
 
 static CHECKS: [Check; 10] = [
     Check::not(HITS, OLD),

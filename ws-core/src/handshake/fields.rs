@@ -86,20 +86,16 @@ pub(super) struct Context<'a, 'p> {
     pub(super) secret: u8,
     pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
     /// What the direction has of its own.
-    pub(super) own: &'static Own,
+    pub(super) own: Own,
     pub(super) bytes: &'a [u8],
     /// Where in them the part that is being read begins, and where it ends but for white space.
     pub(super) part: Range<usize>,
 }
 
-/// What one direction has besides what both have.
-pub(super) struct Own {
-    /// What a byte means that the tokenizer calls an error, or has not decided: the step it is given, or
-    /// another one. The state may be another one then, too.
-    pub(super) odd: fn(&mut Exchange, &mut Context<'_, '_>, u8, u8) -> u8,
-    /// Sees a byte of a special field first, and says whether it is done with it.
-    pub(super) special: fn(&mut Exchange, &mut Context<'_, '_>, u8) -> bool,
-}
+/// What a byte means to one direction, besides what it means to both. It is given a step: an error or
+/// one that has not been decided, and gives the one to take, perhaps in another state; or that of a byte of
+/// a special field, and gives [`head::DONE`] if there is nothing more to do with it.
+type Own = fn(&mut Exchange, &mut Context<'_, '_>, u8, u8) -> u8;
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
@@ -198,24 +194,26 @@ impl Exchange {
 
     /// Takes bytes up to their end, that of the head, or an error.
     pub(super) fn receive(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
-        for (at, &byte) in cx.bytes.iter().enumerate() {
+        let mut at = 0;
+        while let Some(&byte) = cx.bytes.get(at) {
             let Some(left) = self.left.checked_sub(1) else {
                 return Err(HeadError::TooLong);
             };
-            self.left = left;
-            let mut step = head::AGAIN;
-            while step == head::AGAIN {
-                step = head::read(self.state, byte);
-                if step >= head::step(head::ERROR, 0) {
-                    step = (cx.own.odd)(self, cx, byte, step);
+            let mut step = head::read(self.state, byte);
+            if step >= head::step(head::ERROR, 0) {
+                step = (cx.own)(self, cx, byte, step);
+                if step == head::AGAIN {
+                    continue;
                 }
             }
+            self.left = left;
+            at += 1;
             let before = self.state;
             self.state = step & 31;
             match step >> 5 {
                 head::PART => {
                     if byte > b' ' {
-                        cx.part.end = at + 1;
+                        cx.part.end = at;
                     }
                     self.byte(cx, byte);
                     continue;
@@ -240,8 +238,9 @@ impl Exchange {
                         head::NAME => found,
                         head::METHOD => TARGET,
                         head::TARGET => FIRST,
-                        head::VERSION if found == NONE => return Err(HeadError::StartLine),
-                        head::REPLY if found == NONE => return Err(HeadError::Version),
+                        head::VERSION | head::REPLY if found == NONE => {
+                            return Err(HeadError::Version);
+                        }
                         _ => NAMING,
                     };
                 }
@@ -249,7 +248,7 @@ impl Exchange {
                 head::ERROR => return Err(head::error_of(self.state)),
                 _ => {}
             }
-            cx.part.start = at + 1;
+            cx.part.start = at;
             if step == head::COMPLETE {
                 if self.number == 101 || self.number / 100 != 1 {
                     return Ok(());
@@ -280,7 +279,11 @@ impl Exchange {
     #[inline(always)]
     fn byte(&mut self, cx: &mut Context<'_, '_>, byte: u8) {
         let field = self.field;
-        if cx.special >> field & 1 != 0 && (cx.own.special)(self, cx, byte) {
+        if cx.special >> field & 1 != 0
+            // No letter is special but in a host.
+            && (byte <= b'?' || field == HOST)
+            && (cx.own)(self, cx, byte, 0) == head::DONE
+        {
             return;
         }
         // Behind white space only the end may come.
@@ -296,12 +299,13 @@ impl Exchange {
         }
     }
 
-    /// A byte of a list, of which one element that matches is enough. Whether it ends one.
-    pub(super) fn element(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> bool {
-        if byte == b',' {
-            self.end_element(cx);
+    /// A byte of a list, of which one element that matches is enough; else nothing.
+    pub(super) fn element(&mut self, cx: &mut Context<'_, '_>, byte: u8, step: u8) -> u8 {
+        if byte != b',' || step != 0 {
+            return step;
         }
-        byte == b','
+        self.end_element(cx);
+        head::DONE
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.

@@ -114,6 +114,8 @@ pub(super) const ERROR: u8 = 6;
 pub(super) const ODD_TARGET: u8 = step(7, TARGET);
 /// It is to be read again, in another state.
 pub(super) const AGAIN: u8 = step(7, 31);
+/// No more is to be done with it.
+pub(super) const DONE: u8 = step(7, 30);
 
 pub(super) const fn error(error: HeadError) -> u8 {
     step(ERROR, error as u8)

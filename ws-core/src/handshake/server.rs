@@ -1,7 +1,6 @@
 //! The server's side (RFC 6455 sections 4.2.1 and 4.2.2).
 
 use super::Sha1;
-use super::authority::REQUEST;
 use super::fields::{
     ABSOLUTE, BAD, CLOSE, CONNECTION, Check, Context, ELSEWHERE, ENCODING, Exchange, FIRST, GET,
     HEAD, HITS, HOST, INVALID_HOST, KEY, LENGTH, METHOD, NONE, OLD, OPTIONS, ORIGIN, PROTOCOL,
@@ -36,7 +35,7 @@ static CHECKS: [Check; 16] = [
     Check::not(SEEN, ENCODING),
 ];
 
-/// The fields that are lists, and those that [`REQUEST`] has a look at.
+/// The fields that are lists, and those that [`Exchange::request`] looks at.
 const SPECIAL: u32 = 1 << UPGRADE
     | 1 << CONNECTION
     | 1 << PROTOCOL
@@ -350,11 +349,17 @@ impl ServerHandshake {
                 rules.origins,
             ],
             on_part,
-            own: &REQUEST,
+            own: Exchange::request,
             bytes,
             part: 0..0,
         };
-        self.exchange.receive(cx)?;
+        if let Err(mut error) = self.exchange.receive(cx) {
+            // At the end of the line: not a version at all.
+            if error == HeadError::Version && self.exchange.state == head::FIRST_CR {
+                error = HeadError::StartLine;
+            }
+            return Err(error.into());
+        }
         if self.exchange.state != head::COMPLETE {
             return Ok(());
         }
