@@ -175,8 +175,13 @@ impl Exchange {
     /// A byte of `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). A zone is no
     /// part of an address on the wire (RFC 6874 section 4).
     #[inline(never)]
+    #[allow(clippy::cast_possible_truncation)] // four bits
     fn host(&mut self, byte: u8) {
         let [target, mut state] = self.number.to_le_bytes();
+        if state == NAME && (byte | 0x20).is_ascii_lowercase() {
+            // What names are made of mostly.
+            return;
+        }
         if byte <= b' ' {
             state |= SPACE;
         } else {
