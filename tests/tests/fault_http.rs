@@ -160,7 +160,6 @@ fn rfc9112_9_3_pages_for_http_1_0() {
         }
     }
     refused("POST / HTTP/1.0\r\n\r\n", 405);
-    refused("OPTIONS / HTTP/1.0\r\n\r\n", 405);
     refused("GET / HTTP/1.0\r\nContent-Length: 3\r\n\r\n", 400);
     refused("GET /ws HTTP/1.0\r\n\r\n", 426);
 }
@@ -257,16 +256,44 @@ fn rfc9112_2_2_lines_end_in_cr_lf() {
     }
 }
 
-/// RFC 9110 section 15.5.6: HEAD is allowed where GET is.
+/// RFC 9110 section 15.5.6: HEAD is allowed where GET is, and OPTIONS.
 #[test]
 fn rfc9110_15_5_6_allow_names_head() {
-    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
-        served(&get("/").replace("GET", method), |what, sent, _| {
-            let (found, _) = answer(sent, false).unwrap();
-            assert_eq!(found.status, 405, "{what}");
-            assert_eq!(header(&found.head, "Allow"), Some("GET, HEAD"), "{what}");
+    let requests =
+        ["POST", "PUT", "DELETE", "options"].map(|method| get("/").replace("GET", method));
+    let with_upgrade = ["POST", "OPTIONS"].map(|method| upgrade("/ws").replace("GET", method));
+    for request in requests.iter().chain(&with_upgrade) {
+        served(request, |what, sent, kept| {
+            let (found, rest) = answer(sent, false).unwrap();
+            assert_eq!((found.status, rest.len(), kept), (405, 0, false), "{what}");
+            let allow = header(&found.head, "Allow");
+            assert_eq!(allow, Some("GET, HEAD, OPTIONS"), "{what}");
         });
     }
+}
+
+/// RFC 9110 section 9.3.7: health checks ask by OPTIONS, HAProxy's by the first of these.
+#[test]
+fn rfc9110_9_3_7_options_is_answered() {
+    for request in [
+        "OPTIONS / HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.0\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: site\r\n\r\n",
+        "OPTIONS /ws HTTP/1.1\r\nHost: site\r\nConnection: keep-alive\r\n\r\n",
+        "\r\nOPTIONS http://site/elsewhere HTTP/1.2\r\nHost: site\r\n\r\n",
+        "OPTIONS / HTTP/1.1\r\nHost: site\r\nContent-Length: 3\r\n\r\nabc",
+    ] {
+        refused(request, 200);
+        served(request, |what, sent, _| {
+            let (head, rest) = head(sent).unwrap();
+            assert!(rest.is_empty(), "{what}");
+            assert_eq!(header(head, "Content-Length"), Some("0"), "{what}");
+            let allow = header(head, "Allow");
+            assert_eq!(allow, Some("GET, HEAD, OPTIONS"), "{what}");
+        });
+    }
+    refused("OPTIONS / HTTP/1.1\r\n\r\n", 400);
+    refused("OPTIONS / HTTP/2.0\r\nHost: site\r\n\r\n", 505);
 }
 
 /// What a handshake comes to, and what was seen of the answer; `None` where a driver does not show

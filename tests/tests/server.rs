@@ -178,7 +178,7 @@ fn refusals() {
     let with = |more: &str| get("/").replace("\r\n\r\n", &format!("\r\n{more}\r\n\r\n"));
     for (bytes, status) in [
         (get("/").replace("GET", "POST"), 405),
-        (get("/").replace("GET", "OPTIONS"), 405),
+        (get("/").replace("GET", "PATCH"), 405),
         (upgrade("/ws", "").replace("HTTP/1.1", "HTTP/1.0"), 426),
         (get("/").replace("1.1", "2.0"), 505),
         (get("/").replace("Host: site\r\n", ""), 400),
@@ -206,7 +206,7 @@ fn refusals() {
             assert!(!found[0].head.contains("Set-Cookie"));
             match status {
                 426 => assert_eq!(header(&found[0].head, "Sec-WebSocket-Version"), Some("13")),
-                405 => assert_eq!(header(&found[0].head, "Allow"), Some("GET, HEAD")),
+                405 => assert_eq!(header(&found[0].head, "Allow"), Some("GET, HEAD, OPTIONS")),
                 401 => assert_eq!(header(&found[0].head, "WWW-Authenticate"), Some("Basic")),
                 _ => {}
             }

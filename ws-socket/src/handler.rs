@@ -62,8 +62,8 @@ pub trait Handler<'r> {
         let _ = (ws, part);
     }
 
-    /// The answer to a request that is in order. Requests that are not have been refused already,
-    /// with 400, 403 (Origin), 405, 408, 421 (Host), 426, 431 or 505. A client of HTTP/1.0 gets
+    /// The answer to a request that is in order. OPTIONS is answered already, with 200 and what is
+    /// allowed. Requests that are not in order have been refused, with 400, 403 (Origin), 405, 408, 421 (Host), 426, 431 or 505. A client of HTTP/1.0 gets
     /// pages as others do, without chunks, and its connection is closed behind the answer.
     ///
     /// It is not kept but asked for again for each piece that goes out, and must be the same until

@@ -2,7 +2,7 @@
 //! and in Host (RFC 9112 sections 2.2, 3.2 and 3.2.2).
 
 use super::fields::{
-    ABSOLUTE, Context, ELSEWHERE, Exchange, GET, HEAD, HITS, HOST, INVALID_HOST, NONE, TARGET,
+    ABSOLUTE, Context, ELSEWHERE, Exchange, FIRST, GET, HEAD, HITS, HOST, NONE, QUERY, TARGET, bit,
 };
 use super::head::{self, HeadError, HeadPart};
 use super::write::is_host_byte;
@@ -12,188 +12,198 @@ use super::write::is_host_byte;
 const EMPTY_CR: u8 = 17;
 /// Behind the empty line, which is the only one.
 const EMPTY: u8 = 18;
+/// In the scheme; behind its colon, and behind each slash.
 const SCHEME: u8 = 19;
-/// Behind the colon, and behind the first slash.
-const SLASH: u8 = 20;
-const SLASHES: u8 = 21;
-/// In front of a host.
-const START: u8 = 22;
-/// In a name or an IPv4 address. From here on it may end.
-const NAME: u8 = 23;
+const AUTHORITY: u8 = SCHEME + 3;
+/// Behind a byte that is wrong.
+const WRONG: u8 = 23;
+/// Behind the digit of another major version.
+const OTHER_VERSION: u8 = 24;
+
+/// What leads from [`SCHEME`] to [`AUTHORITY`].
+static FOLLOWS: [u8; 3] = *b"://";
+
+// Where in a host a byte stands. First where it may end.
+const START: u8 = 0;
+/// In a name or an IPv4 address.
+const NAME: u8 = 1;
+const PORT: u8 = 2;
 /// Behind an IPv6 address.
-const CLOSED: u8 = 24;
-const PORT: u8 = 25;
-/// Behind white space.
-const SPACE: u8 = 26;
-/// In an IPv6 address, before and behind its first colon.
-const BRACKET: u8 = 27;
-const GROUPS: u8 = 28;
+const CLOSED: u8 = 3;
 /// Behind `%`, and behind its first digit.
-const PERCENT: u8 = 29;
-const DIGIT: u8 = 30;
-const INVALID: u8 = 31;
+const PERCENT: u8 = 4;
+const DIGIT: u8 = 5;
+/// In an IPv6 address, before and behind its first colon.
+const BRACKET: u8 = 6;
+const GROUPS: u8 = 7;
+/// Nowhere.
+const X: u8 = 8;
+/// Set behind white space, after which nothing may come.
+const SPACE: u8 = 16;
 
-/// Where in a head each piece that is handed to the tokenizer ends: method and target, name, version,
-/// line.
-static ENDS: [u8; 16] = *b"  :\n/\n\n\n  /\n:\n\n\n";
+/// From where to where bytes go, and where they lead to: four bits for each state before.
+struct Class(u8, u8, u32);
 
-/// Where each state of a host leads to, from [`START`] on: for white space, another host byte, hex digits
-/// beyond 9, digits, `%`, `:`, `.`, `[`, `]`, and what is none of these.
-#[rustfmt::skip]
-static HOSTS: [[u8; 10]; 9] = {
-    const X: u8 = INVALID;
-    [
-        [START, NAME, NAME, NAME, PERCENT, X, NAME, BRACKET, X, X], // START
-        [SPACE, NAME, NAME, NAME, PERCENT, PORT, NAME, X, X, X], // NAME
-        [SPACE, X, X, X, X, PORT, X, X, X, X], // CLOSED
-        [SPACE, X, X, PORT, X, X, X, X, X, X], // PORT
-        [SPACE, X, X, X, X, X, X, X, X, X], // SPACE
-        [X, X, BRACKET, BRACKET, X, GROUPS, X, X, X, X], // BRACKET
-        [X, X, GROUPS, GROUPS, X, GROUPS, GROUPS, X, CLOSED, X], // GROUPS
-        [X, X, DIGIT, DIGIT, X, X, X, X, X, X], // PERCENT
-        [X, X, NAME, NAME, X, X, X, X, X, X], // DIGIT
-    ]
-};
-
-/// What `byte` leads to in `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2), and in
-/// the scheme in front of it, which does not matter. A zone is no part of an address on the wire (RFC
-/// 6874 section 4).
-fn step(state: u8, byte: u8) -> u8 {
-    let mut class = 0;
-    if byte > b' ' {
-        class = match b"%:.[]".iter().position(|special| *special == byte) {
-            Some(at) => at + 4,
-            None if byte.is_ascii_digit() => 3,
-            None if byte.is_ascii_hexdigit() => 2,
-            None if is_host_byte(byte) => 1,
-            None => 9,
-        };
+/// The states in the order of their numbers, packed.
+const fn to(states: [u8; 8]) -> u32 {
+    let mut packed = 0;
+    let mut rest: &[u8] = &states;
+    while let [before @ .., last] = rest {
+        packed = packed << 4 | *last as u32;
+        rest = before;
     }
-    if let Some(row) = HOSTS.get(usize::from(state.wrapping_sub(START))) {
-        return row.get(class).copied().unwrap_or(INVALID);
-    }
-    match state {
-        SCHEME if byte.is_ascii_alphabetic() => SCHEME,
-        SCHEME if byte == b':' => SLASH,
-        SLASH | SLASHES if byte == b'/' => state + 1,
-        EMPTY_CR if byte == b'\n' => EMPTY,
-        _ => INVALID,
-    }
+    packed
 }
 
-/// What may have a whole URL for a target.
-const PAGE: u16 = 1 << GET | 1 << HEAD;
+/// What is special in a host. Other bytes that may stand in one are [`OTHER`].
+#[rustfmt::skip]
+static CLASSES: [Class; 8] = [
+    //                START    NAME     PORT  CLOSED PERCENT DIGIT BRACKET GROUPS
+    Class(b'a', b'f', HEX),
+    Class(b'0', b'9', to([NAME,    NAME,    PORT, X,     DIGIT,  NAME, BRACKET, GROUPS])),
+    Class(b'.', b'.', to([NAME,    NAME,    X,    X,     X,      X,    X,       GROUPS])),
+    Class(b':', b':', to([X,       PORT,    X,    PORT,  X,      X,    GROUPS,  GROUPS])),
+    Class(b'A', b'F', HEX),
+    Class(b'%', b'%', to([PERCENT, PERCENT, X,    X,     X,      X,    X,       X])),
+    Class(b'[', b'[', to([BRACKET, X,       X,    X,     X,      X,    X,       X])),
+    Class(b']', b']', to([X,       X,       X,    X,     X,      X,    X,       CLOSED])),
+];
+#[rustfmt::skip]
+const HEX: u32 =      to([NAME,    NAME,    X,    X,     DIGIT,  NAME, BRACKET, GROUPS]);
+const OTHER: u32 = to([NAME, NAME, X, X, X, X, X, X]);
+const NOWHERE: u32 = to([X; 8]);
 
 impl Exchange {
-    /// Takes bytes of a request up to their end, that of the head, or an error.
-    ///
-    /// What the tokenizer reads is handed to it in pieces that end where something else begins.
-    pub(super) fn request(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
-        let mut rest = cx.bytes;
-        while let Some((&byte, behind)) = rest.split_first() {
-            let mut next = step(self.state, byte);
-            match self.state {
-                head::COMPLETE => break,
-                head::METHOD_START if byte == b'\r' => next = EMPTY_CR,
-                head::TARGET_START
-                    if byte.is_ascii_alphabetic() && self.notes[HITS] & PAGE != 0 =>
-                {
-                    next = SCHEME;
-                }
-                EMPTY => self.state = head::METHOD_START,
-                // Behind `HTTP/`: another major version.
-                head::VERSION
-                    if self.alive != 0
-                        && self.matched == 5
-                        && matches!(byte, b'0' | b'2'..=b'9') =>
-                {
-                    return Err(HeadError::Version);
-                }
-                NAME..=PORT if matches!(byte, b'/' | b'?' | b' ') => {
-                    self.end_authority(cx, byte);
-                    next = INVALID;
-                }
-                _ => {}
-            }
-            if self.state <= head::LAST_CR && next == INVALID {
-                let end = ENDS.get(usize::from(self.state)).copied().unwrap_or(b'\n');
-                let other = match end {
-                    b' ' => b'#',
-                    b'/' => b'\n',
-                    _ => end,
-                };
-                let ends = |byte: &u8| *byte == end || *byte == other;
-                let length = rest.iter().position(ends).map_or(rest.len(), |at| at + 1);
-                (cx.bytes, rest) = rest.split_at_checked(length).unwrap_or_default();
-                cx.part = 0..0;
-                if self.field == HOST && matches!(self.state, head::COLON | head::VALUE) {
-                    self.host(cx.bytes);
-                }
-                match self.receive(cx) {
-                    // Not a version at all.
-                    Err(HeadError::Version) => return Err(HeadError::StartLine),
-                    result => result?,
-                }
-                if self.state == head::TARGET && cx.bytes.ends_with(b"#") {
-                    return Err(HeadError::StartLine);
-                }
-                continue;
-            }
-            let Some(left) = self.left.checked_sub(1) else {
-                return Err(HeadError::TooLong);
-            };
-            self.left = left;
-            if self.state >= START {
-                if byte <= b' ' {
-                    next = INVALID;
-                }
-                self.field = HOST;
-                self.match_byte(cx, byte);
-                (cx.on_part)(HeadPart::Authority(&[byte]));
-            }
-            if next == INVALID {
-                return Err(HeadError::StartLine);
-            }
-            self.state = next;
-            rest = behind;
+    /// What a byte of a request means that the tokenizer makes nothing of, or that is not only matched.
+    pub(super) fn request(&mut self, cx: &mut Context<'_, '_>, byte: u8, step: u8) -> u8 {
+        if step == 0 {
+            return self.special(cx, byte);
         }
-        Ok(())
+        // In a scheme, which does not matter.
+        let is_letter = (byte | 0x20).is_ascii_lowercase();
+        let state = self.state;
+        if FOLLOWS.get(usize::from(state.wrapping_sub(SCHEME))) == Some(&byte) {
+            return state + 1;
+        }
+        match state {
+            head::METHOD_START if byte == b'\r' => EMPTY_CR,
+            EMPTY_CR if byte == b'\n' => EMPTY,
+            EMPTY if byte != b'\r' => {
+                self.state = head::METHOD_START;
+                head::AGAIN
+            }
+            head::TARGET_START if is_letter && self.notes[HITS] & (bit(GET) | bit(HEAD)) != 0 => {
+                SCHEME
+            }
+            head::TARGET_START if step == head::ODD_TARGET => {
+                self.state = head::TARGET;
+                head::AGAIN
+            }
+            SCHEME if is_letter => SCHEME,
+            AUTHORITY => self.authority(cx, byte),
+            OTHER_VERSION => head::error(HeadError::Version),
+            ..=head::COMPLETE => step,
+            _ => head::X,
+        }
     }
 
-    /// The host of a whole URL takes the place of Host.
-    fn end_authority(&mut self, cx: &mut Context<'_, '_>, byte: u8) {
-        self.end_element(cx);
-        self.notes[HITS] |= if self.found == NONE {
-            1 << ABSOLUTE | 1 << ELSEWHERE
-        } else {
-            1 << ABSOLUTE
-        };
-        self.found = NONE;
-        self.field = TARGET;
-        self.state = head::TARGET_START;
-        if byte != b'/' {
-            // The path is never empty (RFC 9112 section 3.2.1).
-            (cx.on_part)(HeadPart::Target(b"/"));
-            self.match_byte(cx, b'/');
+    /// A byte of the host of a whole URL, which takes the place of Host, or the one behind it.
+    #[inline(always)]
+    fn authority(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> u8 {
+        let ends = matches!(byte, b'/' | b'?' | b' ');
+        self.field = HOST;
+        if ends {
+            if self.number >> 8 == START.into() || !self.is_host() {
+                return head::X;
+            }
+            self.end_element(cx);
+            self.notes[HITS] |= bit(ABSOLUTE);
+            if self.found == NONE {
+                self.notes[HITS] |= bit(ELSEWHERE);
+            }
+            self.found = NONE;
+            self.field = TARGET;
             self.state = head::TARGET;
+            if byte == b'/' {
+                return head::AGAIN;
+            }
+        } else {
+            self.host(byte);
         }
+        // The path is never empty (RFC 9112 section 3.2.1).
+        let (piece, next) = if ends {
+            (b'/', head::AGAIN)
+        } else {
+            (byte, AUTHORITY)
+        };
+        self.match_byte(cx, piece);
+        let piece = &[piece];
+        (cx.on_part)(if ends {
+            HeadPart::Target(piece)
+        } else {
+            HeadPart::Authority(piece)
+        });
+        next
     }
 
-    /// Bytes of the value of Host. Nothing is legal there: what a URL without a host has (RFC 9112
-    /// section 3.2).
-    fn host(&mut self, piece: &[u8]) {
-        for &byte in piece {
-            let [target, state] = self.number.to_le_bytes();
-            let mut next = step(state.max(START), byte);
-            if byte == b'\r' {
-                if state > SPACE {
-                    self.notes[HITS] |= 1 << INVALID_HOST;
+    /// A byte of a field that is not only matched.
+    fn special(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> u8 {
+        match self.field {
+            HOST => self.host(byte),
+            FIRST => {
+                let is_major = self.alive != 0 && self.matched == 5;
+                if is_major && matches!(byte, b'0' | b'2'..=b'9') {
+                    self.state = OTHER_VERSION;
                 }
-                next = 0;
             }
-            if byte != b'\n' {
-                self.number = u16::from_le_bytes([target, next]);
+            TARGET | QUERY => {
+                // There is no fragment (RFC 9112 section 3.2).
+                if byte == b'#' {
+                    self.state = WRONG;
+                }
+                if byte == b'?' && self.field == TARGET {
+                    self.end_value(cx);
+                    self.field = QUERY;
+                    return head::DONE;
+                }
             }
+            _ => return self.element(cx, byte, 0),
         }
+        0
+    }
+
+    /// A byte of `uri-host [ ":" port ]` (RFC 9110 section 7.2, RFC 3986 section 3.2.2). A zone is no
+    /// part of an address on the wire (RFC 6874 section 4).
+    #[inline(never)]
+    #[allow(clippy::cast_possible_truncation)] // four bits
+    fn host(&mut self, byte: u8) {
+        let [target, mut state] = self.number.to_le_bytes();
+        if state == NAME && (byte | 0x20).is_ascii_lowercase() {
+            // What names are made of mostly.
+            return;
+        }
+        if byte <= b' ' {
+            state |= SPACE;
+        } else {
+            let is_in = |class: &&Class| class.0 <= byte && byte <= class.1;
+            let leads = match CLASSES.iter().find(is_in) {
+                Some(class) => class.2,
+                None if is_host_byte(byte) => OTHER,
+                None => NOWHERE,
+            };
+            // What is invalid stays so.
+            state = if state < X {
+                (leads >> (state * 4)) as u8 & 15
+            } else {
+                X
+            };
+        }
+        self.number = u16::from_le_bytes([target, state]);
+    }
+
+    /// May the host end here? None at all is legal in Host: what a URL without one has (RFC 9112
+    /// section 3.2).
+    pub(super) const fn is_host(&self) -> bool {
+        self.number >> 8 & 15 <= CLOSED as u16
     }
 }

@@ -208,9 +208,10 @@ impl Exchange {
     ) -> Result<(), ClientError> {
         let cx = &mut Context {
             secret: ACCEPT,
-            lists: 1 << CONNECTION,
+            special: 1 << CONNECTION,
             rules: &[subprotocols],
             on_part,
+            own: Exchange::element,
             bytes,
             part: 0..0,
         };

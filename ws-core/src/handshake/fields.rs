@@ -20,7 +20,7 @@ pub(super) const FIRST: u8 = 6;
 pub(super) const ENCODING: u8 = 7;
 pub(super) const EXTENSIONS: u8 = 8;
 /// Of the target what is behind its `?`.
-const QUERY: u8 = 9;
+pub(super) const QUERY: u8 = 9;
 pub(super) const ACCEPT: u8 = 10;
 pub(super) const KEY: u8 = 11;
 /// From here on with the lists of the rules; from [`HOST`] on case does not count.
@@ -38,6 +38,7 @@ pub(super) const CLOSE: u8 = 2;
 pub(super) const THIRTEEN: u8 = 3;
 pub(super) const GET: u8 = 5;
 pub(super) const HEAD: u8 = 6;
+pub(super) const OPTIONS: u8 = 7;
 // What else is noted beside them.
 /// The version is HTTP/1.0.
 pub(super) const OLD: u8 = 8;
@@ -79,30 +80,22 @@ impl Check {
 pub(super) struct Context<'a, 'p> {
     /// What the fields from [`PROTOCOL`] on are compared with.
     pub(super) rules: &'a [&'a [&'a str]],
-    /// The fields that are lists: one element that matches is enough.
-    pub(super) lists: u32,
+    /// The fields whose bytes are not only matched.
+    pub(super) special: u32,
     /// [`ACCEPT`], to be compared with the text, or [`KEY`], to be kept there.
     pub(super) secret: u8,
     pub(super) on_part: &'a mut (dyn FnMut(HeadPart<'_>) + 'p),
+    /// What the direction has of its own.
+    pub(super) own: Own,
     pub(super) bytes: &'a [u8],
     /// Where in them the part that is being read begins, and where it ends but for white space.
     pub(super) part: Range<usize>,
 }
 
-impl Context<'_, '_> {
-    /// Hands out a piece of a part.
-    #[inline(never)]
-    fn emit(&mut self, state: u8) {
-        let piece = self.bytes.get(self.part.clone()).unwrap_or_default();
-        (self.on_part)(match state {
-            head::METHOD => HeadPart::Method(piece),
-            head::TARGET => HeadPart::Target(piece),
-            head::NAME => HeadPart::Name(piece),
-            head::VALUE => HeadPart::Value(piece),
-            _ => return,
-        });
-    }
-}
+/// What a byte means to one direction, besides what it means to both. It is given a step: an error or
+/// one that has not been decided, and gives the one to take, perhaps in another state; or that of a byte of
+/// a special field, and gives [`head::DONE`] if there is nothing more to do with it.
+type Own = fn(&mut Exchange, &mut Context<'_, '_>, u8, u8) -> u8;
 
 /// The state of a handshake, but for who is who.
 #[derive(Debug, Clone)]
@@ -202,18 +195,26 @@ impl Exchange {
 
     /// Takes bytes up to their end, that of the head, or an error.
     pub(super) fn receive(&mut self, cx: &mut Context<'_, '_>) -> Result<(), HeadError> {
-        for (at, &byte) in cx.bytes.iter().enumerate() {
-            let before = self.state;
+        let mut at = 0;
+        while let Some(&byte) = cx.bytes.get(at) {
             let Some(left) = self.left.checked_sub(1) else {
                 return Err(HeadError::TooLong);
             };
+            let mut step = head::read(self.state, byte);
+            if step >= head::step(head::ERROR, 0) {
+                step = (cx.own)(self, cx, byte, step);
+                if step == head::AGAIN {
+                    continue;
+                }
+            }
             self.left = left;
-            let step = head::read(before, byte);
+            at += 1;
+            let before = self.state;
             self.state = step & 31;
             match step >> 5 {
                 head::PART => {
                     if byte > b' ' {
-                        cx.part.end = at + 1;
+                        cx.part.end = at;
                     }
                     self.byte(cx, byte);
                     continue;
@@ -232,7 +233,7 @@ impl Exchange {
                     (cx.on_part)(HeadPart::Status(self.number));
                 }
                 head::END => {
-                    cx.emit(before);
+                    Self::emit(cx, before);
                     let found = self.end_value(cx);
                     self.field = match before {
                         head::NAME => found,
@@ -248,7 +249,7 @@ impl Exchange {
                 head::ERROR => return Err(head::error_of(self.state)),
                 _ => {}
             }
-            cx.part.start = at + 1;
+            cx.part.start = at;
             if step == head::COMPLETE {
                 if self.number == 101 || self.number / 100 != 1 {
                     return Ok(());
@@ -258,25 +259,36 @@ impl Exchange {
             }
         }
         cx.part.end = cx.bytes.len();
-        cx.emit(self.state);
+        Self::emit(cx, self.state);
         Ok(())
+    }
+
+    /// Hands out a piece of a part.
+    #[inline(never)]
+    fn emit(cx: &mut Context<'_, '_>, state: u8) {
+        let piece = cx.bytes.get(cx.part.clone()).unwrap_or_default();
+        (cx.on_part)(match state {
+            head::METHOD => HeadPart::Method(piece),
+            head::TARGET => HeadPart::Target(piece),
+            head::NAME => HeadPart::Name(piece),
+            head::VALUE => HeadPart::Value(piece),
+            _ => return,
+        });
     }
 
     /// A byte of a name, a value, or the like.
     #[inline(always)]
-    fn byte(&mut self, cx: &Context<'_, '_>, byte: u8) {
+    fn byte(&mut self, cx: &mut Context<'_, '_>, byte: u8) {
         let field = self.field;
+        if cx.special >> field & 1 != 0
+            // No letter is special but in a host.
+            && (byte <= b'?' || field == HOST)
+            && (cx.own)(self, cx, byte, 0) == head::DONE
+        {
+            return;
+        }
         // Behind white space only the end may come.
         let byte = if byte <= b' ' { 0 } else { byte };
-        if byte == b',' && cx.lists >> field & 1 != 0 {
-            self.end_element(cx);
-            return;
-        }
-        if byte == b'?' && field == TARGET {
-            self.end_value(cx);
-            self.field = QUERY;
-            return;
-        }
         // In front it is nothing, and where no candidate is left none comes back.
         let matters = if self.matched == 0 {
             u16::from(byte)
@@ -286,6 +298,15 @@ impl Exchange {
         if matters != 0 {
             self.match_byte(cx, byte);
         }
+    }
+
+    /// A byte of a list, of which one element that matches is enough; else nothing.
+    pub(super) fn element(&mut self, cx: &mut Context<'_, '_>, byte: u8, step: u8) -> u8 {
+        if byte != b',' || step != 0 {
+            return step;
+        }
+        self.end_element(cx);
+        head::DONE
     }
 
     /// Drops the candidates whose next byte is not this one; behind their end stand zeros.
@@ -366,7 +387,7 @@ impl Exchange {
 
     /// The end of a value or the like: notes what it was, and says which.
     #[inline(never)]
-    fn end_value(&mut self, cx: &Context<'_, '_>) -> u8 {
+    pub(super) fn end_value(&mut self, cx: &Context<'_, '_>) -> u8 {
         self.end_element(cx);
         let field = self.field;
         let found = self.found;

@@ -110,8 +110,14 @@ pub(super) const END: u8 = 4;
 pub(super) const END_HEADER: u8 = 5;
 /// It is an error, a [`HeadError`], whose number is in the place of the state.
 pub(super) const ERROR: u8 = 6;
+/// It is no `/`, and begins a target, perhaps one that is a whole URL.
+pub(super) const ODD_TARGET: u8 = step(7, TARGET);
+/// It is to be read again, in another state.
+pub(super) const AGAIN: u8 = step(7, 31);
+/// No more is to be done with it.
+pub(super) const DONE: u8 = step(7, 30);
 
-const fn error(error: HeadError) -> u8 {
+pub(super) const fn error(error: HeadError) -> u8 {
     step(ERROR, error as u8)
 }
 
@@ -137,7 +143,7 @@ static STEPS: [u8; 7 * 13 + 3] = {
         step(END_STATUS, FIRST_CR), step(END_STATUS, REASON), X, X, step(DIGIT, STATUS), X, X, // STATUS
         end(CR), COLON, COLON, V, V, V, V, // COLON
         X, X, X, X, part(METHOD), X, X, // METHOD_START
-        X, X, X, T, T, T, X, // TARGET_START
+        X, X, X, T, ODD_TARGET, T, X, // TARGET_START
         X, X, X, X, part(VERSION), part(VERSION), X, // VERSION_START
         FIRST_CR, REASON, REASON, REASON, REASON, REASON, REASON, // REASON
         LAST_CR, FOLD, FOLD, error(HeadError::EmptyName), part(NAME), BAD, BAD, // LINE_START
@@ -147,6 +153,7 @@ static STEPS: [u8; 7 * 13 + 3] = {
 };
 
 /// What `byte` means behind a state. Not to be called when complete.
+#[inline(always)]
 pub(super) fn read(state: u8, byte: u8) -> u8 {
     let at = if state >= CR {
         if byte != b'\n' {
@@ -164,7 +171,7 @@ pub(super) fn read(state: u8, byte: u8) -> u8 {
     STEPS.get(usize::from(at)).copied().unwrap_or(X)
 }
 
-const X: u8 = error(HeadError::StartLine);
+pub(super) const X: u8 = error(HeadError::StartLine);
 
 /// The error of a number.
 pub(super) const fn error_of(number: u8) -> HeadError {

@@ -172,7 +172,7 @@ fn rfc9112_9_3_pages_for_http_1_0() {
     }
     for (request, error) in [
         ("POST / HTTP/1.0\r\n\r\n", ServerError::Method),
-        ("OPTIONS / HTTP/1.0\r\n\r\n", ServerError::Method),
+        ("OPTIONS / HTTP/1.0\r\n\r\n", ServerError::Options),
         (
             "GET / HTTP/1.0\r\nContent-Length: 1\r\n\r\n",
             ServerError::Body,
@@ -388,7 +388,7 @@ fn rfc9112_3_2_2_absolute_form() {
         ));
     }
     // Another method is refused for itself.
-    for line in ["CONNECT h:443", "POST http://h/", "OPTIONS *"] {
+    for line in ["CONNECT h:443", "POST http://h/", "POST *"] {
         let request = format!("{line} HTTP/1.1\r\nHost: h\r\n\r\n");
         assert_eq!(asked(&Rules::NONE, &request).0, Err(ServerError::Method));
     }
@@ -541,27 +541,90 @@ fn rfc9112_3_2_host_is_a_host() {
     assert!(asked(&Rules::NONE, other).0.is_ok());
 }
 
-/// RFC 9110 section 15.5.6: what is allowed where something else is not.
+/// RFC 9110 section 9.3.7: OPTIONS is answered, whatever the target, as health checks ask for it.
+#[test]
+fn rfc9110_9_3_7_options() {
+    for target in [
+        "/",
+        "/ws",
+        "/elsewhere?q",
+        "*",
+        "http://device.local/",
+        "http://evil/",
+        "http://device.local",
+        "device.local:80",
+    ] {
+        for (version, host) in [
+            ("1.0", "Host: device.local\r\n"),
+            ("1.1", "Host: device.local\r\n"),
+            ("1.9", "Host: device.local\r\n"),
+            ("1.0", ""),
+        ] {
+            for more in [
+                "",
+                "Upgrade: h2c\r\nConnection: Upgrade\r\n",
+                "Accept: */*\r\n",
+            ] {
+                let request = format!("OPTIONS {target} HTTP/{version}\r\n{host}{more}\r\n");
+                let (result, seen) = asked(&Rules::NONE, &request);
+                assert_eq!(result, Err(ServerError::Options), "{request:?}");
+                assert_eq!(&*seen.target, target.as_bytes());
+                let listed = match host {
+                    "" => ServerError::NoHost,
+                    _ => ServerError::Options,
+                };
+                assert_eq!(asked(RULES, &request).0, Err(listed), "{request:?}");
+            }
+            // One that asks for an upgrade is another method like any.
+            let request = format!("OPTIONS {target} HTTP/{version}\r\n{host}{UPGRADE}\r\n");
+            let (result, _) = asked(&Rules::NONE, &request);
+            assert_eq!(result, Err(ServerError::Method), "{request:?}");
+        }
+    }
+    assert_eq!(ServerError::Options.status(), 200);
+    for (request, error) in [
+        ("OPTIONS * HTTP/1.1\r\n\r\n", ServerError::NoHost),
+        (
+            "OPTIONS * HTTP/1.1\r\nHost: a/\r\n\r\n",
+            ServerError::InvalidHost,
+        ),
+        (
+            "OPTIONS * HTTP/2.0\r\nHost: h\r\n\r\n",
+            ServerError::Head(HeadError::Version),
+        ),
+        ("options * HTTP/1.0\r\n\r\n", ServerError::Method),
+        ("OPTION / HTTP/1.0\r\n\r\n", ServerError::Method),
+        ("OPTIONSS / HTTP/1.0\r\n\r\n", ServerError::Method),
+    ] {
+        assert_eq!(asked(&Rules::NONE, request).0, Err(error), "{request}");
+    }
+    let evil = "OPTIONS * HTTP/1.0\r\nHost: evil\r\n\r\n";
+    assert_eq!(asked(RULES, evil).0, Err(ServerError::Host));
+}
+
+/// RFC 9110 sections 9.3.7 and 15.5.6: what is allowed, where something else is not and where that is
+/// asked.
 #[test]
 fn rfc9110_15_5_6_allow() {
-    for (method, allow) in [
-        ("POST", "GET, HEAD"),
-        ("OPTIONS", "GET, HEAD"),
-        ("GET", "GET, HEAD"),
-        ("HEAD", "GET"),
+    for (method, status, allow) in [
+        ("POST", 405, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", 405, "GET, HEAD, OPTIONS"),
+        ("OPTIONS", 200, "GET, HEAD, OPTIONS"),
+        ("GET", 405, "GET, HEAD, OPTIONS"),
+        ("HEAD", 405, "GET, OPTIONS"),
     ] {
         let request = format!("{method} / HTTP/1.1\r\nHost: h\r\n\r\n");
         let (_, _, handshake) = feed(&Rules::NONE, request.as_bytes(), &[request.len()]);
         let refusal = Response::Refuse {
-            status: 405,
+            status,
             headers: &[],
         };
         let mut out = [0; 200];
         let n = handshake.fill(&refusal, &mut out);
         let text = std::str::from_utf8(&out[..n]).unwrap();
-        assert!(
-            text.ends_with(&format!("\r\nAllow: {allow}\r\n\r\n")),
-            "{text}"
+        let expected = format!(
+            "HTTP/1.1 {status} \r\nConnection: close\r\nContent-Length: 0\r\nAllow: {allow}\r\n\r\n"
         );
+        assert_eq!(text, expected);
     }
 }

@@ -224,7 +224,7 @@ fn rfc9112_9_3_keep_alive_and_head() {
         assert_eq!((head.keep_alive(), head.head_only()), (keep, true));
         assert!(!head.upgrade());
     }
-    for method in ["POST", "HEADS", "head", "OPTIONS", "CONNECT"] {
+    for method in ["POST", "HEADS", "head", "OPTION", "CONNECT"] {
         let request = get("/", "").replace("GET", method);
         assert_eq!(asked(&request), Err(ServerError::Method));
     }

@@ -18,9 +18,9 @@ pub enum Response<'a> {
     },
     /// No upgrade, no body, and the end of the connection.
     ///
-    /// 426 says what would be welcome instead (RFC 6455 section 4.4, RFC 9110 section 15.5.22), 405
-    /// which methods are: GET and HEAD, or GET alone where it is HEAD that is refused (RFC 9110
-    /// section 15.5.6).
+    /// 426 says what would be welcome instead (RFC 6455 section 4.4, RFC 9110 section 15.5.22). 405, and
+    /// 200 to OPTIONS, say which methods are: GET, HEAD and OPTIONS, without HEAD where it is HEAD that is
+    /// refused (RFC 9110 sections 15.5.6 and 9.3.7).
     Refuse {
         /// The status, 200 to 599.
         status: u16,
@@ -129,12 +129,13 @@ fn refusal(status: u16, headers: &[(&str, &str)], asked: u16, head: &mut Headers
     if status == 426 {
         w.text(write::UPGRADE_13);
     }
-    if status == 405 {
+    if matches!(status, 405 | 200) {
         w.text("\r\nAllow: GET");
         // Who refuses HEAD has no pages.
         if asked & bit(HEAD) == 0 {
             w.text(", HEAD");
         }
+        w.text(", OPTIONS");
     }
     head.finish(headers);
 }

@@ -2,9 +2,9 @@
 
 use super::Sha1;
 use super::fields::{
-    ABSOLUTE, BAD, CLOSE, CONNECTION, Check, Context, ELSEWHERE, ENCODING, Exchange, GET, HEAD,
-    HITS, HOST, INVALID_HOST, KEY, LENGTH, METHOD, NONE, OLD, ORIGIN, PROTOCOL, SEEN, THIRTEEN,
-    TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET, bit,
+    ABSOLUTE, BAD, CLOSE, CONNECTION, Check, Context, ELSEWHERE, ENCODING, Exchange, FIRST, GET,
+    HEAD, HITS, HOST, INVALID_HOST, KEY, LENGTH, METHOD, NONE, OLD, OPTIONS, ORIGIN, PROTOCOL,
+    QUERY, SEEN, TARGET, THIRTEEN, TO_UPGRADE, TWICE, UPGRADE, VERSION, WEBSOCKET, bit,
 };
 use super::head::{self, HeadError, HeadPart};
 use super::page::Body;
@@ -34,6 +34,15 @@ static CHECKS: [Check; 16] = [
     Check::not(BAD, LENGTH),
     Check::not(SEEN, ENCODING),
 ];
+
+/// The fields that are lists, and those that [`Exchange::request`] looks at.
+const SPECIAL: u32 = 1 << UPGRADE
+    | 1 << CONNECTION
+    | 1 << PROTOCOL
+    | 1 << FIRST
+    | 1 << TARGET
+    | 1 << QUERY
+    | 1 << HOST;
 
 /// A server's side of the opening handshake: reads the request, sends the response.
 ///
@@ -219,6 +228,10 @@ pub enum ServerError {
     /// The method is not GET, with or without an upgrade asked for.
     #[error("the method is not GET")]
     Method,
+    /// The method is OPTIONS, without an upgrade asked for, as health checks have it. It is answered with
+    /// status 200 and what is allowed (RFC 9110 section 9.3.7), where pages are served or not.
+    #[error("OPTIONS asks what is allowed")]
+    Options,
     /// A GET without `websocket` in Upgrade: an ordinary request, as good as any for a page
     /// ([`ServerHandshake::asked`]). What Content-Length and Transfer-Encoding say of a body was
     /// not looked at.
@@ -257,6 +270,7 @@ impl ServerError {
     /// The status to refuse the request with.
     pub const fn status(self) -> u16 {
         let over: u8 = match self {
+            Self::Options => return 200,
             Self::Origin => 3,
             Self::Method => 5,
             Self::Host => 21,
@@ -327,7 +341,7 @@ impl ServerHandshake {
     ) -> Result<(), ServerError> {
         let cx = &mut Context {
             secret: KEY,
-            lists: 1 << UPGRADE | 1 << CONNECTION | 1 << PROTOCOL,
+            special: SPECIAL,
             rules: &[
                 rules.subprotocols,
                 rules.targets,
@@ -335,10 +349,17 @@ impl ServerHandshake {
                 rules.origins,
             ],
             on_part,
+            own: Exchange::request,
             bytes,
             part: 0..0,
         };
-        self.exchange.request(cx)?;
+        if let Err(mut error) = self.exchange.receive(cx) {
+            // At the end of the line: not a version at all.
+            if error == HeadError::Version && self.exchange.state == head::FIRST_CR {
+                error = HeadError::StartLine;
+            }
+            return Err(error.into());
+        }
         if self.exchange.state != head::COMPLETE {
             return Ok(());
         }
@@ -351,7 +372,7 @@ impl ServerHandshake {
         // HTTP/1.0: the connection is not kept.
         let hits = exchange.notes[HITS];
         let old = hits >> OLD & 1;
-        exchange.notes[HITS] = hits | old << CLOSE;
+        exchange.notes[HITS] = hits | old << CLOSE | u16::from(!exchange.is_host()) << INVALID_HOST;
         let bad = &mut exchange.notes[BAD];
         if rules.hosts.is_empty() || hits & bit(ABSOLUTE) != 0 {
             *bad &= !bit(HOST);
@@ -373,6 +394,7 @@ impl ServerHandshake {
             1 => ServerError::NoHost,
             2 => ServerError::InvalidHost,
             3 => ServerError::Host,
+            4 if hits & (bit(OPTIONS) | bit(WEBSOCKET)) == bit(OPTIONS) => ServerError::Options,
             4 => ServerError::Method,
             5 => ServerError::NotAnUpgrade,
             6 => ServerError::Http10,

@@ -354,7 +354,7 @@ fn rfc6455_4_2_2_responses() {
                 status: 405,
                 headers: &[],
             },
-            "HTTP/1.1 405 \r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET, HEAD\r\n\r\n",
+            "HTTP/1.1 405 \r\nConnection: close\r\nContent-Length: 0\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n",
         ),
         (
             Response::Refuse {

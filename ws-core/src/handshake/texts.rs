@@ -6,11 +6,11 @@ use super::fields::{CONNECTION, NAMING, NONE, ORIGIN};
 ///
 /// `0x80` with a number up to 15 is a field, `0xA0` with one up to 7 a value, both as in `fields`.
 /// From `0xC0` on it is the start of others, which are in the group that begins at so many bytes.
-static TEXT: [u8; 172] = *b"\x90\
+static TEXT: [u8; 180] = *b"\x90\
     accept\x8Akey\x8Bversion\x84extensions\x88protocol\x8C\x90\
     nection\x82tent-length\x83\x90\
     upgrade\x81transfer-encoding\x87host\x8Eorigin\x8Fcon\xE9sec-websocket-\xC1\x90\
-    websocket\xA0\x90upgrade\xA1close\xA2\x90\x30\xA4\x90\x31\x33\xA3\x90GET\xA5HEAD\xA6\x90HTTP/1.\xA7\x90";
+    websocket\xA0\x90upgrade\xA1close\xA2\x90\x30\xA4\x90\x31\x33\xA3\x90GET\xA5HEAD\xA6OPTIONS\xA7\x90HTTP/1.\xA4\x90";
 
 /// No text goes on here.
 const END: u8 = 0x90;
@@ -133,7 +133,8 @@ mod tests {
         (LENGTH, "0", 4),
         (METHOD, "GET", GET),
         (METHOD, "HEAD", HEAD),
-        (FIRST, "HTTP/1.", 7),
+        (METHOD, "OPTIONS", OPTIONS),
+        (FIRST, "HTTP/1.", 4),
     ];
 
     fn find(field: u8, text: &[u8]) -> u8 {
