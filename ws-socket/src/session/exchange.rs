@@ -6,7 +6,7 @@ use ws_core::{Role, SCRATCH};
 
 use super::upgrade::head_buffer;
 use super::{Entry, State, Tcp, pace};
-use crate::fmt::debug;
+use crate::fmt::{About, debug};
 use crate::handler::Handler;
 use crate::timeout::left_of;
 use crate::{Config, WebSocketId};
@@ -24,6 +24,7 @@ pub(crate) enum Stage {
 
 /// A request and its answer to work on.
 pub(crate) struct Exchange<'a, H> {
+    about: About,
     lent: &'a mut [u8],
     handshake: &'a mut ServerHandshake,
     buffered: &'a mut (u16, u16),
@@ -94,6 +95,7 @@ impl<T> Entry<'_, T> {
             *since = now;
         }
         let exchange = Exchange {
+            about: self.about,
             lent: &mut *self.lent,
             handshake,
             buffered,
@@ -226,7 +228,7 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         }
         let page = match response {
             Response::Refuse { status, .. } => {
-                debug!("{}: refused with {}", self.ws.to_raw(), status);
+                debug!("{}refused with {}", self.about, status);
                 return Output::Over;
             }
             Response::Upgrade { subprotocol, .. } => {
