@@ -8,6 +8,8 @@ use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
 use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError, RandomError};
 
+use crate::fmt::{About, debug};
+
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i32)]
@@ -252,6 +254,16 @@ pub enum ReceiveError<E: Debug> {
 }
 
 impl<E: Debug> ReceiveError<E> {
+    /// The peer broke the protocol.
+    pub(crate) fn broken(about: About, error: ProtocolError) -> Self {
+        let code = error.close_code();
+        debug!(
+            "{}the peer broke the protocol: closing with {}",
+            about, code.0
+        );
+        Self::Protocol(error)
+    }
+
     /// What a connection that has nothing more to receive ended with.
     pub(crate) const fn ended(endpoint: &Endpoint) -> Self {
         match endpoint.peer_close() {

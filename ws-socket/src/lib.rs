@@ -158,7 +158,7 @@
 //! | `edge-nal` | it accepts, connects and closes by the traits of edge-nal 0.7 |
 //! | `smoltcp` | [`stack`]`::SmoltcpStack` for smoltcp 0.14 |
 //! | `std` | [`stack`]`::StdStack` for the operating system's sockets |
-//! | `log`, `defmt` | debug lines through that crate |
+//! | `log`, `defmt` | debug lines through that crate, with the id of the connection in front |
 #![no_std]
 #![forbid(unsafe_code)]
 

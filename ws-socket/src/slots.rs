@@ -210,6 +210,10 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         let index = found?;
         let slot = self.0.get_mut(index)?;
         slot.tag &= !FREE;
+        #[cfg(any(feature = "log", feature = "defmt"))]
+        if let (Some(id), Some(entry)) = (slot.id(index), &mut slot.entry) {
+            entry.about = crate::fmt::About::id(id);
+        }
         slot.id(index)
     }
 

@@ -150,6 +150,6 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let clock = self.begin(timeout, MAX_READS);
         let closed = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
         closed.unwrap_or(Ok(()))?;
-        Ok(self.entry.closing().into())
+        Ok(Disconnected::new(self.entry.closing(), self.entry.about))
     }
 }

@@ -22,10 +22,12 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         // Nothing waits behind the point where a piece is taken: a drop would lose it. What became
         // due with it goes out with the next call.
         let mut piece = self.pump(face, out.len(), out).await?;
+        let about = self.entry.about;
         if piece.is_none()
             && let Some(mut open) = self.entry.open()
         {
-            piece = open.endpoint.take(&mut open.lent, out)?;
+            let taken = open.endpoint.take(&mut open.lent, out);
+            piece = taken.map_err(|error| ReceiveError::broken(about, error))?;
         }
         piece.ok_or(ReceiveError::NotConnected)
     }
@@ -136,7 +138,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     }
                     let piece: Result<_, ProtocolError> =
                         endpoint.received(&mut lent, out, &mut scratch, count);
-                    if let Some(piece) = piece? {
+                    let about = self.entry.about;
+                    let piece = piece.map_err(|error| ReceiveError::broken(about, error))?;
+                    if let Some(piece) = piece {
                         return Ok(Some(piece));
                     }
                 }

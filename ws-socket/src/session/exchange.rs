@@ -6,7 +6,7 @@ use ws_core::{Role, SCRATCH};
 
 use super::upgrade::head_buffer;
 use super::{Entry, State, Tcp, pace};
-use crate::fmt::debug;
+use crate::fmt::{About, debug};
 use crate::handler::Handler;
 use crate::timeout::left_of;
 use crate::{Config, WebSocketId};
@@ -28,6 +28,7 @@ const MAX_WRITE: usize = 0x8000;
 
 /// A request and its answer to work on.
 pub(crate) struct Exchange<'a, H> {
+    about: About,
     lent: &'a mut [u8],
     handshake: &'a mut ServerHandshake,
     buffered: &'a mut (u16, u16),
@@ -98,6 +99,7 @@ impl<T> Entry<'_, T> {
             *since = now;
         }
         let exchange = Exchange {
+            about: self.about,
             lent: &mut *self.lent,
             handshake,
             buffered,
@@ -230,7 +232,7 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
         }
         let page = match response {
             Response::Refuse { status, .. } => {
-                debug!("{}: refused with {}", self.ws.to_raw(), status);
+                debug!("{}refused with {}", self.about, status);
                 return Output::Over;
             }
             Response::Upgrade { subprotocol, .. } => {

@@ -22,12 +22,15 @@ use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
 use ws_core::{Endpoint, Lent, RandomError};
 
+use crate::fmt::About;
 use crate::timeout::{Wait, Waiting};
 use crate::{Config, Platform, ZeroRead};
 
 /// What a slot holds.
 #[derive(Debug)]
 pub struct Entry<'buf, T> {
+    /// Whose connection it is, for log lines.
+    pub(crate) about: About,
     /// Stays with the slot.
     pub(crate) lent: &'buf mut [u8],
     /// `None` where nothing is; or taken, with the connection still to come.
@@ -76,6 +79,7 @@ const _: () = assert!(size_of::<Option<Tcp<u32>>>() <= 76);
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
         Self {
+            about: About::NO_ID,
             lent: &mut [],
             tcp: None,
         }

@@ -6,7 +6,6 @@ use ws_core::{Face, Next, RandomError, ReadInto, SCRATCH};
 use super::{Context, Entry, Open, Stop};
 use crate::Platform;
 use crate::error::ReceiveError;
-use crate::fmt::debug;
 use crate::message::Received;
 
 /// How often a step reads at most before it lets others run: a peer that floods with what is not
@@ -83,6 +82,7 @@ impl<T> Entry<'_, T> {
         if received == Err(Stop::NoKey) {
             return Some(Err(RandomError.into()));
         }
+        let about = self.about;
         let Some(endpoint) = self.endpoint_mut() else {
             return Some(Err(ReceiveError::NotConnected));
         };
@@ -90,13 +90,7 @@ impl<T> Entry<'_, T> {
             return Some(Ok(endpoint.piece(length).into()));
         }
         Some(Err(match endpoint.failure() {
-            Some(error) => {
-                debug!(
-                    "the peer broke the protocol: closing with {}",
-                    error.close_code().0
-                );
-                ReceiveError::Protocol(error)
-            }
+            Some(error) => ReceiveError::broken(about, error),
             None => ReceiveError::ended(endpoint),
         }))
     }

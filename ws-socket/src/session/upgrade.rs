@@ -131,7 +131,7 @@ impl<'buf, T> Entry<'buf, T> {
         subprotocol: Option<u8>,
     ) {
         if let Some(tcp) = &mut self.tcp {
-            debug!("open, {} bytes lent", self.lent.len());
+            debug!("{}open, {} bytes lent", self.about, self.lent.len());
             let lent = Lent::new(self.lent);
             let mut endpoint = Endpoint::new(role, &lent, buffered, config.max_message);
             endpoint.report_control(config.report_pings, config.report_pongs);

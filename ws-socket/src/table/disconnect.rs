@@ -5,7 +5,7 @@ use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, RandomError, write_close};
 
 use super::Table;
 use crate::error::{DisconnectError, HandleError, ReceiveError, SendError};
-use crate::fmt::debug;
+use crate::fmt::{About, debug};
 use crate::session::{Closing, Entry, Outgoing, Payload, Stop};
 use crate::slots::{SlotStore, Unavailable};
 use crate::timeout::{Deadline, Waiting};
@@ -22,10 +22,10 @@ pub struct Disconnected {
     pub code: CloseCode,
 }
 
-impl From<Closing> for Disconnected {
-    fn from(closing: Closing) -> Self {
+impl Disconnected {
+    pub(crate) fn new(closing: Closing, about: About) -> Self {
         let code = closing.code.unwrap_or(CloseCode::ABNORMAL);
-        debug!("closed, clean {}, code {}", closing.clean, code.0);
+        debug!("{}closed, clean {}, code {}", about, closing.clean, code.0);
         Self {
             clean: closing.clean,
             code,
@@ -209,6 +209,6 @@ where
             Some(kept) => *kept = socket,
             None => self.close_socket(socket),
         }
-        Ok(closing.into())
+        Ok(Disconnected::new(closing, About::id(ws)))
     }
 }

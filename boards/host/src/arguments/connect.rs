@@ -34,6 +34,9 @@ Options:
   -v                   say on standard error what happens
   -h, --help           this text
 
+A host's addresses are dialed side by side, each 250 ms after the one before or as
+soon as one fails. The first that connects is used, the others are closed.
+
 Without --json, messages are printed on standard output: text as a line, binary
 as it is (on a terminal: as a line of base64). All else goes to standard error.
 A terminal gets control characters escaped, pipes and files get all as it is.

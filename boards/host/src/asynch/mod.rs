@@ -1,10 +1,12 @@
 //! The async calls over the operating system: sockets, a clock and randomness on async-io's reactor,
 //! and a [`Wire`](crate::echo::Wire) of one connection.
 
+mod dialing;
 mod platform;
 mod stream;
 mod wire;
 
+pub(crate) use dialing::Dialing;
 pub(crate) use platform::Host;
 pub(crate) use stream::Stream;
 pub(crate) use wire::Polled;

@@ -1,15 +1,12 @@
 //! The system's TCP connections as streams for the async calls.
 
-use async_io::{Async, Timer};
+use async_io::Async;
 use edge_nal::{Close, TcpShutdown};
-use embassy_futures::select::{Either, select};
 use embedded_io_async::{ErrorType, Read, Write};
 use futures_lite::{AsyncReadExt, AsyncWriteExt};
 use std::io;
-use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::Instant;
-use ws_socket::stack::StdError;
 
 /// A TCP connection. That of edge-nal-std has no second handle, to wait for room beside receiving.
 #[derive(Clone)]
@@ -21,18 +18,6 @@ impl Stream {
         // What the system does without it is slower, and no less right.
         let _ = stream.get_ref().set_nodelay(true);
         Self(Arc::new(stream))
-    }
-
-    /// Connects; `None` at the deadline.
-    pub(crate) async fn connect_until(
-        to: SocketAddr,
-        deadline: Instant,
-    ) -> Result<Option<Self>, StdError> {
-        let connected = Async::<TcpStream>::connect(to);
-        match select(connected, Timer::at(deadline)).await {
-            Either::First(connected) => Ok(Some(Self::new(connected?))),
-            Either::Second(_) => Ok(None),
-        }
     }
 
     /// The system's, which does not block.

@@ -1,15 +1,14 @@
 //! Connecting by the async calls.
 
 use super::dial::{Dial, Opened};
-use crate::asynch::{Host, Polled, Stream, waker};
+use super::race::Dialer;
+use crate::asynch::{Dialing, Host, Polled, Stream, waker};
 use crate::wire::Wake;
 use async_channel::Receiver;
 use async_io::block_on;
 use std::io;
-use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use ws_socket::asynch::{WebSocket, WebSocketRequest};
-use ws_socket::stack::StdError;
 use ws_socket::{Config, ConnectError, HeadPart, Request};
 
 /// What one connection is made of.
@@ -17,18 +16,20 @@ pub(super) struct Asynch<'buf> {
     config: Config,
     buffer: &'buf mut [u8],
     wakes: Receiver<()>,
+    dialer: Dialing,
 }
 
 impl<'buf> Asynch<'buf> {
     /// With the buffer to lend; and what ends its waits.
     pub(super) fn new(config: Config, buffer: &'buf mut [u8]) -> (Self, Wake) {
         let (wake, wakes) = waker();
-        let dialer = Self {
+        let driver = Self {
             config,
             buffer,
             wakes,
+            dialer: Dialing::new(),
         };
-        (dialer, wake)
+        (driver, wake)
     }
 }
 
@@ -40,8 +41,8 @@ impl<'buf> Dial for Asynch<'buf> {
     where
         Self: 'd;
 
-    fn dial(&mut self, to: SocketAddr, deadline: Instant) -> Result<Option<Stream>, StdError> {
-        block_on(Stream::connect_until(to, deadline))
+    fn dialer(&mut self) -> &mut impl Dialer<Socket = Stream> {
+        &mut self.dialer
     }
 
     fn upgrade(

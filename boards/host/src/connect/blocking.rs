@@ -1,13 +1,14 @@
 //! Connecting by the table of blocking calls.
 
 use super::dial::{Dial, Opened};
+use super::race::{Dialer, Step};
 use crate::echo::OnTable;
 use crate::os::{OsPlatform, OsSocket, OsStack, WebSockets};
 use crate::wire::Wake;
 use embedded_nal::TcpClientStack;
 use std::io;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use ws_socket::stack::{StdError, StdStack};
 use ws_socket::{Config, ConnectError, HeadPart, Request, WebSocketRequest};
 
@@ -30,6 +31,36 @@ impl<'buf> Blocking<'buf> {
     }
 }
 
+impl Dialer for OsStack {
+    type Attempt = (OsSocket, SocketAddr);
+    type Socket = OsSocket;
+
+    fn begin(&mut self, to: SocketAddr) -> Result<Self::Attempt, StdError> {
+        Ok((self.socket()?, to))
+    }
+
+    fn step(&mut self, (mut socket, to): Self::Attempt) -> Step<Self::Attempt, OsSocket> {
+        match self.connect(&mut socket, to) {
+            Ok(()) => Step::Through(socket),
+            Err(nb::Error::WouldBlock) => Step::Pending((socket, to)),
+            Err(nb::Error::Other(error)) => {
+                Dialer::close(self, (socket, to));
+                Step::Failed(error)
+            }
+        }
+    }
+
+    fn close(&mut self, (socket, _): Self::Attempt) {
+        if let Err(error) = TcpClientStack::close(self, socket) {
+            log::debug!("closing: {error}");
+        }
+    }
+
+    fn wait(&mut self, at_most: Duration) {
+        Self::wait(self, Some(at_most));
+    }
+}
+
 impl<'buf> Dial for Blocking<'buf> {
     type Socket = OsSocket;
     type Error = StdError;
@@ -38,23 +69,8 @@ impl<'buf> Dial for Blocking<'buf> {
     where
         Self: 'd;
 
-    fn dial(&mut self, to: SocketAddr, deadline: Instant) -> Result<Option<OsSocket>, StdError> {
-        let stack = self.table.stack();
-        let mut socket = stack.socket()?;
-        let error = loop {
-            match stack.connect(&mut socket, to) {
-                Ok(()) => return Ok(Some(socket)),
-                Err(nb::Error::Other(error)) => break Some(error),
-                Err(nb::Error::WouldBlock) => {}
-            }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left == Duration::ZERO {
-                break None;
-            }
-            stack.wait(Some(left));
-        };
-        stack.close(socket)?;
-        error.map_or(Ok(None), Err)
+    fn dialer(&mut self) -> &mut impl Dialer<Socket = OsSocket> {
+        self.table.stack()
     }
 
     fn upgrade(

@@ -1,6 +1,7 @@
 //! From a URL to an open WebSocket, within one deadline.
 
 use super::events::Trouble;
+use super::race::{Dialer, Failed, race};
 use super::response::Answer;
 use crate::arguments::ConnectOptions;
 use crate::exit::Exit;
@@ -29,9 +30,8 @@ pub(super) trait Dial {
     where
         Self: 'd;
 
-    /// A TCP connection; `None` at the deadline.
-    fn dial(&mut self, to: SocketAddr, deadline: Instant)
-    -> Result<Option<Self::Socket>, StdError>;
+    /// What makes TCP connections.
+    fn dialer(&mut self) -> &mut impl Dialer<Socket = Self::Socket>;
 
     /// The opening handshake.
     fn upgrade(
@@ -65,32 +65,31 @@ impl Failure {
 
 /// Resolves, connects and upgrades.
 pub(super) fn open<'d, D: Dial>(
-    dialer: &'d mut D,
+    driver: &'d mut D,
     options: &ConnectOptions,
 ) -> Result<Opened<D::Wire<'d>>, Failure> {
     let deadline = Instant::now() + options.timeout;
     let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
     let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;
-    let connect = |to, until| dialer.dial(to, until);
-    let socket = reach(&url, options.timeout, deadline, connect)?;
+    let socket = reach(&url, options.timeout, deadline, driver.dialer())?;
     let mut answer = Answer::default();
     let mut on_response = |part: HeadPart<'_>| answer.part(part);
     let left = deadline.saturating_duration_since(Instant::now());
     let opened = options.with_request(&url, |request| {
-        dialer.upgrade(socket, request, &mut on_response, left)
+        driver.upgrade(socket, request, &mut on_response, left)
     });
     opened.map_err(|error| not_upgraded(error, &answer, options.timeout))
 }
 
-/// Resolves, and connects by `connect`, which returns `None` where it was not done in time.
-pub(crate) fn reach<S>(
+/// Resolves, and connects to the first address that takes the connection.
+pub(crate) fn reach<D: Dialer>(
     url: &Url<'_>,
     within: Duration,
     deadline: Instant,
-    connect: impl FnMut(SocketAddr, Instant) -> Result<Option<S>, StdError>,
-) -> Result<S, Failure> {
+    dialer: &mut D,
+) -> Result<D::Socket, Failure> {
     let addresses = resolve(url, within, deadline)?;
-    dial(&addresses, within, deadline, connect)
+    race(dialer, &addresses, deadline).map_err(|failed| unreachable(url, failed, within))
 }
 
 /// The addresses to try. The system's resolver has no deadline of its own, so it runs aside.
@@ -137,42 +136,34 @@ fn with_zone(address: IpAddr, url: &Url<'_>) -> Result<SocketAddr, Failure> {
     Ok(SocketAddrV6::new(address, url.port, 0, scope).into())
 }
 
-/// A TCP connection to the first address that takes one. Each gets its share of the time.
-fn dial<S>(
-    addresses: &[SocketAddr],
-    within: Duration,
-    deadline: Instant,
-    mut connect: impl FnMut(SocketAddr, Instant) -> Result<Option<S>, StdError>,
-) -> Result<S, Failure> {
-    let mut failed = None;
-    for (tried, address) in addresses.iter().enumerate() {
-        let others = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
-        let share = deadline.saturating_duration_since(Instant::now()) / others;
-        log::debug!("connecting to {address}");
-        match connect(*address, Instant::now() + share) {
-            Ok(Some(socket)) => return Ok(socket),
-            Ok(None) => log::debug!("{address} does not answer"),
-            Err(error) => {
-                log::debug!("{address}: {error}");
-                failed.get_or_insert((address, error));
-            }
-        }
+/// Why there is no TCP connection: what became of each address.
+fn unreachable(url: &Url<'_>, failed: Failed, within: Duration) -> Failure {
+    let refused = failed.iter().any(|(_, error)| {
+        matches!(error, Some(StdError::Io(io)) if io.kind() == io::ErrorKind::ConnectionRefused)
+    });
+    let advice = if refused {
+        "; does the server run, and is the port right?"
+    } else {
+        ""
+    };
+    let list = |each: fn(&SocketAddr, Option<&StdError>) -> String, between| {
+        let all = failed.iter().map(|(to, error)| each(to, error.as_ref()));
+        all.collect::<Vec<_>>().join(between)
+    };
+    if failed.iter().all(|(_, error)| error.is_none()) {
+        let who = list(|to, _| to.to_string(), ", ");
+        return Failure::timeout(within, &format!("{who} did not answer"));
     }
-    let Some((address, error)) = failed else {
-        let who = addresses
-            .first()
-            .map(ToString::to_string)
-            .unwrap_or_default();
-        return Err(Failure::timeout(within, &format!("{who} did not answer")));
+    let each = |to: &SocketAddr, error: Option<&StdError>| match error {
+        Some(error) => format!("{to}: {error}"),
+        None => format!("{to}: no answer in time"),
     };
-    let advice = match &error {
-        StdError::Io(io) if io.kind() == io::ErrorKind::ConnectionRefused => {
-            "; does the server run, and is the port right?"
-        }
-        _ => "",
+    let all = list(each, ", ");
+    let detail = match (&url.host, failed.len()) {
+        (UrlHost::Name(name), 2..) => format!("cannot connect to {name}: {all}{advice}"),
+        _ => format!("cannot connect to {all}{advice}"),
     };
-    let detail = format!("cannot connect to {address}: {error}{advice}");
-    Err(Failure::new(Exit::Connection, "connect", detail))
+    Failure::new(Exit::Connection, "connect", detail)
 }
 
 /// Why the opening handshake came to nothing.
@@ -220,4 +211,49 @@ pub(crate) fn not_upgraded<E: Debug + Display>(
     failure.trouble.location = location;
     failure.trouble.www_authenticate = www_authenticate;
     failure
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(failed: &[(&str, Option<io::ErrorKind>)]) -> (Exit, &'static str, String) {
+        let url = Url::parse("ws://host.example").unwrap();
+        let failed = failed.iter().map(|(to, kind)| {
+            let error = kind.map(|kind| StdError::Io(kind.into()));
+            (to.parse().unwrap(), error)
+        });
+        let failure = unreachable(&url, failed.collect(), Duration::from_secs(9));
+        (failure.exit, failure.trouble.kind, failure.trouble.detail)
+    }
+
+    #[test]
+    fn the_errors_of_all_addresses_are_told() {
+        let (refused, unroutable) = (
+            Some(io::ErrorKind::ConnectionRefused),
+            Some(io::ErrorKind::NetworkUnreachable),
+        );
+        let (exit, kind, detail) = told(&[
+            ("[2001:db8::1]:80", unroutable),
+            ("192.0.2.1:80", refused),
+            ("192.0.2.2:80", None),
+        ]);
+        assert_eq!((exit, kind), (Exit::Connection, "connect"));
+        assert_eq!(
+            detail,
+            "cannot connect to host.example: [2001:db8::1]:80: network unreachable, 192.0.2.1:80: \
+             connection refused, 192.0.2.2:80: no answer in time; does the server run, and is the \
+             port right?"
+        );
+        let (exit, _, detail) = told(&[("192.0.2.1:80", unroutable)]);
+        assert_eq!(exit, Exit::Connection);
+        assert_eq!(
+            detail,
+            "cannot connect to 192.0.2.1:80: network unreachable"
+        );
+        let (exit, kind, detail) = told(&[("192.0.2.1:80", None), ("192.0.2.2:80", None)]);
+        assert_eq!((exit, kind), (Exit::Timeout, "timeout"));
+        let who = "192.0.2.1:80, 192.0.2.2:80 did not answer within 9000 ms";
+        assert!(detail.starts_with(who), "{detail}");
+    }
 }

@@ -6,6 +6,7 @@ pub(crate) mod dial;
 mod end;
 pub(crate) mod events;
 pub(crate) mod input;
+pub(crate) mod race;
 pub(crate) mod response;
 mod session;
 

@@ -3,12 +3,12 @@
 use super::beat::{Beat, Paced};
 use super::failure;
 use crate::arguments::MqttOptions;
-use crate::asynch::{Host, Stream, waker};
+use crate::asynch::{Dialing, Host, Stream, waker};
 use crate::connect::dial::{Failure, reach};
 use crate::exit::Exit;
 use crate::signals;
 use async_channel::Receiver;
-use async_io::{Timer, block_on};
+use async_io::Timer;
 use embassy_futures::select::{Either, Either3, Either4, select, select3, select4};
 use rust_mqtt::Bytes;
 use rust_mqtt::buffer::AllocBuffer;
@@ -94,9 +94,7 @@ impl Ends {
 pub(super) fn dial(options: &MqttOptions) -> Result<Stream, Failure> {
     let deadline = Instant::now() + options.timeout;
     let url = Url::parse(&options.url).map_err(failure::usage)?;
-    reach(&url, options.timeout, deadline, |to, until| {
-        block_on(Stream::connect_until(to, until))
-    })
+    reach(&url, options.timeout, deadline, &mut Dialing::new())
 }
 
 /// A session that the broker let in.

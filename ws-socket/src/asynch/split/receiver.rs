@@ -15,6 +15,7 @@ use crate::asynch::WebSocket;
 use crate::asynch::wait::{MAX_READS, at_most, at_once, within};
 use crate::asynch::{Clock, Platform};
 use crate::error::{ReceiveError, SendError};
+use crate::fmt::About;
 use crate::message::Received;
 
 /// The half that receives. Pings are answered, and the peer's Close, while it waits, and by the
@@ -142,7 +143,7 @@ where
                         Step::Done(match piece {
                             Ok(Some(piece)) => Ok(piece),
                             Ok(None) => Err(ReceiveError::NotConnected),
-                            Err(error) => Err(error.into()),
+                            Err(error) => Err(ReceiveError::broken(About::NO_ID, error)),
                         })
                     }
                     // The Close first.
@@ -225,7 +226,8 @@ where
                     }
                     let mut lent = Lent::from_parts(lent, state.reserve);
                     let endpoint = &mut *state.endpoint;
-                    Ok(endpoint.received(&mut lent, user, &mut scratch, count)?)
+                    let piece = endpoint.received(&mut lent, user, &mut scratch, count);
+                    piece.map_err(|error| ReceiveError::broken(About::NO_ID, error))
                 }
                 Err(error) => {
                     state.eof();
