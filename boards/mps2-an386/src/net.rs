@@ -4,6 +4,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use cortex_m::Peripherals;
+use embedded_nal::TcpClientStack;
 pub use smoltcp::iface::SocketStorage;
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet};
 use smoltcp::phy::Device;
@@ -11,7 +12,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{EthernetAddress, IpCidr, Ipv4Address};
 pub use static_cell::{ConstStaticCell, StaticCell};
 use ws_socket::Platform;
-use ws_socket::stack::{SmoltcpSocket, SmoltcpStack, add_tcp_sockets};
+use ws_socket::stack::{SmoltcpStack, add_tcp_sockets};
 
 use crate::clock;
 use crate::lan9118::{self, Frames, Lan9118};
@@ -141,7 +142,7 @@ impl<const N: usize> Platform<Stack<N>> for Board {
         Ok(())
     }
 
-    fn abort(&mut self, stack: &mut Stack<N>, socket: SmoltcpSocket) {
+    fn abort(&mut self, stack: &mut Stack<N>, socket: <Stack<N> as TcpClientStack>::TcpSocket) {
         let _ = stack.abort(socket);
     }
 
