@@ -31,6 +31,7 @@ where
 }
 
 /// Connects to what a URL names, name resolution and TCP included: see [`Table::connect_url`].
+/// [`Table::connect_url_all`] tries all addresses of the name.
 ///
 /// # Errors
 /// See [`ConnectError`].

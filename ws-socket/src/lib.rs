@@ -86,7 +86,9 @@
 //!
 //! Any [`TcpClientStack`](embedded_nal::TcpClientStack) that keeps the contract in [`stack`]; for a
 //! server a [`TcpFullStack`](embedded_nal::TcpFullStack), for names [`Dns`](embedded_nal::Dns). Adapters
-//! for smoltcp and for the operating system are there. A stack whose `receive` says `Ok(0)` for "nothing
+//! for smoltcp and for the operating system are there; they are [`stack::Addresses`], too, for
+//! [`Table::connect_url_all`], which tries all addresses of a name. A connection whose opening handshake
+//! fails goes to [`Platform::abort`]: reset it there if the stack can. A stack whose `receive` says `Ok(0)` for "nothing
 //! yet" needs [`ZeroRead::WouldBlock`]. A polled stack is polled in [`Platform::wait`], which runs
 //! in every call that waits, and by the application while it makes no call ([`Table::stack`]).
 //!
@@ -129,7 +131,8 @@
 //!
 //! One type for each operation; `errno()` is the number Zephyr would return, negated ([`Errno`]).
 //! What a peer does wrong is [`ReceiveError::Protocol`], said once and behind all that came before;
-//! the Close with the fitting code is on its way then. After [`ReceiveError::Timeout`],
+//! the Close with the fitting code is on its way then. Where [`Platform::fill_random`] fails, a call that
+//! needs a key fails with an error named `Random` (`EIO`), and sends nothing. After [`ReceiveError::Timeout`],
 //! [`SendError::Timeout`] and a [`HandleError::Busy`] the connection goes on.
 //!
 //! # Servers

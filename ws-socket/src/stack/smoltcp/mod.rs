@@ -399,14 +399,19 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
             .ok_or(SmoltcpError::NotConnected)
     }
 
-    /// Ends a connection at once: what was not sent yet is lost, and the peer gets a reset at the
-    /// next poll. The socket is free immediately. On a listening socket the same as `close`.
+    /// Ends a connection at once: what was not sent yet is lost, and the peer gets a reset, now if
+    /// the device takes it. The socket is free immediately. On a listening socket the same as `close`.
     ///
     /// # Errors
     ///
     /// [`SmoltcpError::StaleSocket`].
     pub fn abort(&mut self, socket: SmoltcpSocket) -> Result<(), SmoltcpError> {
-        self.end(socket, true)
+        self.end(socket, true)?;
+        // Before the socket is used again, which forgets whom the reset is for.
+        let (device, sockets) = (&mut self.device, &mut self.sockets);
+        self.iface.poll_egress(self.now, device, sockets);
+        self.arm();
+        Ok(())
     }
 }
 

@@ -137,7 +137,9 @@ impl<'a, D: Device, const N: usize> TcpClientStack for SmoltcpStack<'a, D, N> {
     ///
     /// [`SmoltcpError::StaleSocket`].
     fn close(&mut self, socket: SmoltcpSocket) -> Result<(), SmoltcpError> {
-        self.end(socket, false)
+        self.end(socket, false)?;
+        self.arm();
+        Ok(())
     }
 }
 
