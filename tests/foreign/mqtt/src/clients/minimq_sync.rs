@@ -40,7 +40,10 @@ impl<S> Platform<S> for Watch {
         self.0.elapsed().as_millis() as u32
     }
 
-    fn fill_random(&mut self, bytes: &mut [u8]) -> core::result::Result<(), ws_socket::RandomError> {
+    fn fill_random(
+        &mut self,
+        bytes: &mut [u8],
+    ) -> core::result::Result<(), ws_socket::RandomError> {
         getrandom::fill(bytes).map_err(|_| ws_socket::RandomError)
     }
 
