@@ -1,52 +1,15 @@
 //! The blocking table and the async driver, given the same bytes, cuts and calls: the same pieces,
 //! the same errors, the same bytes written.
 
-use std::net::SocketAddr;
 use std::pin::pin;
 
-use embedded_io_async::{Read, Write};
-use embedded_nal::{TcpClientStack, nb};
 use proptest::prelude::*;
 use ws_socket::asynch::WebSocket;
 use ws_socket::{CloseCode, Config, Opcode, ReceiveError, Role, Timeout, WebSockets};
+use ws_tests::drivers::WireStack;
 use ws_tests::frames::{frame, plain};
 use ws_tests::hand::{Hand, run, settle};
-use ws_tests::wire::{Line, Reset, Script, Tail, Wire};
-
-/// The scripted stream under a stack that does not block.
-struct Stack;
-
-fn at_once<R>(call: impl Future<Output = Result<R, Reset>>) -> nb::Result<R, Reset> {
-    match settle(pin!(call)) {
-        Some(result) => result.map_err(nb::Error::Other),
-        None => Err(nb::Error::WouldBlock),
-    }
-}
-
-impl TcpClientStack for Stack {
-    type TcpSocket = Wire;
-    type Error = Reset;
-
-    fn socket(&mut self) -> Result<Wire, Reset> {
-        Err(Reset)
-    }
-
-    fn connect(&mut self, _: &mut Wire, _: SocketAddr) -> nb::Result<(), Reset> {
-        Err(nb::Error::Other(Reset))
-    }
-
-    fn send(&mut self, socket: &mut Wire, bytes: &[u8]) -> nb::Result<usize, Reset> {
-        at_once(socket.write(bytes))
-    }
-
-    fn receive(&mut self, socket: &mut Wire, buffer: &mut [u8]) -> nb::Result<usize, Reset> {
-        at_once(socket.read(buffer))
-    }
-
-    fn close(&mut self, _: Wire) -> Result<(), Reset> {
-        Ok(())
-    }
-}
+use ws_tests::wire::{Line, Reset, Script, Tail};
 
 #[derive(Debug, Clone)]
 enum Call {
@@ -90,7 +53,7 @@ struct Case {
 
 fn blocking(case: &Case, calls: &[Call]) -> (Vec<Outcome>, Vec<u8>) {
     let mut lent = vec![0; case.lent];
-    let mut table = WebSockets::<_, _, 1>::new(Stack, Hand::new()).with_config(case.config);
+    let mut table = WebSockets::<_, _, 1>::new(WireStack, Hand::new()).with_config(case.config);
     let ws = table.register(case.script.wire(), case.role, Some(&mut lent), 0);
     let ws = ws.map_err(|(error, _)| error).unwrap();
     let masks = case.role == Role::Client;
