@@ -197,7 +197,7 @@ impl Case {
         crate::frames::frame(true, opcode, self.role == Role::Server, payload)
     }
 
-    /// Makes the calls one behind the other; `before` each the script may be changed.
+    /// Makes the calls one after the other; `before` each the script may be changed.
     pub fn run(
         &self,
         script: &Script,

@@ -1,5 +1,5 @@
 //! A server that answers before all of the request is there, and closes: what it said is not lost
-//! behind the write that failed.
+//! after the write that failed.
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr, TcpListener};

@@ -94,7 +94,7 @@ fn served(bytes: &str, mut check: impl FnMut(&str, &[u8], bool)) {
 
 /// It is one answer of this status, and the connection is closed.
 fn refused(bytes: &str, status: u16) {
-    // A second request hidden behind it is not looked at.
+    // A second request hidden after it is not looked at.
     served(&format!("{bytes}{}", get("/")), |what, sent, kept| {
         let (found, rest) = answer(sent, false).unwrap();
         assert_eq!(
@@ -128,7 +128,7 @@ fn upgrade(target: &str) -> String {
 }
 
 /// RFC 9112 sections 6.3 and 9.3: a page for HTTP/1.0 is never chunked, and the connection ends
-/// behind it, whatever the client asks for; Host may be missing.
+/// after it, whatever the client asks for; Host may be missing.
 #[test]
 fn rfc9112_9_3_pages_for_http_1_0() {
     for more in [

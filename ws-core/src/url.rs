@@ -61,7 +61,7 @@ pub enum UrlError {
     /// The host has a character that no host has (RFC 3986 section 3.2.2).
     #[error("a character that no host has")]
     Host,
-    /// What is between `[` and `]` is no IPv6 address, with a zone perhaps (`%25` and its name), or behind it comes neither port nor path.
+    /// What is between `[` and `]` is no IPv6 address, with a zone perhaps (`%25` and its name), or after it comes neither port nor path.
     #[error("no IPv6 address between brackets")]
     Ipv6,
     /// The port is not 1 to 65535.

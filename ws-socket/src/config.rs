@@ -69,7 +69,7 @@ pub struct Keepalive {
 
 impl Config {
     /// No limit on messages, 8 KiB and 10 s for a handshake, 30 s for an answer or 1 KiB/s
-    /// behind that, `Ok(0)` ends the stream, no TLS, text is taken, Pings and Pongs are not handed out, no keepalive, streams are flushed.
+    /// after that, `Ok(0)` ends the stream, no TLS, text is taken, Pings and Pongs are not handed out, no keepalive, streams are flushed.
     pub const DEFAULT: Self = Self {
         max_message: usize::MAX,
         max_handshake: 8192,

@@ -64,7 +64,7 @@ pub trait Handler<'r> {
 
     /// The answer to a request that is in order. OPTIONS is answered already, with 200 and what is
     /// allowed. Requests that are not in order have been refused, with 400, 403 (Origin), 405, 408, 421 (Host), 426, 431 or 505. A client of HTTP/1.0 gets
-    /// pages as others do, without chunks, and its connection is closed behind the answer.
+    /// pages as others do, without chunks, and its connection is closed after the answer.
     ///
     /// It is not kept but asked for again for each piece that goes out, and must be the same until
     /// [`end`](Self::end). One that cannot be sent as it is, since a header would break out of its

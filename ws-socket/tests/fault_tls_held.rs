@@ -200,7 +200,7 @@ fn a_record_that_comes_slowly() {
                 Ok(count) => found.extend(&out[..count]),
                 Err(error) => assert_eq!(error, RecordsError::TimedOut),
             }
-            // One wait of the stream; a second one behind a header that is whole.
+            // One wait of the stream; a second one after a header that is whole.
             assert!(now.get() - before <= 40, "{piece}");
             if found.len() == whole.len() {
                 break;
@@ -320,7 +320,7 @@ fn records_without_end_block_no_stack() {
     }
 }
 
-/// A record that nobody may send does not reach the library, and nothing goes on behind it.
+/// A record that nobody may send does not reach the library, and nothing goes on after it.
 #[test]
 fn records_that_nobody_may_send() {
     let hello = record(22, 90);

@@ -150,7 +150,7 @@ fn nothing_comes_in_the_middle_of_a_record() {
                         },
                     }
                 }
-                // Behind a piece of a record the caller is told before the stream is asked again.
+                // After a piece of a record the caller is told before the stream is asked again.
                 assert!((2..=4).contains(&nothing), "{nothing}");
                 assert_eq!(found, [record(length), record(7)], "cut at {cut}, {second}");
             }

@@ -61,7 +61,7 @@ fn text(from: Option<impl Read>) -> String {
     text
 }
 
-/// The first line that a server prints; what comes behind it is not read.
+/// The first line that a server prints; what comes after it is not read.
 fn port(child: &mut Child) -> u16 {
     let (mut line, mut byte) = (Vec::new(), [0]);
     let stdout = child.stdout.as_mut().unwrap();

@@ -121,7 +121,7 @@ struct Attack {
     name: &'static str,
     /// What is sent first.
     first: Vec<u8>,
-    /// What is sent behind that, without end.
+    /// What is sent after that, without end.
     then: Vec<u8>,
     /// What comes is read.
     reads: bool,

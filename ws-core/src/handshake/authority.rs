@@ -8,16 +8,16 @@ use super::head::{self, HeadError, HeadPart};
 use super::write::is_host_byte;
 
 // States that the tokenizer does not know.
-/// Behind the CR of the empty line in front.
+/// After the CR of the empty line in front.
 const EMPTY_CR: u8 = 17;
-/// Behind the empty line, which is the only one.
+/// After the empty line, which is the only one.
 const EMPTY: u8 = 18;
-/// In the scheme; behind its colon, and behind each slash.
+/// In the scheme; after its colon, and after each slash.
 const SCHEME: u8 = 19;
 const AUTHORITY: u8 = SCHEME + 3;
-/// Behind a byte that is wrong.
+/// After a byte that is wrong.
 const WRONG: u8 = 23;
-/// Behind the digit of another major version.
+/// After the digit of another major version.
 const OTHER_VERSION: u8 = 24;
 
 /// What leads from [`SCHEME`] to [`AUTHORITY`].
@@ -28,17 +28,17 @@ const START: u8 = 0;
 /// In a name or an IPv4 address.
 const NAME: u8 = 1;
 const PORT: u8 = 2;
-/// Behind an IPv6 address.
+/// After an IPv6 address.
 const CLOSED: u8 = 3;
-/// Behind `%`, and behind its first digit.
+/// After `%`, and after its first digit.
 const PERCENT: u8 = 4;
 const DIGIT: u8 = 5;
-/// In an IPv6 address, before and behind its first colon.
+/// In an IPv6 address, before and after its first colon.
 const BRACKET: u8 = 6;
 const GROUPS: u8 = 7;
 /// Nowhere.
 const X: u8 = 8;
-/// Set behind white space, after which nothing may come.
+/// Set after white space, after which nothing may come.
 const SPACE: u8 = 16;
 
 /// From where to where bytes go, and where they lead to: four bits for each state before.
@@ -107,7 +107,7 @@ impl Exchange {
         }
     }
 
-    /// A byte of the host of a whole URL, which takes the place of Host, or the one behind it.
+    /// A byte of the host of a whole URL, which takes the place of Host, or the one after it.
     #[inline(always)]
     fn authority(&mut self, cx: &mut Context<'_, '_>, byte: u8) -> u8 {
         let ends = matches!(byte, b'/' | b'?' | b' ');

@@ -287,7 +287,7 @@ impl Exchange {
         {
             return;
         }
-        // Behind white space only the end may come.
+        // After white space only the end may come.
         let byte = if byte <= b' ' { 0 } else { byte };
         // In front it is nothing, and where no candidate is left none comes back.
         let matters = if self.matched == 0 {

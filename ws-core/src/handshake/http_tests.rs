@@ -146,7 +146,7 @@ fn rfc9110_2_5_refusals_by_other_versions() {
 }
 
 /// RFC 9110 section 2.5, RFC 9112 section 9.3: pages for HTTP/1.0, with or without Host, and never
-/// another request behind one.
+/// another request after one.
 #[test]
 fn rfc9112_9_3_pages_for_http_1_0() {
     for method in ["GET", "HEAD"] {

@@ -171,7 +171,7 @@ impl Asked {
         self.notes >> HEAD & 1 != 0
     }
 
-    /// The client has not asked for the end of the connection behind the answer, and speaks
+    /// The client has not asked for the end of the connection after the answer, and speaks
     /// HTTP/1.1 or later (RFC 9112 section 9.3).
     pub const fn keep_alive(&self) -> bool {
         self.notes >> CLOSE & 1 == 0

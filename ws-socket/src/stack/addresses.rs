@@ -54,7 +54,7 @@ impl AddressList {
         }
     }
 
-    /// Adds one behind the others, if it is new and there is room.
+    /// Adds one after the others, if it is new and there is room.
     pub fn push(&mut self, address: IpAddr) {
         if !self.as_slice().contains(&address)
             && let Some(place) = self.addresses.get_mut(self.len)

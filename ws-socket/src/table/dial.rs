@@ -20,7 +20,7 @@ pub(crate) const LONG: u32 = 30_000;
 
 /// The addresses of a host, one by one, as they are needed.
 pub(super) trait Source<S: TcpClientStack> {
-    /// The next one; `None` behind the last.
+    /// The next one; `None` after the last.
     fn next(&mut self, stack: &mut S) -> nb::Result<Option<IpAddr>, ()>;
 }
 

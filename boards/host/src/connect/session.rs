@@ -191,7 +191,7 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         }
         moved |= self.send()?;
         if self.paused && self.closing.is_some() {
-            // The peer's Close is behind what has no room here: that is not the peer's time.
+            // The peer's Close is after what has no room here: that is not the peer's time.
             self.closing = Some(Instant::now() + self.options.timeout);
         }
         let ends = self.closing.into_iter().chain(self.leave_by).min();

@@ -26,7 +26,7 @@ pub(super) struct Message<'a> {
     pub(super) payload: &'a [u8],
 }
 
-/// Prints it: as JSON, or the payload with a line feed, behind the topic where `verbose`. What a
+/// Prints it: as JSON, or the payload with a line feed, after the topic where `verbose`. What a
 /// `terminal` must not get is escaped.
 pub(super) fn print(
     mut out: impl Write,

@@ -19,7 +19,7 @@ pub(super) struct Visitor {
     end: Sender<()>,
     /// An answer went out.
     answered: bool,
-    /// Nothing has come behind it: the connection is one that others may have the place of.
+    /// Nothing has come after it: the connection is one that others may have the place of.
     kept: bool,
 }
 

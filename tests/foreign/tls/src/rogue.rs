@@ -56,7 +56,7 @@ pub fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind], &length[..], body].concat()
 }
 
-/// The server, behind its ServerHello.
+/// The server, after its ServerHello.
 pub struct Rogue {
     /// The ServerHello, in its record.
     pub hello: Vec<u8>,
@@ -130,7 +130,7 @@ impl Rogue {
         message(20, &mac.finalize().into_bytes())
     }
 
-    /// Encrypts a record: what is in it, its own content type behind it.
+    /// Encrypts a record: what is in it, its own content type after it.
     pub fn seal(&mut self, inner: &[u8]) -> Vec<u8> {
         let mut sealed = inner.to_vec();
         let header = record(23, &vec![0; inner.len() + 16])[..5].to_vec();
@@ -146,7 +146,7 @@ impl Rogue {
         [header, sealed].concat()
     }
 
-    /// Goes on with the keys for data, behind its Finished.
+    /// Goes on with the keys for data, after its Finished.
     pub fn open(&mut self) {
         let derived: [u8; 32] = expand(&self.secret, "derived", &Sha256::digest([]));
         let (master, _) = Hkdf::<Sha256>::extract(Some(&derived), &[0; 32]);

@@ -329,7 +329,7 @@ impl<'a, D: Device, const N: usize> SmoltcpStack<'a, D, N> {
         armed
     }
 
-    /// `close`, or with `reset` `abort`; [`arm`](Self::arm) is due behind it.
+    /// `close`, or with `reset` `abort`; [`arm`](Self::arm) is due after it.
     pub(super) fn end(&mut self, socket: SmoltcpSocket, reset: bool) -> Result<(), SmoltcpError> {
         if socket.listener {
             let (listener, _) = self.listener_port(&socket)?;

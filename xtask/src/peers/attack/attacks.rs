@@ -391,7 +391,7 @@ fn slow_requests(field: &Field) {
     field.hold();
 }
 
-/// Connections that are reset before and amid the request, behind it, and amid all that can be amid.
+/// Connections that are reset before and amid the request, after it, and amid all that can be amid.
 fn resets(field: &Field) {
     let message = frame(FIN | BINARY, &[7; 3_000], true);
     let close = frame(FIN | CLOSE, &[3, 0xe8], true);

@@ -98,7 +98,7 @@ pub(super) struct Flood {
     /// It begins as a WebSocket.
     pub(super) upgraded: bool,
     pub(super) first: Vec<u8>,
-    /// What comes behind, again and again.
+    /// What comes after, again and again.
     pub(super) block: Vec<u8>,
     /// It reads what it gets.
     pub(super) reads: bool,

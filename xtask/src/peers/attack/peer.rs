@@ -37,7 +37,7 @@ pub(super) fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     frame
 }
 
-/// A frame's header, and the mask key behind it.
+/// A frame's header, and the mask key after it.
 pub(super) fn header(first: u8, length: usize, masked: bool) -> Vec<u8> {
     let bit = if masked { 0x80 } else { 0 };
     let mut header = vec![first];
@@ -196,7 +196,7 @@ pub(super) fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// Has the calling thread go behind every other: what attacks must not take the processor from what
+/// Has the calling thread run after all others: what attacks must not take the processor from what
 /// measures.
 pub(super) fn stand_back() {
     #[cfg(unix)]

@@ -172,7 +172,7 @@ pub(super) fn newcomer(port: u16, full: bool, within: Duration) -> Result<Durati
     }
 }
 
-/// Options of `ws serve`, with a folder behind `--www`.
+/// Options of `ws serve`, with a folder after `--www`.
 pub(super) fn options(options: &[&str], file: &str, bytes: u64) -> Result<Vec<String>> {
     let mut all = Vec::new();
     for option in options {

@@ -208,7 +208,7 @@ fn the_first_that_connects_wins_and_the_others_are_closed() {
     assert_eq!(reached.unwrap(), fast);
     assert_eq!(dialer.begun, [slow, fast]);
     assert_eq!(dialer.open, 0);
-    // Nor does one stay open behind a timeout.
+    // Nor does one stay open after a timeout.
     let mut dialer = Scripted::default();
     let deadline = Instant::now() + Duration::from_millis(30);
     let reached = race(&mut dialer, &[slow, unused, fast], deadline);

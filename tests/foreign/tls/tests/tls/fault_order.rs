@@ -182,7 +182,7 @@ fn no_byte_panics() {
     }
 }
 
-/// What comes behind Finished is at least no panic.
+/// What comes after Finished is at least no panic.
 #[test]
 fn messages_behind_the_end() {
     let server = Rc::new(Server::new());
@@ -231,7 +231,7 @@ fn records_that_are_none() {
                 records.concat()
             });
             for outcome in attempts(&server, &flight) {
-                // A record of the handshake without a message is passed over, and one behind the end is
+                // A record of the handshake without a message is passed over, and one after the end is
                 // not there yet.
                 let passed = at == 4 || inner == [22];
                 assert_eq!(outcome.is_ok(), passed, "{at} {inner:?} {outcome:?}");
