@@ -15,6 +15,9 @@ const MANY: usize = 48;
 /// smallest window, from which it is written.
 const CHUNK: usize = 256;
 
+/// How far back candidates are, those that there are first.
+type Distances = [u16; WAYS + 1];
+
 /// Compresses. See the [crate] for how.
 ///
 /// The memory is the window, the hash (of two bytes an entry), and less than 100 bytes beside them.
@@ -43,7 +46,11 @@ pub struct Deflate<'w> {
     pending: u8,
     /// The length of the match that is open, none if 0, and how far back its candidates are.
     length: u16,
-    distances: [u16; WAYS],
+    distances: Distances,
+    /// The candidates of a match that begins one byte later, which may turn out longer.
+    later: Distances,
+    /// How far back the last match was: the next one is likely to be as far.
+    recent: u16,
     /// The lengths of a stored block that are to be written, if not 0.
     lengths: u32,
     /// Its bytes that are to be written, the last ones in the window.
@@ -74,7 +81,9 @@ impl<'w> Deflate<'w> {
             ending: false,
             pending: 0,
             length: 0,
-            distances: [0; WAYS],
+            distances: [0; WAYS + 1],
+            later: [0; WAYS + 1],
+            recent: 0,
             lengths: 0,
             stored: 0,
         })
@@ -208,22 +217,39 @@ impl<'w> Deflate<'w> {
             self.put(0b010, 3);
         }
         if self.length > 0 {
-            if self.extend(byte) {
+            let goes_on = self.extend(false, byte);
+            let later = if self.length == 3 {
+                self.later = self.enter(byte, true);
+                self.later != Distances::default()
+            } else {
+                let later = self.extend(true, byte);
+                self.enter(byte, false);
+                later
+            };
+            if goes_on {
                 self.length += 1;
-                self.enter(byte);
                 if self.length == LONGEST {
                     self.close_match();
                 }
-                return;
+            } else if later {
+                // It is as long by now, and goes on.
+                let first = self.back(self.length + 1);
+                self.literal(first);
+                self.distances = core::mem::take(&mut self.later);
+            } else {
+                self.close_match();
+                self.pending = 1;
             }
-            self.close_match();
+            return;
         }
         self.pending += 1;
-        let found = self.enter(byte);
+        let found = self.enter(byte, self.pending == 3);
         if self.pending < 3 {
             return;
         }
-        if found {
+        if found != Distances::default() {
+            self.distances = found;
+            self.later = Distances::default();
             self.length = 3;
             self.pending = 0;
         } else {
@@ -233,12 +259,14 @@ impl<'w> Deflate<'w> {
         }
     }
 
-    /// Whether a candidate goes on with this byte. Those that do not are dropped.
+    /// Whether a candidate of the match, or of the later one, goes on with this byte. Those that do not
+    /// are dropped, but for the last ones of the match.
     #[inline(always)]
-    fn extend(&mut self, byte: u8) -> bool {
-        let mut left = [0; WAYS];
+    fn extend(&mut self, later: bool, byte: u8) -> bool {
+        let from = if later { self.later } else { self.distances };
+        let mut left = Distances::default();
         let mut places = left.iter_mut();
-        for &distance in &self.distances {
+        for distance in from {
             if distance == 0 {
                 break;
             }
@@ -249,16 +277,19 @@ impl<'w> Deflate<'w> {
             }
         }
         let [first, ..] = left;
-        if first != 0 {
+        if later {
+            self.later = left;
+        } else if first != 0 {
             self.distances = left;
         }
         first != 0
     }
 
-    /// Puts a byte into window and hash. Whether the last three bytes were there before; if no match is
-    /// open, where.
+    /// Puts a byte into window and hash. Where the last three bytes were before, if that is asked; not
+    /// where the match that is open has it.
     #[inline(always)]
-    fn enter(&mut self, byte: u8) -> bool {
+    fn enter(&mut self, byte: u8, search: bool) -> Distances {
+        let mut found = Distances::default();
         let length = self.window.len();
         if let Some(place) = self.window.get_mut(usize::from(self.at) & (length - 1)) {
             *place = byte;
@@ -267,29 +298,31 @@ impl<'w> Deflate<'w> {
         self.last = (self.last << 8 | u32::from(byte)) & 0xFF_FFFF;
         self.known += u16::from(usize::from(self.known) < length);
         if self.known < 3 {
-            return false;
+            return found;
         }
         let start = self.at.wrapping_sub(3);
         let from = self.bucket(self.last);
         let Some(bucket) = self.hash.get_mut(from..) else {
-            return false;
+            return found;
         };
         let Some(bucket) = bucket.first_chunk_mut::<WAYS>() else {
-            return false;
+            return found;
         };
         let before = *bucket;
         let [a, b, c, _] = before;
         *bucket = [start, a, b, c];
-        if self.length > 0 || self.pending < 3 {
-            return false;
+        if !search {
+            return found;
         }
         // Three bytes of the window are new.
         let most = self.limit.min(self.known - 3);
-        let mut found = [0; WAYS];
         let mut places = found.iter_mut();
-        for candidate in before {
-            let distance = start.wrapping_sub(candidate);
+        let [a, b, c, d] = before.map(|at| start.wrapping_sub(at));
+        for distance in [a, b, c, d, self.recent] {
             if distance == 0 || distance > most {
+                continue;
+            }
+            if self.length > 0 && self.distances.contains(&distance) {
                 continue;
             }
             let there = [3, 2, 1].map(|at| self.back(distance.wrapping_add(at)));
@@ -300,9 +333,7 @@ impl<'w> Deflate<'w> {
                 *place = distance;
             }
         }
-        self.distances = found;
-        let [first, ..] = found;
-        first != 0
+        found
     }
 
     /// Where in the hash the candidates for three bytes stand.
@@ -346,6 +377,7 @@ impl<'w> Deflate<'w> {
         }
         self.put(value, extra);
         let [distance, ..] = self.distances;
+        self.recent = distance;
         let (symbol, extra, value) = split(u32::from(distance - 1), 1);
         self.code(symbol, 5);
         self.put(value, extra);
@@ -414,7 +446,7 @@ impl<'w> Deflate<'w> {
         self.stored = u16::try_from(chunk.len()).unwrap_or(0);
         self.lengths = u32::from(self.stored) | u32::from(!self.stored) << 16;
         for &byte in chunk {
-            self.enter(byte);
+            self.enter(byte, false);
         }
     }
 }

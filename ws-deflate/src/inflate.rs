@@ -325,33 +325,12 @@ impl<'w> Inflate<'w> {
                 }
                 State::Stored => {
                     while self.length > 0 {
-                        let Some(room) = output.get_mut(*produced..) else {
+                        let Some(place) = output.get_mut(*produced) else {
                             return Ok(false);
                         };
-                        // First what is in the bits, then as much as there is at once.
-                        if bits.count > 0 || room.is_empty() {
-                            let Some(place) = room.first_mut() else {
-                                return Ok(false);
-                            };
-                            *place = take!(8).to_le_bytes()[0];
-                            *produced += 1;
-                            self.length -= 1;
-                            continue;
-                        }
-                        let rest = bits.input.get(bits.at..).unwrap_or_default();
-                        let count = rest.len().min(room.len()).min(self.length.into());
-                        if let (Some(from), Some(to)) = (rest.get(..count), room.get_mut(..count)) {
-                            to.copy_from_slice(from);
-                        }
-                        bits.at += count;
-                        *produced += count;
-                        #[allow(clippy::cast_possible_truncation)] // not longer than it
-                        {
-                            self.length -= count as u16;
-                        }
-                        if count == 0 {
-                            return Ok(true);
-                        }
+                        *place = take!(8).to_le_bytes()[0];
+                        *produced += 1;
+                        self.length -= 1;
                     }
                     self.state = State::Header;
                 }
@@ -389,16 +368,15 @@ impl<'w> Inflate<'w> {
                     let all = self.literals + self.distances;
                     while self.read < all {
                         bits.fill();
-                        let Some((symbol, length)) = self.slow(Code::Distance, bits)? else {
-                            return Ok(true);
-                        };
+                        let entry = self.slow(Code::Distance, bits);
+                        let (symbol, length) = (entry & 0xFFF, usize::from(entry >> 12));
                         let (extra, least) = match symbol {
                             16 => (2, 3),
                             17 => (3, 3),
                             18 => (7, 11),
                             _ => (0, 1),
                         };
-                        if bits.count < length + extra {
+                        if length == 0 || bits.count < length + extra {
                             return Ok(true);
                         }
                         bits.drop(length);
@@ -429,9 +407,11 @@ impl<'w> Inflate<'w> {
                 }
                 State::Symbol => loop {
                     bits.fill();
-                    let Some((symbol, length)) = self.decode(Code::Literal, bits)? else {
+                    let entry = self.decode(Code::Literal, bits);
+                    let (symbol, length) = (entry & 0xFFF, usize::from(entry >> 12));
+                    if length == 0 || length > bits.count {
                         return Ok(true);
-                    };
+                    }
                     let Some(over) = symbol.checked_sub(256) else {
                         let Some(place) = output.get_mut(*produced) else {
                             return Ok(false);
@@ -449,16 +429,14 @@ impl<'w> Inflate<'w> {
                     let over = over - 1;
                     let mut extra = 0;
                     let mut base = over + 3;
-                    if over >= 8 {
-                        extra = usize::from(over) / 4 - 1;
-                        base = 3 + ((4 + (over & 3)) << extra);
-                    }
                     if over >= 28 {
                         if over > 28 {
                             return Err(InflateError::Literal);
                         }
-                        extra = 0;
                         base = 258;
+                    } else if over >= 8 {
+                        extra = usize::from(over) / 4 - 1;
+                        base = 3 + ((4 + (over & 3)) << extra);
                     }
                     if bits.count < length + extra {
                         return Ok(true);
@@ -474,9 +452,11 @@ impl<'w> Inflate<'w> {
                 },
                 State::Distance => {
                     bits.fill();
-                    let Some((symbol, length)) = self.decode(Code::Distance, bits)? else {
+                    let entry = self.decode(Code::Distance, bits);
+                    let (symbol, length) = (entry & 0xFFF, usize::from(entry >> 12));
+                    if length == 0 || length > bits.count {
                         return Ok(true);
-                    };
+                    }
                     if symbol > 29 {
                         return Err(InflateError::Distance);
                     }
@@ -564,32 +544,29 @@ impl<'w> Inflate<'w> {
     /// Makes the codes of a block from their lengths.
     fn codes(&mut self) -> Result<(), InflateError> {
         let (literals, distances) = (self.literals.into(), self.distances.into());
-        let mut wrong = None;
-        for (code, from, count, error) in [
-            (
-                Code::Distance,
-                literals,
-                distances,
-                InflateError::DistanceCode,
-            ),
-            (Code::Literal, 0, literals, InflateError::LiteralCode),
-        ] {
-            let left = self.sort(code, from, count);
-            let [zero, one, ..] = self.counts.get(code as usize).copied().unwrap_or_default();
-            // As zlib has it: a single code of one bit is enough, and there may be no distances.
-            let few = usize::from(zero) + usize::from(one) == count
-                && (one == 1 || one == 0 && matches!(code, Code::Distance));
-            if left < 0 || left > 0 && !few {
-                wrong = Some(error);
-            }
+        let few = self.sort(Code::Distance, literals, distances);
+        // As zlib has it: a single code of one bit is enough, and there may be no distances.
+        let one = self.single(Code::Distance, distances);
+        let distances = few < 0 || few > 0 && one > 1;
+        let few = self.sort(Code::Literal, 0, literals);
+        if few < 0 || few > 0 && self.single(Code::Literal, literals) != 1 {
+            return Err(InflateError::LiteralCode);
         }
-        if let Some(error) = wrong {
-            return Err(error);
+        if distances {
+            return Err(InflateError::DistanceCode);
         }
         self.fast = [0; FAST + (1 << DISTANCE_BITS)];
         self.index(Code::Literal);
         self.index(Code::Distance);
         Ok(())
+    }
+
+    /// How many codes there are, if none is longer than one bit. Else many.
+    fn single(&self, code: Code, count: usize) -> u16 {
+        match self.counts.get(code as usize) {
+            Some([zero, one, ..]) if usize::from(zero + one) == count => *one,
+            _ => u16::MAX,
+        }
     }
 
     const fn first_symbol(code: Code) -> usize {
@@ -649,69 +626,73 @@ impl<'w> Inflate<'w> {
             Code::Literal => (0, LITERAL_BITS),
             Code::Distance => (FAST, DISTANCE_BITS),
         };
-        let fast = self
-            .fast
-            .get_mut(from..from + (1 << bits))
-            .unwrap_or_default();
-        let symbols = self.symbols.get(Self::first_symbol(code)..);
-        let mut symbols = symbols.unwrap_or_default().iter();
+        let mut index = Self::first_symbol(code);
         let counts = self.counts.get(code as usize).copied().unwrap_or_default();
         let mut next = 0u32;
-        for (length, count) in counts.iter().enumerate().take(bits + 1).skip(1) {
+        let mut length = 0;
+        for count in counts.get(1..=bits).unwrap_or_default() {
+            length += 1;
             next <<= 1;
             for _ in 0..*count {
-                let Some(symbol) = symbols.next() else { return };
-                let first = next.reverse_bits() >> (32 - length);
-                #[allow(clippy::cast_possible_truncation)] // at most 8
-                let entry = *symbol | (length as u16) << 12;
-                for place in fast.iter_mut().skip(first as usize).step_by(1 << length) {
-                    *place = entry;
+                let symbol = self.symbols.get(index).copied().unwrap_or(0);
+                let mut at = (next.reverse_bits() >> (32 - length)) as usize;
+                while at < 1 << bits {
+                    if let Some(place) = self.fast.get_mut(from + at) {
+                        #[allow(clippy::cast_possible_truncation)] // at most 8
+                        {
+                            *place = symbol | (length as u16) << 12;
+                        }
+                    }
+                    at += 1 << length;
                 }
+                index += 1;
                 next += 1;
             }
         }
     }
 
-    /// The next symbol and how many bits it has, if they are there.
+    /// The next symbol, and above twelve bits how long its code is: if that is nothing, or more than
+    /// there is, more has to come. What is no code is a symbol that does not exist.
     #[inline(always)]
-    fn decode(&self, code: Code, bits: &Bits<'_>) -> Result<Option<(u16, usize)>, InflateError> {
+    fn decode(&self, code: Code, bits: &Bits<'_>) -> u16 {
         let (from, width) = match code {
             Code::Literal => (0, LITERAL_BITS),
             Code::Distance => (FAST, DISTANCE_BITS),
         };
         let at = from + (bits.bits & ((1 << width) - 1));
         let entry = self.fast.get(at).copied().unwrap_or(0);
-        let length = usize::from(entry >> 12);
-        if length == 0 {
+        if entry == 0 {
             return self.slow(code, bits);
         }
-        Ok((length <= bits.count).then_some((entry & 0xFFF, length)))
+        entry
     }
 
     /// The same, bit by bit (RFC 1951 section 3.2.2).
     #[inline(never)]
-    fn slow(&self, code: Code, bits: &Bits<'_>) -> Result<Option<(u16, usize)>, InflateError> {
-        let counts = self.counts.get(code as usize).copied().unwrap_or_default();
+    fn slow(&self, code: Code, bits: &Bits<'_>) -> u16 {
+        let Some([_, counts @ ..]) = self.counts.get(code as usize) else {
+            return 0;
+        };
         let mut rest = bits.bits;
         let (mut value, mut index) = (0, Self::first_symbol(code));
-        for (length, &count) in counts.iter().enumerate().skip(1) {
+        let mut length = 0;
+        for &count in counts {
+            length += 1;
             if length > bits.count {
-                return Ok(None);
+                return 0;
             }
             let count = usize::from(count);
             value = value * 2 + (rest & 1);
             rest >>= 1;
             if value < count {
-                let symbol = self.symbols.get(index + value);
-                return Ok(Some((symbol.copied().unwrap_or(0), length)));
+                let symbol = self.symbols.get(index + value).copied().unwrap_or(0);
+                #[allow(clippy::cast_possible_truncation)] // at most 15
+                return symbol | (length as u16) << 12;
             }
             value -= count;
             index += count;
         }
-        Err(match code {
-            Code::Literal => InflateError::Literal,
-            Code::Distance => InflateError::Distance,
-        })
+        0x1FFF
     }
 }
 

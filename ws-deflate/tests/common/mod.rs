@@ -1,5 +1,5 @@
 //! Both directions, cut as a test likes, and zlib's way of doing the same.
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic)]
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use ws_deflate::{Deflate, Inflate, InflateError};
