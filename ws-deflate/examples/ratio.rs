@@ -1,6 +1,12 @@
 //! How much three kinds of messages shrink, by window: `cargo run --release -p ws-deflate --example
 //! ratio`. 200 messages each, with context takeover and without; zlib beside it (`flate2`, level 9).
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
 use flate2::{Compress, Compression, FlushCompress};
 use std::fmt::Write as _;
 use ws_deflate::Deflate;

@@ -1,6 +1,12 @@
 //! How fast this machine compresses and inflates, beside `flate2` (miniz_oxide):
 //! `cargo run --release -p ws-deflate --example throughput`. MB/s of plain text, the best of five.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 use std::hint::black_box;
 use std::time::Instant;

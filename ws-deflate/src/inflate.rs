@@ -493,6 +493,19 @@ impl<'w> Inflate<'w> {
     /// Copies a match, as far as there is room.
     fn copy(&mut self, output: &mut [u8], produced: &mut usize) {
         let distance = usize::from(self.distance);
+        // At once, if it is all in the output already.
+        let length = usize::from(self.length);
+        if length <= distance
+            && distance <= *produced
+            && let Some((done, room)) = output.split_at_mut_checked(*produced)
+            && let Some(room) = room.get_mut(..length)
+            && let Some(from) = done.get(done.len() - distance..)
+            && let Some(from) = from.get(..length)
+        {
+            room.copy_from_slice(from);
+            *produced += length;
+            self.length = 0;
+        }
         while self.length > 0 {
             let now = *produced;
             let byte = match now.checked_sub(distance) {
