@@ -1,5 +1,7 @@
 //! The grammar of `Sec-WebSocket-Extensions` (RFC 6455 section 9.1), a byte at a time.
 
+use crate::copy;
+
 /// The parameters of permessage-deflate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Params {
@@ -244,7 +246,7 @@ impl Params {
         let mut at = 0;
         let mut put = |text: &str| {
             let place = out.get_mut(at..at + text.len())?;
-            place.copy_from_slice(text.as_bytes());
+            copy(place, text.as_bytes());
             at += text.len();
             Some(())
         };

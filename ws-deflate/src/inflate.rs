@@ -1,6 +1,6 @@
 //! Inflate (RFC 1951): a state for each thing that a stream may be cut in.
 
-use crate::{MemoryError, Progress, is_window};
+use crate::{MemoryError, Progress, copy, is_window};
 
 /// What makes a compressed message malformed. In a WebSocket the connection fails with 1007, or
 /// 1002 where [`Unfinished`](Self::Unfinished).
@@ -268,7 +268,7 @@ impl<'w> Inflate<'w> {
                 return;
             };
             if let Some(room) = room.get_mut(..count) {
-                room.copy_from_slice(now);
+                copy(room, now);
             }
             self.at = (self.at + count) & (length - 1);
             rest = later;
@@ -502,7 +502,7 @@ impl<'w> Inflate<'w> {
             && let Some(from) = done.get(done.len() - distance..)
             && let Some(from) = from.get(..length)
         {
-            room.copy_from_slice(from);
+            copy(room, from);
             *produced += length;
             self.length = 0;
         }

@@ -77,3 +77,11 @@ pub struct Progress {
 const fn is_window(length: usize) -> bool {
     length.is_power_of_two() && length >= 256 && length <= 32 * 1024
 }
+
+/// Copies what is in both. `copy_from_slice` has a panic that is not always seen to be impossible.
+#[inline(always)]
+fn copy(to: &mut [u8], from: &[u8]) {
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+}

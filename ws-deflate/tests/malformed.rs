@@ -1,5 +1,11 @@
 //! Each way in which a stream can be malformed has an error of its own.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
+
 mod common;
 
 use common::inflate;

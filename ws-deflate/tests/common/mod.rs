@@ -1,5 +1,11 @@
 //! Both directions, cut as a test likes, and zlib's way of doing the same.
-#![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation
+)]
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 use ws_deflate::{Deflate, Inflate, InflateError};

@@ -10,6 +10,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-core", "crates-hash"),
     ("ws-core", "compact"),
     ("ws-core", "crates-hash,compact"),
+    ("ws-deflate", ""),
     ("ws-socket", ""),
     ("ws-socket", "crates-hash"),
     ("ws-socket", "compact"),

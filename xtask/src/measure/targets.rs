@@ -16,6 +16,7 @@ const TARGETS: &[&str] = &[
 const BUILDS: &[(&str, &str)] = &[
     ("ws-core", "compact"),
     ("ws-core", "crates-hash"),
+    ("ws-deflate", ""),
     ("ws-socket", "compact"),
     ("ws-socket", "crates-hash"),
     ("ws-socket", "compact,smoltcp"),

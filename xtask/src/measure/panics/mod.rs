@@ -33,6 +33,7 @@ const EVERY: &[(&str, u64)] = &[
     ("every-server", 10_000),
     ("every-shared", 20_000),
     ("every-core", 6_000),
+    ("every-deflate", 6_000),
 ];
 const EMPTY: &str = "empty";
 
