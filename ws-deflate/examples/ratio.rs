@@ -1,5 +1,5 @@
 //! How much three kinds of messages shrink, by window: `cargo run --release -p ws-deflate --example
-//! ratio`. 200 messages each, with context takeover and without; zlib beside it (`flate2`, level 9).
+//! ratio`. 200 messages each, with context takeover and without; `flate2` (miniz_oxide, level 9) beside it.
 
 #![allow(
     clippy::expect_used,
@@ -130,7 +130,7 @@ fn compressed(messages: &[String], window: usize, hash: usize, takeover: bool) -
         .sum()
 }
 
-fn zlib(messages: &[String]) -> usize {
+fn flate2(messages: &[String]) -> usize {
     let mut codec = Compress::new(Compression::best(), false);
     messages
         .iter()
@@ -158,7 +158,7 @@ fn main() {
     for (window, hash) in sizes {
         print!("{:>12}", format!("{window}+{}", hash * 2));
     }
-    println!("{:>9}{:>14}", "alone", "zlib, 32768");
+    println!("{:>9}{:>14}", "alone", "flate2");
     for (name, messages) in [
         ("telemetry", telemetry()),
         ("MeterValues", meter_values(false)),
@@ -172,6 +172,6 @@ fn main() {
             print!("{:>12}", ratio(compressed(&messages, window, hash, true)));
         }
         let alone = compressed(&messages, 4096, 2048, false);
-        println!("{:>9}{:>14}", ratio(alone), ratio(zlib(&messages)));
+        println!("{:>9}{:>14}", ratio(alone), ratio(flate2(&messages)));
     }
 }

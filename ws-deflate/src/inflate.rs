@@ -83,7 +83,7 @@ enum Code {
 
 /// Decompresses. See the [crate] for how.
 ///
-/// The state has 1,460 bytes at most, beside the window, which is lent. The window must not be smaller
+/// The state has 1,536 bytes at most, beside the window, which is lent. The window must not be smaller
 /// than the one that the peer compresses with.
 #[derive(Debug)]
 pub struct Inflate<'w> {
