@@ -83,7 +83,7 @@ enum Code {
 
 /// Decompresses. See the [crate] for how.
 ///
-/// The state has 1,536 bytes at most, beside the window, which is lent. The window must not be smaller
+/// The state has 1,500 bytes at most, beside the window, which is lent. The window must not be smaller
 /// than the one that the peer compresses with.
 #[derive(Debug)]
 pub struct Inflate<'w> {
@@ -709,4 +709,4 @@ impl<'w> Inflate<'w> {
     }
 }
 
-const _: () = assert!(size_of::<Inflate<'_>>() <= 1536);
+const _: () = assert!(size_of::<Inflate<'_>>() <= 1500);
