@@ -64,6 +64,6 @@ pub use ws_socket::stack::TlsRecords;
 pub use blocking::{Memory, Stream, connect};
 pub use error::Error;
 pub use identity::{Anonymous, ClientCertificate, Identity};
-pub use server::{Pin, Server};
+pub use server::{Pin, Server, ToHost};
 pub use time::{Clock, NoClockSoExpiredIsAccepted, Time};
 pub use verify::INTERMEDIATES;

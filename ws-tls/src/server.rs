@@ -1,7 +1,10 @@
 //! Whom to let in.
 
+use core::net::IpAddr;
+
 use pki_types::{CertificateDer, ServerName};
 use webpki::anchor_from_trusted_cert;
+use ws_socket::url::{Url, UrlHost};
 
 use crate::{Anonymous, ClientCertificate, Error, Time};
 
@@ -19,7 +22,6 @@ pub type Pin = [u8; 32];
 #[derive(Debug, Clone)]
 pub struct Server<'a, I = Anonymous> {
     pub(crate) name: ServerName<'a>,
-    pub(crate) host: &'a str,
     pub(crate) trust: Trust<'a>,
     pub(crate) pins: &'a [Pin],
     pub(crate) identity: I,
@@ -36,7 +38,7 @@ pub(crate) enum Trust<'a> {
 impl<'a> Server<'a> {
     /// The server `host`, for which one of `anchors` vouches at this time.
     ///
-    /// `host` is a name, or an address without brackets; what the URL says, and the Host header. A name goes
+    /// `host` is the [`Url`], or its host as a `&str`: a name, or an address without brackets. A name goes
     /// to the server as SNI, an address does not. `anchors` are certificates of authorities (DER): who
     /// has the key of one can vouch for any name. `time` is a [`Clock`](crate::Clock), or
     /// [`NoClockSoExpiredIsAccepted`](crate::NoClockSoExpiredIsAccepted).
@@ -45,7 +47,7 @@ impl<'a> Server<'a> {
     ///
     /// [`InvalidHost`](Error::InvalidHost), [`InvalidAnchor`](Error::InvalidAnchor).
     pub fn new(
-        host: &'a str,
+        host: impl ToHost<'a>,
         anchors: &'a [&'a [u8]],
         time: impl Into<Time>,
     ) -> Result<Self, Error> {
@@ -63,7 +65,7 @@ impl<'a> Server<'a> {
     /// # Errors
     ///
     /// [`InvalidHost`](Error::InvalidHost), [`NoPins`](Error::NoPins).
-    pub fn pinned(host: &'a str, pins: &'a [Pin]) -> Result<Self, Error> {
+    pub fn pinned(host: impl ToHost<'a>, pins: &'a [Pin]) -> Result<Self, Error> {
         Self::of(host, Trust::Pins)?.pins(pins)
     }
 
@@ -74,7 +76,7 @@ impl<'a> Server<'a> {
     /// # Errors
     ///
     /// [`InvalidHost`](Error::InvalidHost), [`WeakKey`](Error::WeakKey).
-    pub fn psk(host: &'a str, identity: &'a [u8], key: &'a [u8]) -> Result<Self, Error> {
+    pub fn psk(host: impl ToHost<'a>, identity: &'a [u8], key: &'a [u8]) -> Result<Self, Error> {
         // 32 zeros are what embedded-tls has where there is no key.
         if identity.is_empty() || key.len() < 16 || key.iter().all(|&byte| byte == 0) {
             return Err(Error::WeakKey);
@@ -87,16 +89,13 @@ impl<'a> Server<'a> {
     /// # Errors
     ///
     /// [`InvalidHost`](Error::InvalidHost).
-    pub fn dangerous_without_verification(host: &'a str) -> Result<Self, Error> {
+    pub fn dangerous_without_verification(host: impl ToHost<'a>) -> Result<Self, Error> {
         Self::of(host, Trust::Anyone)
     }
 
-    fn of(host: &'a str, trust: Trust<'a>) -> Result<Self, Error> {
-        let host = host.strip_suffix('.').unwrap_or(host);
-        let name = ServerName::try_from(host).map_err(|_| Error::InvalidHost)?;
+    fn of(host: impl ToHost<'a>, trust: Trust<'a>) -> Result<Self, Error> {
         Ok(Self {
-            name,
-            host,
+            name: host.name().ok_or(Error::InvalidHost)?,
             trust,
             pins: &[],
             identity: Anonymous,
@@ -107,7 +106,6 @@ impl<'a> Server<'a> {
     pub fn client(self, identity: ClientCertificate<'a>) -> Server<'a, ClientCertificate<'a>> {
         Server {
             name: self.name,
-            host: self.host,
             trust: self.trust,
             pins: self.pins,
             identity,
@@ -129,7 +127,37 @@ impl<'a, I> Server<'a, I> {
     }
 
     /// What is sent as SNI: a name (RFC 6066 section 3).
-    pub(crate) fn sni(&self) -> Option<&'a str> {
-        matches!(self.name, ServerName::DnsName(_)).then_some(self.host)
+    pub(crate) fn sni(&self) -> Option<&str> {
+        match &self.name {
+            ServerName::DnsName(name) => Some(name.as_ref()),
+            _ => None,
+        }
+    }
+}
+
+/// Whose certificate is wanted: a `&str`, a name or an address without brackets; or a [`Url`] of `wss`.
+#[expect(private_bounds, reason = "nobody else has another")]
+pub trait ToHost<'a>: Names<'a> {}
+
+impl<'a, H: Names<'a>> ToHost<'a> for H {}
+
+pub(crate) trait Names<'a> {
+    fn name(self) -> Option<ServerName<'a>>;
+}
+
+impl<'a> Names<'a> for &'a str {
+    fn name(self) -> Option<ServerName<'a>> {
+        ServerName::try_from(self.strip_suffix('.').unwrap_or(self)).ok()
+    }
+}
+
+impl<'a> Names<'a> for &Url<'a> {
+    fn name(self) -> Option<ServerName<'a>> {
+        match self.host {
+            _ if !self.secure => None,
+            UrlHost::Name(name) => name.name(),
+            UrlHost::Ip(IpAddr::V4(ip)) => Some(pki_types::Ipv4Addr::from(ip.octets()).into()),
+            UrlHost::Ip(IpAddr::V6(ip)) => Some(pki_types::Ipv6Addr::from(ip.segments()).into()),
+        }
     }
 }

@@ -70,11 +70,12 @@ where
 
     /// What embedded-tls is to ask for, with a buffer of so many bytes to read a record to.
     pub(crate) fn config(&self, room: usize) -> TlsConfig<'s> {
+        let server = self.server;
         let mut config = TlsConfig::new();
-        if let Some(name) = self.server.sni() {
+        if let Some(name) = server.sni() {
             config = config.with_server_name(name);
         }
-        if let Trust::Psk { identity, key } = self.server.trust {
+        if let Trust::Psk { identity, key } = server.trust {
             config = config.with_psk(key, &[identity]);
         }
         // 256 bytes of padding and tag (RFC 8446 section 5.2).
