@@ -53,8 +53,8 @@ error are dropped and counted beyond 1 MiB that is not read.
 
 For wss:// (the server is verified by the system's authorities):
       --cacert FILE    by these instead: certificates, PEM or DER
-      --pin HASH       and its key's SHA-256 has to be this (64 hex digits); again
-                       for more, of which one does
+      --pin HASH       and its key's SHA-256 has to be this (64 hex digits);
+                       again for more, of which one does
       --cert FILE      the client's certificate, PEM
       --key FILE       its key, PEM
       --insecure       verify nothing: everybody on the way can read and change
