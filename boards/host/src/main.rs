@@ -17,6 +17,7 @@ mod os;
 mod output;
 mod serve;
 mod signals;
+mod tls;
 mod wire;
 
 use arguments::{Command, UsageError};

@@ -350,7 +350,7 @@ fn exit_2_wrong_arguments() {
     for arguments in [
         &["frobnicate"][..],
         &["connect"],
-        &["connect", "wss://host/", "--json"],
+        &["connect", "wss://host/", "--json", "--cert", "file"],
         &["connect", "ws://host/", "--timeout", "soon"],
     ] {
         let run = ws(arguments, "");

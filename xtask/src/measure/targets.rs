@@ -22,6 +22,7 @@ const BUILDS: &[(&str, &str)] = &[
     ("ws-socket", "compact,smoltcp"),
     ("ws-socket", "compact,critical-section"),
     ("ws-socket", "crates-hash,smoltcp,critical-section"),
+    ("ws-tls", "async,p384,ed25519"),
     ("ws-transport-mqtt", "compact,async,mountain-mqtt"),
 ];
 

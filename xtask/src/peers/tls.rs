@@ -10,12 +10,9 @@ pub(crate) const OPTIONS: &str = "[--cost] [--require]";
 
 /// The symbols of the probe `sizes`.
 const SIZES: &[(&str, &str)] = &[
-    ("tls", "a connection, blocking, with `TlsRecords`"),
-    (
-        "stream",
-        "a connection, async, with `TlsBelow` and `TlsStream`",
-    ),
-    ("verify", "while it opens: `Verify`"),
+    ("tls", "a connection, blocking"),
+    ("stream", "a connection, async, with its `Place`"),
+    ("memory", "`Memory`, as long as it gets"),
 ];
 
 /// `cargo xtask tls`.
@@ -53,7 +50,7 @@ fn cost(require: bool) -> Result {
         println!("| the example, `opt-level` {level} | {with} |");
         println!("| of that without TLS | {without} |");
         if level == "z" {
-            println!("\n| RAM beside the buffers | bytes |\n| --- | --: |");
+            println!("\n| RAM | bytes |\n| --- | --: |");
             for (name, what) in SIZES {
                 let sizes = elf::sizes(&built.join("sizes"))?;
                 let bytes = sizes.get(*name);

@@ -1,6 +1,7 @@
 //! The arguments of `ws connect`, checked as far as can be before anything is connected.
 
 use super::{Command, UsageError};
+use crate::tls::TlsOptions;
 use lexopt::{Arg, Parser, ValueExt};
 use std::time::Duration;
 use ws_socket::handshake::{Request, RequestError};
@@ -16,7 +17,7 @@ Close. SIGINT or SIGTERM closes with 1001; a second one ends it at once.
 
 Usage: ws connect URL [OPTIONS]
 
-  URL                  ws://HOST[:PORT][/PATH][?QUERY]
+  URL                  ws://HOST[:PORT][/PATH][?QUERY], wss:// for TLS
 
 Options:
   --subprotocol P      offer a subprotocol; again for more, the preferred first
@@ -33,6 +34,15 @@ Options:
   --json               print one JSON object a line, binary data in base64
   -v                   say on standard error what happens
   -h, --help           this text
+
+For wss:// (the server's certificate is verified by the system's authorities):
+  --cacert FILE        by these instead: certificates, PEM or DER
+  --pin HASH           and its key's SHA-256 has to be this (64 hex digits); again
+                       for more, of which one does
+  --cert FILE          the client's certificate, PEM
+  --key FILE           its key, PEM
+  --insecure           verify nothing: everybody on the way can read and change
+                       everything
 
 A host's addresses are dialed side by side, each 250 ms after the one before or as
 soon as one fails. The first that connects is used, the others are closed.
@@ -66,6 +76,7 @@ pub(crate) struct ConnectOptions {
     pub(crate) echo: bool,
     pub(crate) asynch: bool,
     pub(crate) json: bool,
+    pub(crate) tls: TlsOptions,
 }
 
 impl ConnectOptions {
@@ -81,6 +92,7 @@ impl ConnectOptions {
             echo: false,
             asynch: false,
             json: false,
+            tls: TlsOptions::default(),
         }
     }
 
@@ -121,6 +133,10 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Long("header") => options.headers.push(header(&value(parser)?)?),
             Arg::Long("ping") => options.ping = Some(seconds(&value(parser)?)?),
             Arg::Long("timeout") => options.timeout = millis(&value(parser)?)?,
+            Arg::Long(option) if TlsOptions::has(option) => {
+                let option = option.to_owned();
+                options.tls.take(&option, || value(parser))?;
+            }
             Arg::Value(argument) if url.is_none() => url = Some(argument.string().map_err(text)?),
             other => return Err(text(other.unexpected())),
         }
@@ -166,18 +182,13 @@ pub(super) fn websocket_url(text: &str) -> Result<Url<'_>, String> {
     let shown = text.escape_debug();
     let url =
         Url::parse(text).map_err(|error| format!("'{shown}' is no WebSocket URL: {error}"))?;
-    if url.secure {
-        return Err(format!(
-            "'{shown}': wss:// needs TLS, which this program does not have; use ws://, or a proxy \
-             that does the TLS: socat TCP-LISTEN:8080,fork OPENSSL:HOST:443"
-        ));
-    }
     Ok(url)
 }
 
 /// What can be wrong beside the form of each option.
 fn check(options: &ConnectOptions) -> Result<(), String> {
     let url = websocket_url(&options.url)?;
+    options.tls.check(&url)?;
     if options.echo && options.binary {
         return Err(
             "--binary is for the lines of standard input, which --echo does not read".into(),
@@ -262,7 +273,13 @@ mod tests {
         for (arguments, named) in [
             (&[][..], "URL"),
             (&["http://host/"], "http://host/"),
-            (&["wss://host/"], "wss"),
+            (&[URL, "--insecure"], "wss"),
+            (&["wss://host/", "--cert", "file"], "--key"),
+            (&["wss://host/", "--pin", "abc"], "abc"),
+            (
+                &["wss://host/", "--insecure", "--cacert", "file"],
+                "--insecure",
+            ),
             (&["ws://"], "no host"),
             (&["ws://host:65536/"], "port"),
             (&["ws://host/\r\nX: y"], "\\r\\n"),

@@ -3,6 +3,7 @@
 
 use super::connect::{TIMEOUT, millis, text, value, websocket_url};
 use super::{Command, UsageError};
+use crate::tls::TlsOptions;
 use lexopt::{Arg, Parser, ValueExt};
 use rust_mqtt::types::{MqttBinary, MqttString, TopicFilter, TopicName};
 use std::num::NonZero;
@@ -18,7 +19,8 @@ mosquitto_pub.
 Usage: ws mqtt sub URL TOPIC... [OPTIONS]
        ws mqtt pub URL TOPIC [MESSAGE|-] [OPTIONS]
 
-  URL                  ws://HOST[:PORT][/PATH][?QUERY]; without a path: /mqtt
+  URL                  ws://HOST[:PORT][/PATH][?QUERY]; without a path: /mqtt;
+                       wss:// for TLS
   TOPIC                sub: a filter, with + and # as it likes; again for more
   MESSAGE              what to publish; - or nothing: all of standard input. One
                        that begins with a dash goes behind --
@@ -49,6 +51,15 @@ error are dropped and counted beyond 1 MiB that is not read.
   -d                   say on standard error what happens
   -h, --help           this text
 
+For wss:// (the server is verified by the system's authorities):
+      --cacert FILE    by these instead: certificates, PEM or DER
+      --pin HASH       and its key's SHA-256 has to be this (64 hex digits);
+                       again for more, of which one does
+      --cert FILE      the client's certificate, PEM
+      --key FILE       its key, PEM
+      --insecure       verify nothing: everybody on the way can read and change
+                       everything
+
 Only sub:
   -C, --count N        end after so many messages
   -W SECONDS           end so long after the broker let it in, with exit code 27
@@ -78,6 +89,7 @@ pub(crate) struct MqttOptions {
     /// In seconds.
     pub(crate) keep_alive: NonZero<u16>,
     pub(crate) json: bool,
+    pub(crate) tls: TlsOptions,
     pub(crate) task: Task,
 }
 
@@ -157,6 +169,7 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
         timeout: TIMEOUT,
         keep_alive: KEEP_ALIVE,
         json: false,
+        tls: TlsOptions::default(),
         task: Task::Sub(SubOptions::default()),
     };
     while let Some(argument) = parser.next().map_err(text)? {
@@ -179,6 +192,10 @@ fn parse_options(parser: &mut Parser) -> Result<Command, String> {
             Arg::Long("verbose") | Arg::Short('v') if !publishes => sub.verbose = true,
             Arg::Long("retain") | Arg::Short('r') if publishes => retain = true,
             Arg::Long("lines") | Arg::Short('l') if publishes => lines = true,
+            Arg::Long(option) if TlsOptions::has(option) => {
+                let option = option.to_owned();
+                options.tls.take(&option, || value(parser))?;
+            }
             Arg::Value(word) => {
                 if words.url.is_none() {
                     words.url = Some(word.string().map_err(text)?);
@@ -251,7 +268,7 @@ fn seconds(value: &str) -> Result<Duration, String> {
 
 /// What can be wrong beside the form of each option.
 fn check(options: &MqttOptions) -> Result<(), String> {
-    websocket_url(&options.url)?;
+    options.tls.check(&websocket_url(&options.url)?)?;
     let texts = [("--user", &options.user), ("--id", &options.id)];
     for (option, text) in texts {
         if let Some(text) = text {
@@ -305,6 +322,7 @@ mod tests {
             timeout: TIMEOUT,
             keep_alive: KEEP_ALIVE,
             json: false,
+            tls: TlsOptions::default(),
             task,
         }
     }
@@ -371,7 +389,7 @@ mod tests {
             (&["sub", URL], "topic"),
             (&["pub", URL], "topic"),
             (&["sub", "mqtt://host", "a"], "mqtt://host"),
-            (&["sub", "wss://host", "a"], "TLS"),
+            (&["sub", URL, "a", "--insecure"], "wss"),
             (&["sub", URL, "a/#/b"], "a/#/b"),
             (&["sub", URL, ""], "\"\""),
             (&["pub", URL, "a/+", "text"], "a/+"),

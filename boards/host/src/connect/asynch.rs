@@ -1,14 +1,16 @@
 //! Connecting by the async calls.
 
-use super::dial::{Dial, Opened};
+use super::dial::{Dial, Failure, Opened};
 use super::race::Dialer;
 use crate::asynch::{Dialing, Host, Polled, Stream, waker};
+use crate::tls::{self, TlsOptions};
 use crate::wire::Wake;
 use async_channel::Receiver;
 use async_io::block_on;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ws_socket::asynch::{WebSocket, WebSocketRequest};
+use ws_socket::url::Url;
 use ws_socket::{Config, ConnectError, HeadPart, Request};
 
 /// What one connection is made of.
@@ -43,6 +45,16 @@ impl<'buf> Dial for Asynch<'buf> {
 
     fn dialer(&mut self) -> &mut impl Dialer<Socket = Stream> {
         &mut self.dialer
+    }
+
+    fn secure(
+        &mut self,
+        socket: Stream,
+        url: &Url<'_>,
+        options: &TlsOptions,
+        deadline: Instant,
+    ) -> Result<Stream, Failure> {
+        tls::secure(socket, url, options, deadline)
     }
 
     fn upgrade(

@@ -1,15 +1,18 @@
 //! Connecting by the table of blocking calls.
 
-use super::dial::{Dial, Opened};
+use super::dial::{Dial, Failure, Opened};
 use super::race::{Dialer, Step};
 use crate::echo::OnTable;
+use crate::exit::Exit;
 use crate::os::{OsPlatform, OsSocket, OsStack, WebSockets};
+use crate::tls::TlsOptions;
 use crate::wire::Wake;
 use embedded_nal::TcpClientStack;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use ws_socket::stack::{StdError, StdStack};
+use ws_socket::url::Url;
 use ws_socket::{Config, ConnectError, HeadPart, Request, WebSocketRequest};
 
 /// A table for one connection.
@@ -71,6 +74,19 @@ impl<'buf> Dial for Blocking<'buf> {
 
     fn dialer(&mut self) -> &mut impl Dialer<Socket = OsSocket> {
         self.table.stack()
+    }
+
+    fn secure(
+        &mut self,
+        socket: OsSocket,
+        _url: &Url<'_>,
+        _options: &TlsOptions,
+        _deadline: Instant,
+    ) -> Result<OsSocket, Failure> {
+        // `ws connect` goes over the async calls there.
+        drop(socket);
+        let detail = "TLS is for the async calls".to_owned();
+        Err(Failure::new(Exit::Usage, "usage", detail))
     }
 
     fn upgrade(

@@ -5,6 +5,7 @@ use super::race::{Dialer, Failed, race};
 use super::response::Answer;
 use crate::arguments::ConnectOptions;
 use crate::exit::Exit;
+use crate::tls::TlsOptions;
 use crate::wire::Alone;
 use std::fmt::{Debug, Display};
 use std::io;
@@ -32,6 +33,15 @@ pub(super) trait Dial {
 
     /// What makes TCP connections.
     fn dialer(&mut self) -> &mut impl Dialer<Socket = Self::Socket>;
+
+    /// Opens TLS.
+    fn secure(
+        &mut self,
+        socket: Self::Socket,
+        url: &Url<'_>,
+        options: &TlsOptions,
+        deadline: Instant,
+    ) -> Result<Self::Socket, Failure>;
 
     /// The opening handshake.
     fn upgrade(
@@ -72,6 +82,10 @@ pub(super) fn open<'d, D: Dial>(
     let usage = |error: String| Failure::new(Exit::Usage, "usage", error);
     let url = Url::parse(&options.url).map_err(|error| usage(error.to_string()))?;
     let socket = reach(&url, options.timeout, deadline, driver.dialer())?;
+    let socket = match url.secure {
+        true => driver.secure(socket, &url, &options.tls, deadline)?,
+        false => socket,
+    };
     let mut answer = Answer::default();
     let mut on_response = |part: HeadPart<'_>| answer.part(part);
     let left = deadline.saturating_duration_since(Instant::now());

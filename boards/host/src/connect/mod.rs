@@ -21,6 +21,7 @@ use dial::Dial;
 use events::{Printer, Trouble};
 use session::Session;
 use ws_socket::Config;
+use ws_socket::url::Url;
 
 /// The lent buffer: what one read takes at most, handshake included, while a message is small.
 const LENT: usize = 16 * 1024;
@@ -44,7 +45,8 @@ pub(crate) fn run(options: &ConnectOptions) -> Exit {
         report_pongs: true,
         ..Config::DEFAULT
     };
-    if options.asynch {
+    // TLS is below the async calls only.
+    if options.asynch || Url::parse(&options.url).is_ok_and(|url| url.secure) {
         let (mut dialer, wake) = Asynch::new(config, &mut lent);
         return run_over(&mut dialer, wake, options, printer);
     }

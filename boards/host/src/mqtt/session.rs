@@ -7,6 +7,7 @@ use crate::asynch::{Dialing, Host, Stream, waker};
 use crate::connect::dial::{Failure, reach};
 use crate::exit::Exit;
 use crate::signals;
+use crate::tls;
 use async_channel::Receiver;
 use async_io::Timer;
 use embassy_futures::select::{Either, Either3, Either4, select, select3, select4};
@@ -94,7 +95,11 @@ impl Ends {
 pub(super) fn dial(options: &MqttOptions) -> Result<Stream, Failure> {
     let deadline = Instant::now() + options.timeout;
     let url = Url::parse(&options.url).map_err(failure::usage)?;
-    reach(&url, options.timeout, deadline, &mut Dialing::new())
+    let stream = reach(&url, options.timeout, deadline, &mut Dialing::new())?;
+    match url.secure {
+        true => tls::secure(stream, &url, &options.tls, deadline),
+        false => Ok(stream),
+    }
 }
 
 /// A session that the broker let in.

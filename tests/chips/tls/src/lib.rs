@@ -8,7 +8,6 @@ use ws_probes::{bytes, done, word};
 use ws_socket::Platform;
 
 /// The example of docs/tls.md.
-#[allow(clippy::new_without_default)]
 #[path = "../../../../docs/example/wss.rs"]
 pub mod wss;
 
@@ -71,36 +70,19 @@ impl<S> Platform<S> for Chip {
     fn wait(&mut self, _: &mut S, _: u32) {}
 }
 
-impl rand_core::RngCore for Chip {
-    fn next_u32(&mut self) -> u32 {
-        word() as u32
-    }
-
-    fn next_u64(&mut self) -> u64 {
-        word() as u64
-    }
-
-    fn fill_bytes(&mut self, bytes: &mut [u8]) {
-        bytes.fill(word() as u8);
-    }
-
-    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), rand_core::Error> {
-        self.fill_bytes(bytes);
-        Ok(())
-    }
+/// Randomness.
+pub fn random(bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
+    Platform::<()>::fill_random(&mut Chip, bytes)
 }
 
-impl rand_core::CryptoRng for Chip {}
-
-impl embedded_tls::TlsClock for Chip {
-    fn now() -> Option<u64> {
-        Some(word() as u64)
-    }
-}
-
-/// The clock of TLS.
+/// Milliseconds.
 pub fn now() -> u32 {
     word() as u32
+}
+
+/// The time.
+pub fn seconds() -> Option<u64> {
+    Some(word() as u64)
 }
 
 /// Somebody's certificate.

@@ -3,13 +3,13 @@
 
 pub mod authority;
 pub mod broker;
+pub mod client;
 pub mod peer;
 pub mod rogue;
 pub mod tcp;
 pub mod wires;
 
-/// The example of docs/tls.md: the client of all tests.
-#[allow(clippy::new_without_default)]
+/// The example of docs/tls.md.
 #[path = "../../../../docs/example/wss.rs"]
 pub mod wss;
 

@@ -70,18 +70,26 @@ pub struct Rogue {
 impl Rogue {
     /// The answer to a client's first record.
     pub fn new(hello: &[u8]) -> Self {
+        Self::with(hello, None)
+    }
+
+    /// The answer of one that takes the client's pre-shared key, which it believes to be this.
+    fn with(hello: &[u8], psk: Option<&[u8]>) -> Self {
         let hello = &hello[5..];
         let (theirs, session) = client_hello(hello);
         let ours = EphemeralSecret::random(&mut OsRng);
         let point = p256::EncodedPoint::from(ours.public_key());
+        let chosen: &[u8] = psk.map_or(&[], |_| &[0, 41, 0, 2, 0, 0]);
         let body = [
-            &[3, 3],
+            &[3, 3][..],
             &[7; 32][..],
             session,
             &[0x13, 0x01, 0],
-            &[0, 79, 0, 0x2B, 0, 2, 3, 4],
+            &[0, if psk.is_some() { 85 } else { 79 }],
+            &[0, 0x2B, 0, 2, 3, 4],
             &[0, 0x33, 0, 69, 0, 0x17, 0, 65],
             point.as_bytes(),
+            chosen,
         ]
         .concat();
         let server_hello = message(2, &body);
@@ -89,7 +97,7 @@ impl Rogue {
         let mut transcript = Sha256::new();
         transcript.update(hello);
         transcript.update(&server_hello);
-        let (early, _) = Hkdf::<Sha256>::extract(None, &[0; 32]);
+        let (early, _) = Hkdf::<Sha256>::extract(None, psk.unwrap_or(&[0; 32]));
         let derived: [u8; 32] = expand(&early, "derived", &Sha256::digest([]));
         let shared = ours.diffie_hellman(&theirs);
         let (secret, _) = Hkdf::<Sha256>::extract(Some(&derived), shared.raw_secret_bytes());
@@ -233,7 +241,15 @@ impl Server {
 /// The answer to a client's first record: ServerHello, EncryptedExtensions, Finished, and no
 /// Certificate between.
 pub fn answer(hello: &[u8]) -> Vec<u8> {
-    let mut rogue = Rogue::new(hello);
+    flight(Rogue::new(hello))
+}
+
+/// The same of a server that has a pre-shared key.
+pub fn psk_answer(hello: &[u8], key: &[u8]) -> Vec<u8> {
+    flight(Rogue::with(hello, Some(key)))
+}
+
+fn flight(mut rogue: Rogue) -> Vec<u8> {
     let extensions = rogue.says(&message(8, &[0, 0]));
     let finished = rogue.finished();
     let flight = rogue.handshake(&[extensions, finished].concat());

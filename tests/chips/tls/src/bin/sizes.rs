@@ -2,14 +2,14 @@
 #![no_std]
 #![no_main]
 
-use tls_chip::wss::{AsyncStream, Tls, Verify};
-use tls_chip::{Chip, Tcp};
-use ws_socket::asynch::TlsBelow;
+use tls_chip::Tcp;
+use tls_chip::wss::Now;
+use ws_tls::{Memory, Stream, asynch};
 
 ws_probes::sizes! {
-    tls = size_of::<Tls<'static, Tcp>>();
-    stream = size_of::<AsyncStream<'static, 'static, Tcp>>() + size_of::<TlsBelow<'static, Tcp>>();
-    verify = size_of::<Verify<'static, Chip, Chip>>();
+    tls = size_of::<Stream<'static, Tcp, Now>>();
+    stream = size_of::<asynch::Stream<'static, 'static, Tcp>>() + size_of::<asynch::Place<'static, Tcp>>();
+    memory = size_of::<Memory>();
 }
 
 ws_probes::firmware!({});

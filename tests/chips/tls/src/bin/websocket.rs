@@ -5,12 +5,14 @@
 use tls_chip::{Chip, Tcp};
 use ws_probes::{keep, text};
 use ws_socket::stack::BlockingStreams;
-use ws_socket::{CloseCode, Errno, Opcode, Timeout, WebSocketRequest, WebSockets};
+use ws_socket::url::Url;
+use ws_socket::{CloseCode, Errno, Opcode, Request, Timeout, WebSocketRequest, WebSockets};
 
-fn hello(host: &str) -> Result<CloseCode, Errno> {
+fn hello(url: &Url<'_>) -> Result<CloseCode, Errno> {
     let mut buffer = [0; 512];
     let mut table = WebSockets::<_, _, 1>::new(BlockingStreams::new(), Chip);
-    let request = WebSocketRequest::new(host, "/echo").buffer(&mut buffer);
+    let request = Request::new(url.host_header(), url.target);
+    let request = WebSocketRequest::from_handshake(request).buffer(&mut buffer);
     let ws = table.connect(Tcp(0), request, 5_000)?;
     table.send_msg(ws, b"hello", Opcode::Text, true, true, Timeout::Forever)?;
     let mut text = [0; 64];
@@ -21,5 +23,7 @@ fn hello(host: &str) -> Result<CloseCode, Errno> {
 }
 
 ws_probes::firmware!({
-    keep(hello(text()));
+    if let Ok(url) = Url::parse(text()) {
+        keep(hello(&url));
+    }
 });

@@ -2,15 +2,27 @@
 #![no_std]
 #![no_main]
 
-use tls_chip::wss::{Memory, Verify, hello, secure};
-use tls_chip::{Chip, Tcp, authority, now};
+use tls_chip::wss::{hello, secure};
+use tls_chip::{Chip, Tcp, authority, now, random, seconds};
 use ws_probes::{array, keep, text};
+use ws_socket::url::Url;
+use ws_tls::Memory;
 
 ws_probes::firmware!({
     let memory: &mut [Memory; 1] = array_of();
-    let verify = Verify::<_, Chip>::new(authority(), Chip);
-    if let Ok(tls) = secure(Tcp(0), &mut memory[0], text(), verify, 10_000, now) {
-        keep(hello(tls, text(), Chip));
+    let tcp = Tcp(0);
+    if let Ok(url) = Url::parse(text())
+        && let Ok(tls) = secure(
+            tcp,
+            &mut memory[0],
+            &url,
+            authority(),
+            seconds(),
+            random,
+            now,
+        )
+    {
+        keep(hello(tls, &url, Chip));
     }
 });
 

@@ -6,9 +6,10 @@ use std::rc::Rc;
 
 use async_io::block_on;
 use embedded_io_async::{ErrorKind, Read, Write};
-use embedded_tls::{NoClock, TlsConfig, TlsContext, TlsError};
+use embedded_tls::{Aes128GcmSha256, TlsConfig, TlsContext, TlsError, UnsecureProvider};
 use rand_core::OsRng;
 use tls::authority::{Authority, HOST};
+use tls::client::{AsyncMemory, AsyncStream, Place, secure_async};
 use tls::drops::{count, everywhere};
 use tls::frames::frame;
 use tls::hand::{Dropper, Hand, HandClock, run, settle};
@@ -16,7 +17,6 @@ use tls::peer::Echo;
 use tls::tcp::{AsyncTcp, System, serve};
 use tls::wire::{Reset, Script, Tail};
 use tls::wires::{self, Lazy};
-use tls::wss::{AsyncStream, Memory, Verify, secure_async};
 use ws_socket::asynch::{TlsBelow, TlsStreamError, WebSocket, WebSocketRequest};
 use ws_socket::stack::{RecordsError, TlsRecords};
 use ws_socket::{CloseCode, Config, Keepalive, Opcode, ReceiveError, Timeout};
@@ -68,20 +68,23 @@ fn open<const RECORD: usize>(config: Config, lent: usize, work: impl FnOnce(&mut
     let echo = Echo::shared(authority.server());
     let script = Script::new();
     wires::connect(&script, &echo);
-    let mut memory = Memory::<RECORD>::new();
+    let mut memory = AsyncMemory::<RECORD>::new();
     let mut buffer = vec![0; lent];
     let hand = Hand::new();
     let clock = hand.clock;
-    let Memory {
-        whole,
-        read,
-        write,
-        out,
-    } = &mut memory;
-    let below = TlsBelow::new(Lazy::new(script.wire()), whole, out);
+    let mut place = Place::new();
+    let tcp = Lazy::new(script.wire());
     let ws = run(async {
-        let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-        let tls = secure_async(&below, read, write, HOST, verify, 5_000, Hand::new().clock).await;
+        let tls = secure_async(
+            tcp,
+            &mut memory,
+            &mut place,
+            HOST,
+            authority.der(),
+            5_000,
+            Hand::new().clock,
+        )
+        .await;
         let request = WebSocketRequest::new(HOST, "/");
         WebSocket::connect(tls.unwrap(), &request, &mut buffer, hand, config, 10).await
     });
@@ -100,24 +103,25 @@ const LONG: usize = 16_640;
 fn every_size_both_ways() {
     let authority = Authority::new();
     let (address, server) = serve(Echo::new(authority.server()));
-    let mut memory: Memory = Memory::new();
+    let mut memory: AsyncMemory = AsyncMemory::new();
     let mut buffer = [0; 2048];
     let sizes = [
         0, 1, 125, 126, 127, 4_096, 16_383, 16_384, 16_385, 65_535, 65_536, 102_400,
     ];
     block_on(async {
-        let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
         let tcp = AsyncTcp::connect(address).await;
-        let Memory {
-            whole,
-            read,
-            write,
-            out,
-        } = &mut memory;
-        let below = TlsBelow::new(tcp, whole, out);
-        let tls = secure_async(&below, read, write, HOST, verify, 5_000, System::new())
-            .await
-            .unwrap();
+        let mut place = Place::new();
+        let tls = secure_async(
+            tcp,
+            &mut memory,
+            &mut place,
+            HOST,
+            authority.der(),
+            5_000,
+            System::new(),
+        )
+        .await
+        .unwrap();
         let request = WebSocketRequest::new(HOST, "/");
         let ws = WebSocket::connect(
             tls,
@@ -225,10 +229,10 @@ fn embedded_tls_alone_loses_what_a_dropped_read_has_read() {
         let script = Script::new();
         wires::connect(&script, &echo);
         let (mut read, mut write) = ([0; LONG], [0; 1_024]);
-        let mut verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+        let verify = UnsecureProvider::new::<Aes128GcmSha256>(OsRng);
         let config = TlsConfig::new().with_server_name(HOST);
         let mut tls = embedded_tls::TlsConnection::new(script.wire(), &mut read, &mut write);
-        run(tls.open(TlsContext::new(&config, &mut verify))).unwrap();
+        run(tls.open(TlsContext::new(&config, verify))).unwrap();
         let mut out = [0; 20];
         // The tickets that rustls sends behind its handshake.
         assert!(settle(pin!(tls.read(&mut out))).is_none());
@@ -263,11 +267,11 @@ fn a_record_longer_than_the_buffer() {
             let script = Script::new();
             wires::connect(&script, &echo);
             let (mut kept, mut read, mut write) = ([0; 400], [0; LONG], [0; 1_024]);
-            let mut verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+            let verify = UnsecureProvider::new::<Aes128GcmSha256>(OsRng);
             let config = TlsConfig::new().with_server_name(HOST);
             let records = TlsRecords::new(script.wire(), &mut kept[..buffer]);
             let mut tls = embedded_tls::TlsConnection::new(records, &mut read, &mut write);
-            run(tls.open(TlsContext::new(&config, &mut verify))).unwrap();
+            run(tls.open(TlsContext::new(&config, verify))).unwrap();
             let mut out = [0; 400];
             assert!(settle(pin!(tls.read(&mut out))).is_none());
 
@@ -362,11 +366,11 @@ fn a_dropped_write_below_tls_is_the_end() {
         let script = Script::new();
         wires::connect(&script, &echo);
         let (mut kept, mut read, mut write) = ([0; 400], [0; LONG], [0; 1_024]);
-        let mut verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+        let verify = UnsecureProvider::new::<Aes128GcmSha256>(OsRng);
         let config = TlsConfig::new().with_server_name(HOST);
         let records = TlsRecords::new(script.wire(), &mut kept);
         let mut tls = embedded_tls::TlsConnection::new(records, &mut read, &mut write);
-        run(tls.open(TlsContext::new(&config, &mut verify))).unwrap();
+        run(tls.open(TlsContext::new(&config, verify))).unwrap();
         script.line(|line| line.window = window);
         assert_eq!(run(tls.write(&[b'w'; 300])).unwrap(), 300);
         assert!(settle(pin!(tls.flush())).is_none());

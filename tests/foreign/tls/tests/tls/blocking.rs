@@ -3,21 +3,21 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use embedded_tls::{NoClock, TlsError};
-use rand_core::OsRng;
+use embedded_tls::TlsError;
 use tls::authority::{Authority, HOST};
+use tls::client::{Tls, secure};
 use tls::frames::frame;
 use tls::hand::Hand;
 use tls::peer::Echo;
 use tls::tcp::{self, System, Tcp, serve};
 use tls::wire::{Script, Tail};
 use tls::wires::{self, Blocking};
-use tls::wss::{Memory, Tls, Verify, secure};
 use ws_socket::asynch::Clock;
 use ws_socket::stack::{BlockingStreams, StreamError};
 use ws_socket::{
     CloseCode, Opcode, ReceiveError, Received, SendError, WebSocketId, WebSocketRequest, WebSockets,
 };
+use ws_tls::Memory;
 
 type Table<'m, T, P> = WebSockets<'m, BlockingStreams<Tls<'m, T>>, P, 1>;
 type Error = StreamError<TlsError>;
@@ -75,12 +75,11 @@ fn open(behind: &[u8], lent: usize, work: impl FnOnce(&mut Open<'_>)) {
     let script = Script::new();
     wires::connect(&script, &echo);
     let mut memory: Memory = Memory::new();
-    let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
     let tls = secure(
         Blocking(script.wire()),
         &mut memory,
         HOST,
-        verify,
+        authority.der(),
         5_000,
         wires::now,
     )
@@ -104,12 +103,11 @@ fn every_size_both_ways() {
     let authority = Authority::new();
     let (address, server) = serve(Echo::new(authority.server()));
     let mut memory: Memory = Memory::new();
-    let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
     let tls = secure(
         Tcp::connect(address),
         &mut memory,
         HOST,
-        verify,
+        authority.der(),
         20_000,
         tcp::now,
     )

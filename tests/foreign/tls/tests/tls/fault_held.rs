@@ -5,23 +5,23 @@ use std::cell::RefCell;
 use std::pin::pin;
 use std::rc::Rc;
 
-use embedded_io::{ErrorKind, ErrorType, Read, Write};
-use embedded_tls::{NoClock, TlsError};
-use rand_core::OsRng;
+use embedded_io::{ErrorType, Read, Write};
 use tls::authority::{Authority, HOST};
+use tls::client::{AsyncMemory, Place, Tls, secure, secure_async};
 use tls::frames::frame;
 use tls::hand::{Hand, HandClock, poll};
 use tls::peer::Echo;
 use tls::rogue::{Rogue, Server};
 use tls::wire::{Script, Tail};
 use tls::wires::{self, Blocking, Failure};
-use tls::wss::{Memory, Tls, Verify, hello_async, secure, secure_async};
-use ws_socket::asynch::{Clock, TlsBelow, WebSocket};
+use tls::wss::hello_async;
+use ws_socket::asynch::{Clock, WebSocket};
 use ws_socket::stack::BlockingStreams;
 use ws_socket::url::Url;
 use ws_socket::{
     CloseCode, Config, ConnectError, ReceiveError, WebSocketRequest, WebSockets, asynch,
 };
+use ws_tls::Memory;
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 /// A wire whose reads take time.
@@ -89,16 +89,15 @@ fn opening_ends_in_time_blocking() {
             let script = flooding(bytes, hello);
             script.line(|line| line.cut = cut);
             let mut memory: Memory = Memory::new();
-            let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
             let tcp = Blocking(script.wire());
             let before = wires::now();
-            let tls = secure(tcp, &mut memory, HOST, verify, 2_000, wires::now);
+            let tls = secure(tcp, &mut memory, HOST, authority.der(), 2_000, wires::now);
             let took = wires::now() - before;
             let outcome = tls.map(|_| ());
             assert!(took <= 2_010, "{what} {cut}: {took}");
             assert!(outcome.is_err(), "{what} {cut}");
             if took >= 2_000 {
-                let late = matches!(outcome, Err(TlsError::Io(ErrorKind::TimedOut)));
+                let late = matches!(outcome, Err(ws_tls::Error::TimedOut));
                 assert!(late, "{what} {cut}: {outcome:?}");
             }
         }
@@ -113,17 +112,19 @@ fn opening_ends_in_time_asynch() {
             let authority = Authority::new();
             let script = flooding(bytes, hello);
             script.line(|line| line.cut = cut);
-            let mut memory: Memory = Memory::new();
-            let Memory {
-                whole,
-                read,
-                write,
-                out,
-            } = &mut memory;
-            let below = TlsBelow::new(script.wire(), whole, out);
-            let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+            let mut memory: AsyncMemory = AsyncMemory::new();
+            let mut place = Place::new();
+            let tcp = script.wire();
             let clock = HandClock::default();
-            let opening = secure_async(&below, read, write, HOST, verify, 2_000, clock);
+            let opening = secure_async(
+                tcp,
+                &mut memory,
+                &mut place,
+                HOST,
+                authority.der(),
+                2_000,
+                clock,
+            );
             let mut opening = pin!(opening);
             let outcome = loop {
                 if let Some(outcome) = poll(opening.as_mut()).0 {
@@ -134,19 +135,18 @@ fn opening_ends_in_time_asynch() {
             };
             assert!(outcome.is_err(), "{what} {cut}");
             if clock.now_ms() == 2_000 {
-                let late = matches!(outcome, Err(TlsError::Io(ErrorKind::TimedOut)));
+                let late = matches!(outcome, Err(ws_tls::Error::TimedOut));
                 assert!(late, "{what} {cut}: {outcome:?}");
             }
         }
     }
 }
 
-/// What brings no data once TLS is open: tickets, data that is empty, no message.
-const EMPTY: [&[u8]; 4] = [
+/// What brings no data once TLS is open: tickets, data that is empty. No message at all is refused.
+const EMPTY: [&[u8]; 3] = [
     &[4, 0, 0, 15, 0, 0, 0, 9, 0, 0, 0, 0, 1, 0, 0, 1, 7, 0, 0, 22],
     &[23],
     &[23, 0, 0, 0, 0],
-    &[22],
 ];
 
 /// A server with a certificate, that says only this once it is open, a thousand times.
@@ -185,8 +185,7 @@ fn paced<'m>(
         clock: hand.clock,
         ms: ms.clone(),
     };
-    let verify = Verify::<_, NoClock>::new(authority, OsRng);
-    secure(tcp, memory, HOST, verify, 100_000, wires::now).unwrap()
+    secure(tcp, memory, HOST, authority, 100_000, wires::now).unwrap()
 }
 
 /// Records without data, without end: the handshake of the WebSocket keeps its timeout.
@@ -264,21 +263,15 @@ fn records_without_data_hold_no_task() {
         .flat_map(|one| [(one, false), (one, true)])
     {
         let (authority, script) = nothing_but(inner);
-        let mut memory: Memory = Memory::new();
-        let Memory {
-            whole,
-            read,
-            write,
-            out,
-        } = &mut memory;
-        let below = TlsBelow::new(script.wire(), whole, out);
-        let verify = Verify::<_, NoClock>::new(&authority, OsRng);
+        let mut memory: AsyncMemory = AsyncMemory::new();
+        let mut place = Place::new();
+        let tcp = script.wire();
         let hand = Hand::new();
         let clock = hand.clock;
         let mut buffer = [0; 512];
         let (mut receive, mut gather) = ([0; 300], [0; 128]);
         let mut work = pin!(async {
-            let tls = secure_async(&below, read, write, HOST, verify, 500, clock);
+            let tls = secure_async(tcp, &mut memory, &mut place, HOST, &authority, 500, clock);
             let tls = tls.await.unwrap();
             if mqtt {
                 let buffers = Buffers::new(&mut receive, &mut gather);
@@ -322,20 +315,23 @@ fn a_shut_window_does_not_hold_the_end() {
             line.window = 0;
         }
     });
-    let mut memory: Memory = Memory::new();
-    let Memory {
-        whole,
-        read,
-        write,
-        out,
-    } = &mut memory;
-    let below = TlsBelow::new(script.wire(), whole, out);
-    let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+    let mut memory: AsyncMemory = AsyncMemory::new();
+    let mut place = Place::new();
+    let tcp = script.wire();
     let hand = Hand::new();
     let clock = hand.clock;
     let url = Url::parse("wss://server.example/echo").unwrap();
     let mut work = pin!(async {
-        let tls = secure_async(&below, read, write, HOST, verify, 500, clock).await;
+        let tls = secure_async(
+            tcp,
+            &mut memory,
+            &mut place,
+            HOST,
+            authority.der(),
+            500,
+            clock,
+        )
+        .await;
         hello_async(tls.unwrap(), &url, hand).await
     });
     let end = loop {

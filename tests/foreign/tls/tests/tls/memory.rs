@@ -3,15 +3,20 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
+use embedded_io::ErrorKind;
 use embedded_tls::blocking::TlsConnection;
-use embedded_tls::{MaxFragmentLength, NoClock, TlsConfig, TlsContext, TlsError};
+use embedded_tls::{
+    Aes128GcmSha256, MaxFragmentLength, TlsConfig, TlsContext, TlsError, UnsecureProvider,
+};
 use rand_core::OsRng;
+use rustls::ServerConfig;
 use tls::authority::{Authority, HOST};
+use tls::client::secure;
 use tls::peer::Echo;
-use tls::tcp::Tcp;
+use tls::tcp::{self, Tcp};
 use tls::wire::Script;
 use tls::wires::{self, Blocking};
-use tls::wss::{Memory, Verify, secure};
+use ws_tls::{Error, Memory};
 
 /// rustls is told how long its records may be by who runs it, and does not listen to the client.
 #[test]
@@ -28,14 +33,14 @@ fn a_server_with_short_records() {
         let script = Script::new();
         wires::connect(&script, &echo);
         let (mut read, mut write) = ([0; 1_024 + 256], [0; 512]);
-        let mut verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+        let verify = UnsecureProvider::new::<Aes128GcmSha256>(OsRng);
         let mut config = TlsConfig::new().with_server_name(HOST);
         if let Some(length) = asked {
             config = config.with_max_fragment_length(length);
         }
         let tcp = Blocking(script.wire());
         let mut tls = TlsConnection::new(tcp, &mut read, &mut write);
-        tls.open(TlsContext::new(&config, &mut verify)).unwrap();
+        tls.open(TlsContext::new(&config, verify)).unwrap();
         let bytes = echo.borrow_mut().peer.say(&[b'l'; 10_000]);
         script.line(|line| line.feed(&bytes));
         let mut came = 0;
@@ -65,45 +70,73 @@ fn a_certificate_in_two_records() {
     let script = Script::new();
     wires::connect(&script, &echo);
     let mut memory: Memory = Memory::new();
-    let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
     let tls = secure(
         Blocking(script.wire()),
         &mut memory,
         HOST,
-        verify,
+        authority.der(),
         5_000,
         wires::now,
     );
-    assert!(tls.is_err());
+    assert!(matches!(tls.map(|_| ()), Err(Error::Protocol(_))));
     assert_eq!(echo.borrow().heard, 0);
+}
+
+/// The error says what is missing.
+#[test]
+fn a_buffer_that_is_too_short() {
+    let authority = Authority::new();
+    fn by<const RECORD: usize>(authority: &Authority, server: ServerConfig) -> Option<usize> {
+        let echo = Echo::shared(server);
+        let script = Script::new();
+        wires::connect(&script, &echo);
+        let mut memory = Memory::<RECORD>::new();
+        let tcp = Blocking(script.wire());
+        let ca = authority.der();
+        match secure(tcp, &mut memory, HOST, ca, 5_000, wires::now).map(|_| ()) {
+            Ok(()) => None,
+            Err(Error::BufferTooSmall { by }) => Some(by),
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    let server = authority.server();
+    let missing = by::<400>(&authority, server.clone()).unwrap();
+    assert!((50..1_000).contains(&missing), "{missing}");
+    // A signature has not always the same length.
+    let more = by::<300>(&authority, server.clone()).unwrap() - missing;
+    assert!((90..=110).contains(&more), "{more}");
+    assert_eq!(by::<1_400>(&authority, server), None);
 }
 
 /// The least that a handshake takes of the buffer for writing: it does not depend on the server.
 #[test]
 fn the_buffer_for_writing() {
-    fn opens<const WRITE: usize>(host: &str) -> bool {
+    fn opens<const WRITE: usize>(host: &str) -> Result<(), Error> {
         let authority = Authority::new();
         let echo = Echo::shared(authority.server_named(&[host]));
         let script = Script::new();
         wires::connect(&script, &echo);
         let mut memory = Memory::<16_640, WRITE>::new();
-        let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
         secure(
             Blocking(script.wire()),
             &mut memory,
             host,
-            verify,
+            authority.der(),
             5_000,
             wires::now,
         )
-        .is_ok()
+        .map(|_| ())
     }
     let longest = ["a"; 32].join("."); // with a letter more: 64 bytes
     let longest = format!("{longest}a");
     assert_eq!(longest.len(), 64);
-    assert!(opens::<512>(&longest));
-    assert!(opens::<256>(HOST));
-    assert!(!opens::<160>(HOST));
+    opens::<512>(&longest).unwrap();
+    opens::<256>(HOST).unwrap();
+    let short = opens::<160>(HOST);
+    assert!(
+        matches!(short, Err(Error::WriteBufferTooSmall)),
+        "{short:?}"
+    );
 }
 
 /// OpenSSL of Python.
@@ -156,13 +189,13 @@ fn a_server_that_is_asked_for_short_records() {
 
     let came = |asked: Option<MaxFragmentLength>| {
         let (mut read, mut write) = ([0; 1_024 + 256], [0; 512]);
-        let mut verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
+        let verify = UnsecureProvider::new::<Aes128GcmSha256>(OsRng);
         let mut config = TlsConfig::new().with_server_name(HOST);
         if let Some(length) = asked {
             config = config.with_max_fragment_length(length);
         }
         let mut tls = TlsConnection::new(Tcp::connect(address), &mut read, &mut write);
-        tls.open(TlsContext::new(&config, &mut verify))?;
+        tls.open(TlsContext::new(&config, verify))?;
         let mut came = 0;
         while came < 16_384 {
             came += tls.read(&mut [0; 4_096])?;
@@ -175,6 +208,20 @@ fn a_server_that_is_asked_for_short_records() {
         matches!(whole, Err(TlsError::InsufficientSpace)),
         "{whole:?}"
     );
+
+    // `ws-tls` asks for what its buffer holds.
+    let mut memory = Memory::<{ 1_024 + 256 }, 512>::new();
+    let tcp = Tcp::connect(address);
+    tcp.patience(20);
+    let mut tls = secure(tcp, &mut memory, HOST, authority.der(), 20_000, tcp::now).unwrap();
+    let mut came = 0;
+    while came < 16_384 {
+        match embedded_io::Read::read(&mut tls, &mut [0; 4_096]) {
+            Ok(count) => came += count,
+            Err(TlsError::Io(ErrorKind::TimedOut | ErrorKind::Interrupted)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
     std::fs::remove_file(certificate).unwrap();
     std::fs::remove_file(key).unwrap();
 }

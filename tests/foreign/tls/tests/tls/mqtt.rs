@@ -1,12 +1,9 @@
 //! MQTT over wss: rust-mqtt over `MqttStream` over TLS.
 
 use std::path::PathBuf;
-use std::time::SystemTime;
 
 use async_io::block_on;
 use embedded_io_async::{Read, Write};
-use embedded_tls::NoClock;
-use rand_core::OsRng;
 use rust_mqtt::Bytes;
 use rust_mqtt::buffer::AllocBuffer;
 use rust_mqtt::client::Client;
@@ -17,14 +14,14 @@ use rust_mqtt::client::options::{
 use rust_mqtt::types::{MqttString, TopicFilter, TopicName};
 use tls::authority::{Authority, HOST};
 use tls::broker::{self, Mosquitto};
+use tls::client::{AsyncMemory, AsyncStream, Place, secure_async};
 use tls::frames::frame;
 use tls::hand::{Dropper, Hand, run};
 use tls::peer::Echo;
 use tls::tcp::{AsyncTcp, System};
 use tls::wire::Script;
 use tls::wires::{self, Lazy};
-use tls::wss::{AsyncStream, Memory, Verify, secure_async};
-use ws_socket::asynch::{Platform, TlsBelow};
+use ws_socket::asynch::Platform;
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 type Mqtt<'m, T, P> =
@@ -66,21 +63,23 @@ fn a_dropped_poll_loses_nothing() {
             echo.borrow_mut().answers = Some(Box::new(broker::answer));
             let script = Script::new();
             wires::connect(&script, &echo);
-            let mut memory: Memory = Memory::new();
-            let Memory {
-                whole,
-                read,
-                write,
-                out,
-            } = &mut memory;
-            let below = TlsBelow::new(Lazy::new(script.wire()), whole, out);
+            let mut memory: AsyncMemory = AsyncMemory::new();
+            let mut place = Place::new();
+            let tcp = Lazy::new(script.wire());
             let (mut receive, mut gather) = ([0; 300], [0; 128]);
             let mut storage = AllocBuffer;
             let mut client = run(async {
-                let verify = Verify::<_, NoClock>::new(authority.der(), OsRng);
-                let tls = secure_async(&below, read, write, HOST, verify, 5_000, Hand::new().clock)
-                    .await
-                    .unwrap();
+                let tls = secure_async(
+                    tcp,
+                    &mut memory,
+                    &mut place,
+                    HOST,
+                    authority.der(),
+                    5_000,
+                    Hand::new().clock,
+                )
+                .await
+                .unwrap();
                 let buffers = Buffers::new(&mut receive, &mut gather);
                 let request = MqttRequest::new(HOST);
                 let stream = MqttStream::connect(tls, &request, buffers, Hand::new(), 10).await;
@@ -124,20 +123,22 @@ fn mosquitto() {
     let program = std::env::var_os("MOSQUITTO").expect("MOSQUITTO is not set");
     let authority = Authority::new();
     let broker = Mosquitto::start(&PathBuf::from(program), &authority);
-    let mut memory = Memory::<{ 4_096 + 256 }>::new();
-    let Memory {
-        whole,
-        read,
-        write,
-        out,
-    } = &mut memory;
+    let mut memory = AsyncMemory::<{ 4_096 + 256 }>::new();
     let (mut receive, mut gather) = ([0; 512], [0; 256]);
     let mut storage = AllocBuffer;
     block_on(async {
         let tcp = AsyncTcp::connect(broker.address).await;
-        let below = TlsBelow::new(tcp, whole, out);
-        let verify = Verify::<_, SystemTime>::new(authority.der(), OsRng);
-        let tls = secure_async(&below, read, write, HOST, verify, 5_000, System::new()).await;
+        let mut place = Place::new();
+        let tls = secure_async(
+            tcp,
+            &mut memory,
+            &mut place,
+            HOST,
+            authority.der(),
+            5_000,
+            System::new(),
+        )
+        .await;
         let buffers = Buffers::new(&mut receive, &mut gather);
         let request = MqttRequest::new(HOST);
         let stream = MqttStream::connect(tls.unwrap(), &request, buffers, System::new(), 10_000);
