@@ -1,7 +1,7 @@
 //! WebSockets for C programs, as a static library: Zephyr's header and `ws.h` over any TCP stack.
 //!
-//! docs/c.md is the manual. What is unsafe stands in [`ffi`] (what C hands in), [`port`] (the calls to
-//! the program's port) and at the doors in [`calls`].
+//! docs/c.md is the manual. What is unsafe stands in `ffi` (what C hands in), `port` (the calls to
+//! the program's port) and at the doors in `calls`, `connect` and `serve`.
 #![no_std]
 
 // A dev build or a test unwinds, and takes the panic handler of std. A release build aborts, and

@@ -57,7 +57,8 @@ pub(crate) unsafe extern "C" fn ws_accept(
 ) -> c_int {
     // SAFETY: as ws.h asks for.
     let (buffer, names) = unsafe { (ffi::buffer(buf, len), Texts::new(protocols)) };
-    let Some(buffer) = buffer.filter(|buffer| buffer.len() >= MIN_BUFFER) else {
+    let buffer = buffer.filter(|buffer| buffer.len() >= MIN_BUFFER);
+    let (Some(buffer), 0..) = (buffer, listening) else {
         return failed(Errno::Einval);
     };
     let mut supported = [""; 16];

@@ -1,5 +1,6 @@
 /* 1,000 connections, one after another, to `server` on the loopback: no context and no descriptor is
  * left over. Then two threads on one id. Prints OK. */
+#define _DEFAULT_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -63,6 +64,48 @@ static void *sender(void *id)
 	return NULL;
 }
 
+static void *waiter(void *id)
+{
+	uint8_t text[4];
+	int got = websocket_recv_msg(*(int *)id, text, sizeof(text), NULL, NULL, SYS_FOREVER_MS);
+
+	check(got == -EBADF, "ended by another thread", got);
+	return NULL;
+}
+
+/* What cannot be sent as it is: nothing goes out, and the TCP socket goes on. */
+static void refused_arguments(void)
+{
+	static const char *no_colon[] = {"nothing\r\n", NULL};
+	static const char *owned[] = {"Upgrade: x\r\n", NULL};
+	static const char *two_lines[] = {"A: b\r\nC: d\r\n", NULL};
+	static const char **const lists[] = {no_colon, owned, two_lines};
+	struct websocket_request request;
+	uint8_t byte;
+	int i, sockets[2];
+
+	check(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "socketpair", errno);
+	memset(&request, 0, sizeof(request));
+	request.host = "localhost";
+	request.url = "/";
+	request.tmp_buf = lent;
+	request.tmp_buf_len = 255;
+	check(websocket_connect(sockets[0], &request, 0, NULL) == -EINVAL, "255 bytes", 0);
+	request.tmp_buf_len = sizeof(lent);
+	for (i = 0; i < 3; i++) {
+		request.optional_headers = lists[i];
+		check(websocket_connect(sockets[0], &request, 0, NULL) == -EINVAL, "header", i);
+	}
+	request.optional_headers = NULL;
+	request.url = "/ HTTP/1.1";
+	check(websocket_connect(sockets[0], &request, 0, NULL) == -EINVAL, "url", 0);
+	check(recv(sockets[1], &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN, "bytes", errno);
+	check(ws_accept(-1, lent, sizeof(lent), NULL, 0) == -EINVAL, "accept on -1", 0);
+	check(ws_accept(sockets[0], lent, 255, NULL, 0) == -EINVAL, "accept, 255 bytes", 0);
+	close(sockets[0]);
+	close(sockets[1]);
+}
+
 int main(int argc, char **argv)
 {
 	pthread_t thread;
@@ -101,8 +144,12 @@ int main(int argc, char **argv)
 		check(got == len && memcmp(text, wanted, (size_t)len) == 0, "receive", got);
 	}
 	pthread_join(thread, NULL);
+	check(pthread_create(&thread, NULL, waiter, &ws) == 0, "thread", 0);
+	usleep(100000);
 	check(websocket_disconnect(ws) == 0, "disconnect", ws);
+	pthread_join(thread, NULL);
 	close(sock);
+	refused_arguments();
 	puts("OK");
 	return 0;
 }
