@@ -10,7 +10,7 @@ mod shell;
 mod venv;
 
 use measure::{boards, cost, features, fuzz, insn, panics, qemu, size, targets};
-use peers::{attack, autobahn, browser, interop, load, mqtt, tls};
+use peers::{attack, autobahn, browser, capi, interop, load, mqtt, tls};
 use std::process::ExitCode;
 
 /// What a task ends with; an `Err` is a sentence that says what to do.
@@ -96,6 +96,12 @@ const TASKS: &[Task] = &[
         options: mqtt::OPTIONS,
         about: "run five embedded MQTT clients over a WebSocket against mosquitto",
         run: mqtt::run,
+    },
+    Task {
+        name: "capi",
+        options: capi::OPTIONS,
+        about: "compile, run and judge the library for C programs",
+        run: capi::run,
     },
     Task {
         name: "tls",

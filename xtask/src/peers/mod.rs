@@ -3,6 +3,7 @@
 pub(crate) mod attack;
 pub(crate) mod autobahn;
 pub(crate) mod browser;
+pub(crate) mod capi;
 pub(crate) mod interop;
 pub(crate) mod load;
 pub(crate) mod mqtt;
