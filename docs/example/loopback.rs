@@ -93,7 +93,9 @@ fn main() {
     server.bind(&mut listener, 80).unwrap();
     server.listen(&mut listener).unwrap();
 
-    let mut table = WebSockets::<_, _, 1>::new(server, Chip(0, |_| {}));
+    let mut lent = [0; 512];
+    let table = WebSockets::<_, _, 1>::new(server, Chip(0, |_| {}));
+    let mut table = table.with_buffers([&mut lent]);
     let mut accepted = None;
     let echo = move |now: u32| {
         table.platform().0 = now;
@@ -108,7 +110,7 @@ fn main() {
             Ok(received) if received.opcode().is_control() => {}
             Ok(received) => {
                 let payload = &piece[..received.length];
-                table.send_msg(ws, payload, received.opcode(), false, true, 0).unwrap();
+                table.send_msg(ws, payload, received.opcode(), true, 0).unwrap();
             }
             Err(ReceiveError::Timeout | ReceiveError::Handle(_)) => {}
             Err(_) => drop(table.disconnect(ws, 0)),

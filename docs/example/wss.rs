@@ -44,7 +44,7 @@ where
     let request = ws_socket::WebSocketRequest::from_handshake(request);
     let ws = table.connect(tls, request.buffer(&mut buffer), 5_000)?;
 
-    table.send_msg(ws, b"hello", Opcode::Text, true, true, Timeout::Forever)?;
+    table.send_msg(ws, b"hello", Opcode::Text, true, Timeout::Forever)?;
     let mut text = [0; 64];
     let got = table.recv_msg(ws, &mut text, 1_000)?;
     assert_eq!(&text[..got.length], b"hello");
@@ -86,7 +86,7 @@ pub async fn hello_async<T, P>(
 ) -> Result<CloseCode, Errno>
 where
     T: embedded_io_async::Read + embedded_io_async::Write,
-    P: asynch::Platform,
+    P: asynch::AsyncPlatform,
 {
     let mut buffer = [0; 512];
     let config = Config {
@@ -97,7 +97,7 @@ where
         ..Config::DEFAULT // flush: TLS makes a record of it then
     };
     let clock = chip.clock();
-    let request = asynch::WebSocketRequest::to(url.host_header(), url.target);
+    let request = asynch::AsyncRequest::to(url.host_header(), url.target);
     let ws = asynch::WebSocket::connect(tls, &request, &mut buffer, chip, config, 5_000);
     let mut ws = ws.await?;
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use tungstenite::protocol::{Role as TheirRole, WebSocketConfig};
 use tungstenite::{Error, Message, WebSocket};
-use ws_socket::{Config, Opcode, ProtocolError, ReceiveError, Role, WebSockets};
+use ws_socket::{Buffer, Config, Opcode, ProtocolError, ReceiveError, Role, WebSockets};
 use ws_tests::frames::frames;
 use ws_tests::platform::HandPlatform;
 use ws_tests::script::{Incoming, ScriptStack};
@@ -30,7 +30,7 @@ enum End<E> {
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let role = input.pick(&[Role::Client, Role::Server]);
-    let lent = input.pick(&[0, 1, 20, 125, 126, 150, 400]);
+    let lent = input.pick(&[256, 257, 300, 381, 400, 512, 4096]);
     let room = input.pick(&[1, 7, 64, 600]);
     // No less than a control frame may have: theirs has one limit for all frames.
     let limit = input.pick(&[125, 300, 2000, 70_000]);
@@ -127,7 +127,12 @@ fn ours(
         line.incoming.push_back(Incoming::Eof);
     });
     let ws = table
-        .register(socket, role, Some(&mut lent), 0)
+        .register(
+            socket,
+            role,
+            Some(Buffer::new(&mut lent).expect("256 bytes or more")),
+            0,
+        )
         .expect("a free slot");
 
     let mut messages = Vec::new();

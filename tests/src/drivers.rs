@@ -116,7 +116,7 @@ pub enum Driver {
     Shared,
     /// `asynch::WebSocket`.
     Async,
-    /// `asynch::WebSockets`.
+    /// `asynch::AsyncWebSockets`.
     Table,
     /// `asynch::Halves`; what they cannot do is done by the whole.
     Halves,
@@ -183,12 +183,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// All drivers, both roles, without a buffer, with a short one and with a long one.
+    /// All drivers, both roles, with the shortest buffer and with a long one.
     pub fn all() -> impl Iterator<Item = Self> {
         Driver::ALL.into_iter().flat_map(|driver| {
             [Role::Client, Role::Server]
                 .into_iter()
-                .flat_map(move |role| [0, 20, 400].map(|lent| Self { driver, role, lent }))
+                .flat_map(move |role| [256, 400].map(|lent| Self { driver, role, lent }))
         })
     }
 
@@ -204,19 +204,31 @@ impl Case {
         calls: &[(Call, i32)],
         before: impl Fn(usize, &Script),
     ) -> Vec<Came> {
+        self.run_with(Config::DEFAULT, script, calls, before)
+    }
+
+    /// The same with a configuration.
+    pub fn run_with(
+        &self,
+        config: Config,
+        script: &Script,
+        calls: &[(Call, i32)],
+        before: impl Fn(usize, &Script),
+    ) -> Vec<Came> {
         let hand = Hand::new();
-        let config = Config::DEFAULT;
         let (lent, wire) = (lent(self.lent), script.wire());
         match self.driver {
             Driver::Blocking => {
-                let mut table = WebSockets::<_, _, 1>::new(WireStack, Turns::new(&hand));
+                let table = WebSockets::<_, _, 1>::new(WireStack, Turns::new(&hand));
+                let mut table = table.with_config(config);
                 let ws = table.register(wire, self.role, Some(lent), 0);
                 let ws = ws.map_err(|(error, _)| error).unwrap();
                 self.blocking(&mut table, ws, script, calls, before)
             }
             Driver::Shared => {
                 let shared = SharedWebSockets::<_, 1>::new();
-                let mut table = shared.attach(WireStack, Turns::new(&hand));
+                let table = shared.attach(WireStack, Turns::new(&hand));
+                let mut table = table.with_config(config);
                 let ws = table.register(wire, self.role, Some(lent), 0);
                 let ws = ws.map_err(|(error, _)| error).unwrap();
                 self.blocking(&mut table, ws, script, calls, before)
@@ -236,13 +248,12 @@ impl Case {
                 })
             }
             Driver::Table => {
-                let table = asynch::WebSockets::<_, _, 1>::new(hand.clone());
-                let mut table = table.with_buffers([lent]);
+                let table = asynch::AsyncWebSockets::<_, _, 1>::new(hand.clone());
+                let mut table = table.with_buffers([lent]).with_config(config);
                 let ws = table.register(wire, self.role, &[]);
                 let ws = ws.map_err(|(error, _)| error).unwrap();
-                let masks = self.role == Role::Client;
                 each(&hand, script, calls, before, async |call, timeout| {
-                    tabled(&mut table, ws, masks, call, timeout).await
+                    tabled(&mut table, ws, call, timeout).await
                 })
             }
         }
@@ -256,7 +267,6 @@ impl Case {
         calls: &[(Call, i32)],
         before: impl Fn(usize, &Script),
     ) -> Vec<Came> {
-        let masks = self.role == Role::Client;
         let binary = Opcode::Binary;
         let made = |(nth, &(call, timeout)): (usize, &(Call, i32))| {
             before(nth, script);
@@ -267,7 +277,7 @@ impl Case {
                 Call::Recv(room) => said(&table.recv(ws, &mut vec![0; room], timeout)),
                 Call::SendMsg(length) => {
                     let payload = vec![0; length];
-                    said(&table.send_msg(ws, &payload, binary, masks, true, timeout))
+                    said(&table.send_msg(ws, &payload, binary, true, timeout))
                 }
                 Call::Disconnect => said(&table.disconnect(ws, timeout)),
                 Call::DisconnectWith => said(&table.disconnect_with(ws, CODE, REASON, timeout)),
@@ -350,9 +360,8 @@ async fn halved(
 }
 
 async fn tabled(
-    table: &mut asynch::WebSockets<'_, Wire, Hand, 1>,
+    table: &mut asynch::AsyncWebSockets<'_, Wire, Hand, 1>,
     ws: WebSocketId,
-    masks: bool,
     call: Call,
     timeout: Timeout,
 ) -> String {
@@ -361,7 +370,7 @@ async fn tabled(
         Call::Recv(room) => said(&table.recv(ws, &mut vec![0; room], timeout).await),
         Call::SendMsg(length) => {
             let payload = vec![0; length];
-            let sent = table.send_msg(ws, &payload, Opcode::Binary, masks, true, timeout);
+            let sent = table.send_msg(ws, &payload, Opcode::Binary, true, timeout);
             said(&sent.await)
         }
         Call::Disconnect => said(&table.disconnect(ws, timeout).await),

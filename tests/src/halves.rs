@@ -8,7 +8,7 @@ use std::task::Poll;
 use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use ws_socket::asynch::{Halves, WebSocket};
-use ws_socket::{Config, Role};
+use ws_socket::{Buffer, Config, Role};
 
 use crate::frames::plain;
 use crate::hand::Hand;
@@ -21,7 +21,7 @@ pub type Open<'b> = WebSocket<'b, Wire, Hand>;
 pub fn open<'b>(
     script: &Script,
     role: Role,
-    lent: &'b mut [u8],
+    lent: impl Into<Buffer<'b>>,
     hand: &Hand,
     config: Config,
 ) -> Open<'b> {

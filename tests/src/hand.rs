@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
-use ws_socket::asynch::{Clock, Platform};
+use ws_socket::asynch::{AsyncPlatform, Clock};
 
 use crate::platform::random;
 
@@ -96,7 +96,7 @@ impl Hand {
     }
 }
 
-impl Platform for Hand {
+impl AsyncPlatform for Hand {
     type Clock = HandClock;
 
     fn clock(&self) -> HandClock {
@@ -123,7 +123,7 @@ impl<S> ws_socket::Platform<S> for Hand {
     }
 
     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), ws_socket::RandomError> {
-        Platform::fill_random(self, bytes)
+        AsyncPlatform::fill_random(self, bytes)
     }
 
     fn wait(&mut self, _: &mut S, at_most_ms: u32) {

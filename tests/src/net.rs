@@ -11,7 +11,7 @@ use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr};
 use ws_socket::stack::{SmoltcpSocket, SmoltcpStack};
-use ws_socket::{AcceptOptions, Timeout, WebSocketId, WebSocketRequest, WebSockets};
+use ws_socket::{AcceptOptions, Buffer, Timeout, WebSocketId, WebSocketRequest, WebSockets};
 
 use crate::link::{Faults, Link, LinkDevice};
 use crate::platform::{Clock, HandPlatform, Polled};
@@ -113,8 +113,8 @@ pub fn stack<const T: usize>(mut device: LinkDevice, host: u8, size: Size) -> St
 }
 
 /// Buffers for all slots of a table, for the rest of the test.
-fn lent<const N: usize>(length: usize) -> [&'static mut [u8]; N] {
-    [(); N].map(|()| Box::leak(vec![0; length].into_boxed_slice()))
+fn lent<const N: usize>(length: usize) -> [Buffer<'static>; N] {
+    [(); N].map(|()| crate::table::lent(length))
 }
 
 impl<const T: usize, const N: usize> Net<T, N> {
@@ -206,7 +206,7 @@ pub fn echo<const T: usize, const N: usize>() -> impl FnMut(&mut Server<T, N>) {
             loop {
                 if let Some(at) = pieces.iter().position(|piece| piece.0 == ws) {
                     let (_, payload, opcode, fin) = &mut pieces[at];
-                    match server.table.send_msg(ws, payload, *opcode, false, *fin, 0) {
+                    match server.table.send_msg(ws, payload, *opcode, *fin, 0) {
                         Ok(count) if count == payload.len() => drop(pieces.swap_remove(at)),
                         Ok(count) => drop(payload.drain(..count)),
                         Err(_) if !server.table.is_open(ws) => drop(pieces.swap_remove(at)),

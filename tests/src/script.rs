@@ -90,6 +90,7 @@ struct Inner {
     lines: BTreeMap<u8, Line>,
     next: u8,
     opened: usize,
+    dial: usize,
     refuse_sockets: bool,
     waiting: VecDeque<u8>,
     answerer: Option<Answerer>,
@@ -140,6 +141,7 @@ impl Inner {
         });
         let line = Line {
             copy,
+            dial: self.dial,
             ..Line::default()
         };
         self.lines.insert(self.next, line);
@@ -221,6 +223,11 @@ impl ScriptStack {
     /// How many sockets there ever were.
     pub fn opened(&self) -> usize {
         self.0.borrow().opened
+    }
+
+    /// From here on each `connect` blocks so often.
+    pub fn dials(&self, blocks: usize) {
+        self.0.borrow_mut().dial = blocks;
     }
 
     /// `socket` fails from here on.

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use ws_socket::{AcceptOptions, Config, WebSocketId, WebSocketRequest, WebSockets};
+use ws_socket::{AcceptOptions, Buffer, Config, WebSocketId, WebSocketRequest, WebSockets};
 
 use crate::frames::{head, request, switching};
 use crate::platform::{Clock, HandPlatform};
@@ -12,9 +12,15 @@ use crate::script::{Line, ScriptStack};
 /// A table of `N` slots over the script.
 pub type Scripted<const N: usize> = WebSockets<'static, ScriptStack, HandPlatform, N>;
 
-/// A buffer for the rest of the test.
-pub fn lent(length: usize) -> &'static mut [u8] {
-    Box::leak(vec![0; length].into_boxed_slice())
+/// A buffer to lend, for the rest of the test.
+pub fn lent(length: usize) -> Buffer<'static> {
+    borrowed(Box::leak(vec![0; length].into_boxed_slice()))
+}
+
+/// Bytes as a buffer to lend: long enough, or the test is wrong.
+#[track_caller]
+pub fn borrowed(bytes: &mut [u8]) -> Buffer<'_> {
+    Buffer::new(bytes).unwrap()
 }
 
 /// A clock that stands at 1.
@@ -36,6 +42,11 @@ pub fn with_config<const N: usize>(
     WebSockets::new(stack.clone(), HandPlatform::new(&clock(), 7))
         .with_buffers([(); N].map(|()| lent(length)))
         .with_config(config)
+}
+
+/// A table without buffers: each connection has to bring its own.
+pub fn bare<const N: usize>(stack: &ScriptStack) -> Scripted<N> {
+    WebSockets::new(stack.clone(), HandPlatform::new(&clock(), 7))
 }
 
 /// Answers a request with 101 as soon as it is there, and `behind` in the same segment.

@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::rc::Rc;
 
 use embedded_io_async::{ErrorType, Read, Write};
-use ws_socket::asynch::{Clock, Platform, WebSocket, WebSocketRequest, WebSockets};
+use ws_socket::asynch::{AsyncPlatform, AsyncRequest, AsyncWebSockets, Clock, WebSocket};
 use ws_socket::handshake::{Asked, Body, Page, Response, Rules};
 use ws_socket::{
     AcceptOptions, Config, ConnectError, DisconnectError, Events, HandleError, Handler, Opcode,
@@ -12,11 +12,16 @@ use ws_socket::{
 };
 use ws_tests::frames::{KEY, frame, frames, plain, request};
 use ws_tests::hand::{Hand, run, settle};
+use ws_tests::table::{borrowed, lent};
 use ws_tests::wire::{Line, Script, Tail, Wire};
 
 const FOREVER: Timeout = Timeout::Forever;
 
-type Table<'b, const N: usize> = WebSockets<'b, Wire, Hand, N>;
+type Table<'b, const N: usize> = AsyncWebSockets<'b, Wire, Hand, N>;
+
+fn table<const N: usize>() -> Table<'static, N> {
+    AsyncWebSockets::new(Hand::new()).with_buffers([(); N].map(|()| lent(256)))
+}
 
 fn register<const N: usize>(table: &mut Table<'_, N>, script: &Script, role: Role) -> WebSocketId {
     let ws = table.register(script.wire(), role, b"");
@@ -25,7 +30,7 @@ fn register<const N: usize>(table: &mut Table<'_, N>, script: &Script, role: Rol
 
 #[test]
 fn stale_ids_are_nobody() {
-    let mut table = Table::<1>::new(Hand::new());
+    let mut table = table::<1>();
     let old = register(&mut table, &Script::new(), Role::Server);
     table.abort(old).unwrap();
     let script = Script::new();
@@ -41,7 +46,7 @@ fn stale_ids_are_nobody() {
         run(table.recv(old, &mut piece, 0)),
         Err(ReceiveError::Handle(stale))
     );
-    let sent = run(table.send_msg(old, b"x", Opcode::Text, false, true, 0));
+    let sent = run(table.send_msg(old, b"x", Opcode::Text, true, 0));
     assert_eq!(sent, Err(SendError::Handle(stale)));
     assert_eq!(run(table.send(old, b"x", 0)), Err(SendError::Handle(stale)));
     assert_eq!(
@@ -65,9 +70,9 @@ fn stale_ids_are_nobody() {
 
 #[test]
 fn all_slots_full() {
-    let mut table = Table::<1>::new(Hand::new());
+    let mut table = table::<1>();
     register(&mut table, &Script::new(), Role::Server);
-    let asked = WebSocketRequest::new("host", "/");
+    let asked = AsyncRequest::new("host", "/");
     let full = Script::new();
     let connected = run(table.connect(full.wire(), &asked, FOREVER));
     assert_eq!(connected, Err(ConnectError::NoFreeSlot));
@@ -98,7 +103,7 @@ fn all_slots_full() {
 #[test]
 fn what_poll_says() {
     let scripts = [(); 4].map(|()| Script::new());
-    let mut table = Table::<4>::new(Hand::new());
+    let mut table = table::<4>();
     let ws = scripts
         .each_ref()
         .map(|script| register(&mut table, script, Role::Server));
@@ -151,7 +156,7 @@ fn a_pong_that_cannot_go_out() {
     for lent in [300, 1000] {
         let script = Script::new();
         let mut lent = vec![0; lent];
-        let mut table = Table::<1>::new(Hand::new()).with_buffers([&mut lent]);
+        let mut table = Table::<1>::new(Hand::new()).with_buffers([borrowed(&mut lent)]);
         let ws = register(&mut table, &script, Role::Server);
         script.line(|line| {
             line.window = 1;
@@ -182,7 +187,7 @@ fn a_pong_that_cannot_go_out() {
 fn fair_and_with_fresh_keys() {
     let (flood, quiet) = (Script::new(), Script::new());
     let mut lent = [[0; 300]; 2];
-    let mut table = Table::<2>::new(Hand::new()).with_buffers(lent.each_mut().map(|b| &mut b[..]));
+    let mut table = Table::<2>::new(Hand::new()).with_buffers(lent.each_mut());
     let ws = [&flood, &quiet].map(|script| register(&mut table, script, Role::Client));
     let mut items = ws.map(|ws| PollItem::new(ws, Events::IN));
     flood.line(|line| line.end(Tail::Flood(&[0x89, 0x01, b'p'])));
@@ -211,7 +216,7 @@ fn fair_and_with_fresh_keys() {
     // Also where the wire takes a byte at a time, on both.
     let (one, two) = (Script::cut(2, 1, 1), Script::cut(2, 1, 1));
     let mut lent = [[0; 300]; 2];
-    let mut table = Table::<2>::new(Hand::new()).with_buffers(lent.each_mut().map(|b| &mut b[..]));
+    let mut table = Table::<2>::new(Hand::new()).with_buffers(lent.each_mut());
     let mut items = [&one, &two].map(|script| {
         for _ in 0..10 {
             script.line(|line| line.feed(&frame(true, 9, false, b"again")));
@@ -289,7 +294,7 @@ impl<'r> Handler<'r> for Site {
 #[test]
 fn pages_and_then_a_websocket() {
     for (cut, take) in [(usize::MAX, usize::MAX), (1, 1), (7, 3)] {
-        for lent in [0, 300] {
+        for lent in [256, 300] {
             let script = Script::cut(cut, take, 1);
             for target in ["/bytes", "/sized", "/chunked"] {
                 let get = format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n");
@@ -300,7 +305,7 @@ fn pages_and_then_a_websocket() {
             let ws = WebSocket::accept(
                 script.wire(),
                 &mut site,
-                &mut lent,
+                borrowed(&mut lent),
                 Hand::new(),
                 Config::DEFAULT,
             );
@@ -340,7 +345,7 @@ fn requests_that_come_to_nothing() {
         let call = WebSocket::accept(
             script.wire(),
             site,
-            &mut lent,
+            borrowed(&mut lent),
             hand.clone(),
             Config::DEFAULT,
         );
@@ -387,7 +392,7 @@ fn requests_that_come_to_nothing() {
     let mut call = pin!(WebSocket::accept(
         script.wire(),
         &mut site,
-        &mut [],
+        ws_tests::table::lent(256),
         hand.clone(),
         Config::DEFAULT
     ));
@@ -434,7 +439,7 @@ impl Clock for Still {
     }
 }
 
-impl Platform for Still {
+impl AsyncPlatform for Still {
     type Clock = Self;
 
     fn clock(&self) -> Self {
@@ -453,21 +458,34 @@ fn futures_are_send_where_the_stream_is() {
     fn assert_send<T: Send>(value: T) -> T {
         value
     }
-    let asked = WebSocketRequest::new("host", "/");
+    let asked = AsyncRequest::new("host", "/");
     let options = AcceptOptions::default();
     let config = Config::DEFAULT;
     let connect = assert_send(WebSocket::connect(
         Null,
         &asked,
-        &mut [],
+        ws_tests::table::lent(256),
         Still,
         config,
         FOREVER,
     ));
     assert!(matches!(run(connect), Err(ConnectError::Handshake(_))));
-    let accept = assert_send(WebSocket::accept(Null, &options, &mut [], Still, config));
+    let accept = assert_send(WebSocket::accept(
+        Null,
+        &options,
+        ws_tests::table::lent(256),
+        Still,
+        config,
+    ));
     assert!(matches!(run(accept), Ok(None)));
-    let mut ws = WebSocket::from_upgraded(Null, Role::Client, &mut [], 0, Still, config);
+    let mut ws = WebSocket::from_upgraded(
+        Null,
+        Role::Client,
+        ws_tests::table::lent(256),
+        0,
+        Still,
+        config,
+    );
     let mut piece = [0; 9];
     assert_eq!(
         run(assert_send(ws.send_msg(b"x", Opcode::Text, true, FOREVER))),
@@ -487,14 +505,14 @@ fn futures_are_send_where_the_stream_is() {
         Err(ReceiveError::Lost)
     );
     assert!(!run(assert_send(ws.disconnect(FOREVER))).unwrap().clean);
-    let mut table = WebSockets::<_, _, 1>::new(Still);
+    let mut table = AsyncWebSockets::<_, _, 1>::new(Still).with_buffers([lent(256)]);
     assert!(run(assert_send(table.connect(Null, &asked, FOREVER))).is_err());
     assert_eq!(run(assert_send(table.accept(Null, &options))), Ok(None));
     let ws = table
         .register(Null, Role::Client, b"")
         .map_err(|(error, _)| error)
         .unwrap();
-    let sent = assert_send(table.send_msg(ws, b"x", Opcode::Text, true, true, FOREVER));
+    let sent = assert_send(table.send_msg(ws, b"x", Opcode::Text, true, FOREVER));
     assert_eq!(run(sent), Ok(1));
     let mut items = [PollItem::new(ws, Events::IN)];
     assert_eq!(run(assert_send(table.poll(&mut items, FOREVER))), 1);
@@ -508,7 +526,13 @@ fn futures_are_send_where_the_stream_is() {
     impl<T: ?Sized + Send> NotSend<u8> for T {}
     <Wire as NotSend<_>>::is_it(); // ambiguous, if it were
     let script = Rc::new(Script::new());
-    let mut ws =
-        WebSocket::from_upgraded(script.wire(), Role::Server, &mut [], 0, Hand::new(), config);
+    let mut ws = WebSocket::from_upgraded(
+        script.wire(),
+        Role::Server,
+        ws_tests::table::lent(256),
+        0,
+        Hand::new(),
+        config,
+    );
     assert_eq!(run(ws.send_msg(b"x", Opcode::Text, true, FOREVER)), Ok(1));
 }

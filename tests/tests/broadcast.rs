@@ -13,7 +13,7 @@ const PAYLOAD: &[u8] = b"the same for everyone, and long enough to be cut";
 /// A table with `N` open connections of a server.
 fn many<const N: usize>() -> (ScriptStack, Scripted<N>, Vec<Recipient>, Vec<u8>) {
     let stack = ScriptStack::new();
-    let mut table: Scripted<N> = table(&stack, 200);
+    let mut table: Scripted<N> = table(&stack, 256);
     let (ids, sockets): (Vec<_>, _) = (0..N).map(|_| server(&mut table)).unzip();
     let recipients = ids.into_iter().map(Recipient::new).collect();
     (stack, table, recipients, sockets)
@@ -76,7 +76,7 @@ fn a_slow_one_by_every_policy() {
             }
             // Something else in between is refused, and another broadcast waits its turn.
             if let Progress::Partly(_) = expected {
-                let other = table.send_msg(to[1].ws, b"other", Opcode::Text, false, true, 0);
+                let other = table.send_msg(to[1].ws, b"other", Opcode::Text, true, 0);
                 assert!(matches!(other, Err(SendError::Frame(_))));
                 let mut second = [Recipient::new(to[1].ws)];
                 // Even one whose rest would be of the same length.
@@ -171,7 +171,7 @@ fn those_who_are_gone() {
 fn a_close_says_try_again_later() {
     let (stack, mut table, mut to, sockets) = many::<2>();
     // A fragmented message of the application's own is under way.
-    let begun = table.send_msg(to[0].ws, b"a", Opcode::Text, false, false, 0);
+    let begun = table.send_msg(to[0].ws, b"a", Opcode::Text, false, 0);
     assert_eq!(begun, Ok(1));
     let copy = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
     stack.line(sockets[0], |line| line.copy = Some(copy.clone()));
@@ -190,7 +190,7 @@ fn a_close_says_try_again_later() {
 #[test]
 fn clients_mask() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<2> = table(&stack, 200);
+    let mut table: Scripted<2> = table(&stack, 256);
     let (masking, near) = client(&mut table);
     stack.line(near, Line::sent);
     let (serving, far) = server(&mut table);

@@ -6,18 +6,19 @@ use std::pin::pin;
 
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::TcpConnect;
-use ws_socket::asynch::{Connector, Framing, WebSocket, WebSocketRequest, WebSockets};
+use ws_socket::asynch::{AsyncRequest, AsyncWebSockets, Connector, Framing, WebSocket};
 use ws_socket::{
-    AcceptOptions, CloseCode, Config, Events, Opcode, PollItem, ReceiveError, Role, Timeout,
+    AcceptOptions, Buffer, CloseCode, Config, Events, Opcode, PollItem, ReceiveError, Role, Timeout,
 };
 use ws_tests::drops::{count, everywhere, scripts};
 use ws_tests::frames::{frame, head, plain, request, switching};
 use ws_tests::hand::{Dropper, Hand, run, settle};
+use ws_tests::table::{borrowed, lent};
 use ws_tests::wire::{Line, Reset, Script, Tail, Wire};
 
 const FOREVER: Timeout = Timeout::Forever;
 const ROLES: [Role; 2] = [Role::Client, Role::Server];
-const LENT: [usize; 4] = [0, 10, 125, 300];
+const LENT: [usize; 2] = [256, 300];
 
 /// What the peer says: text, an empty text, a binary message in fragments with Pings between (one
 /// of them empty), a Ping of 125 bytes, a longer one, a Close.
@@ -59,8 +60,21 @@ fn replies() -> Vec<(Opcode, bool, Vec<u8>)> {
     ]
 }
 
-fn upgraded<'b>(script: &Script, role: Role, buffer: &'b mut [u8]) -> WebSocket<'b, Wire, Hand> {
-    WebSocket::from_upgraded(script.wire(), role, buffer, 0, Hand::new(), Config::DEFAULT)
+fn upgraded<'b>(
+    script: &Script,
+    role: Role,
+    buffer: impl Into<Buffer<'b>>,
+) -> WebSocket<'b, Wire, Hand> {
+    with_config(script, role, buffer, Config::DEFAULT)
+}
+
+fn with_config<'b>(
+    script: &Script,
+    role: Role,
+    buffer: impl Into<Buffer<'b>>,
+    config: Config,
+) -> WebSocket<'b, Wire, Hand> {
+    WebSocket::from_upgraded(script.wire(), role, buffer, 0, Hand::new(), config)
 }
 
 /// Sends a frame; after a drop it goes on as the documentation says.
@@ -123,10 +137,21 @@ fn judge(
     assert_eq!(data, own);
 }
 
-/// Receives and sends on one connection, to its end.
-fn converse(dropper: &mut Dropper, script: &Script, role: Role, lent: usize, room: usize) {
+/// Receives and sends on one connection, to its end. Who answers Pings is a setting.
+fn converse(
+    dropper: &mut Dropper,
+    script: &Script,
+    role: Role,
+    (lent, by_user): (usize, bool),
+    room: usize,
+) {
     let mut buffer = vec![0; lent];
-    let mut ws = upgraded(script, role, &mut buffer);
+    let config = Config {
+        answer_pings: !by_user,
+        report_pings: by_user,
+        ..Config::DEFAULT
+    };
+    let mut ws = with_config(script, role, borrowed(&mut buffer), config);
     script.line(|line| {
         line.feed(&conversation(role));
         line.end(Tail::Eof);
@@ -146,6 +171,7 @@ fn converse(dropper: &mut Dropper, script: &Script, role: Role, lent: usize, roo
         };
         let bytes = &piece[..received.length];
         if received.opcode() == Opcode::Ping {
+            assert!(by_user);
             ping.extend_from_slice(bytes);
             if received.is_complete() {
                 let payload = std::mem::take(&mut ping);
@@ -170,25 +196,18 @@ fn converse(dropper: &mut Dropper, script: &Script, role: Role, lent: usize, roo
     drop(ws);
     assert!(script.line(|line| line.dropped));
     let pongs = [b"ping".to_vec(), Vec::new(), vec![b'p'; 125]];
-    judge(
-        &script.line(Line::sent),
-        role,
-        &own,
-        &pongs,
-        lent <= 125,
-        1001,
-    );
+    judge(&script.line(Line::sent), role, &own, &pongs, by_user, 1001);
 }
 
 #[test]
 fn a_conversation() {
     for role in ROLES {
-        for lent in LENT {
+        for how in [(256, false), (300, false), (256, true), (300, true)] {
             for room in [1, 64, 200] {
                 for (index, _) in scripts().enumerate() {
                     everywhere(|dropper| {
                         let script = scripts().nth(index).unwrap();
-                        converse(dropper, &script, role, lent, room);
+                        converse(dropper, &script, role, how, room);
                     });
                 }
             }
@@ -204,7 +223,7 @@ fn a_send_that_is_dropped_while_it_flushes_is_not_sent_again() {
         for payload in [&b"payload"[..], b""] {
             let script = Script::new();
             script.line(|line| line.flush_waits = true);
-            let mut ws = upgraded(&script, role, &mut []);
+            let mut ws = upgraded(&script, role, lent(256));
             let sent = run(ws.send_msg(payload, Opcode::Text, true, 0));
             assert_eq!(sent, Ok(payload.len()), "all of it is out");
             assert_eq!(ws.open_frame(), None);
@@ -239,7 +258,7 @@ fn without_a_copy_and_in_parts() {
         for (index, _) in scripts().enumerate() {
             everywhere(|dropper| {
                 let script = scripts().nth(index).unwrap();
-                let mut ws = upgraded(&script, role, &mut []);
+                let mut ws = upgraded(&script, role, lent(256));
                 let mut payload = whole.clone();
                 let mut from = 0;
                 loop {
@@ -286,7 +305,7 @@ fn a_close_of_ours() {
                 everywhere(|dropper| {
                     let script = scripts().nth(index).unwrap();
                     let mut buffer = vec![0; lent];
-                    let mut ws = upgraded(&script, role, &mut buffer);
+                    let mut ws = upgraded(&script, role, borrowed(&mut buffer));
                     let masked = role == Role::Server;
                     script.line(|line| {
                         line.feed(&frame(true, 2, masked, &[7; 100]));
@@ -330,7 +349,7 @@ fn the_socket_face() {
 
 fn socket_face(d: &mut Dropper, script: &Script, role: Role, lent: usize, until_flush: bool) {
     let mut buffer = vec![0; lent];
-    let mut ws = upgraded(script, role, &mut buffer);
+    let mut ws = upgraded(script, role, borrowed(&mut buffer));
     ws.set_framing(Framing {
         opcode: Opcode::Binary,
         until_flush,
@@ -411,11 +430,11 @@ fn handshakes() {
                         script
                     };
                     let mut buffer = vec![0; lent];
-                    let mut table =
-                        WebSockets::<_, _, 1>::new(Hand::new()).with_buffers([&mut buffer[..]]);
+                    let mut table = AsyncWebSockets::<_, _, 1>::new(Hand::new())
+                        .with_buffers([borrowed(&mut buffer)]);
                     let (ws, script) = loop {
                         let script = make();
-                        let asked = WebSocketRequest::new("host", "/");
+                        let asked = AsyncRequest::new("host", "/");
                         let options = AcceptOptions::default();
                         let opened = match role {
                             Role::Client => {
@@ -466,8 +485,8 @@ fn polling() {
                 everywhere(|dropper| {
                     let lines = [(); 2].map(|()| scripts().nth(index).unwrap());
                     let mut buffers = [vec![0; lent], vec![0; lent]];
-                    let mut table = WebSockets::<_, _, 2>::new(Hand::new())
-                        .with_buffers(buffers.each_mut().map(|buffer| &mut buffer[..]));
+                    let mut table = AsyncWebSockets::<_, _, 2>::new(Hand::new())
+                        .with_buffers(buffers.each_mut().map(|buffer| borrowed(buffer)));
                     let mut items: Vec<_> = lines
                         .iter()
                         .map(|script| {
@@ -492,7 +511,6 @@ fn polling() {
                             });
                             match received {
                                 Ok(got) if got.opcode() == Opcode::Close && !got.is_complete() => {}
-                                Ok(got) if got.opcode() == Opcode::Ping => {}
                                 Ok(got) if got.opcode() == Opcode::Close && got.is_complete() => {
                                     let end = dropper
                                         .insist(async || table.disconnect(item.ws, FOREVER).await);
@@ -508,11 +526,8 @@ fn polling() {
                     let data = ["Grüßeonetwo".as_bytes(), &[b'b'; 130]].concat();
                     assert_eq!(found, [data.clone(), data]);
                     for script in &lines {
-                        let pongs: &[_] = match lent {
-                            300 => &[b"ping".to_vec(), Vec::new(), vec![b'p'; 125]],
-                            _ => &[],
-                        };
-                        judge(&script.line(Line::sent), role, &[], pongs, false, 1001);
+                        let pongs = [b"ping".to_vec(), Vec::new(), vec![b'p'; 125]];
+                        judge(&script.line(Line::sent), role, &[], &pongs, false, 1001);
                     }
                 });
             }
@@ -554,7 +569,7 @@ fn connecting_in_place_of_tcp() {
                 script
             };
             let mut buffer = [0; 300];
-            let connector = Connector::new(Stack(&make), Hand::new(), [&mut buffer[..]]);
+            let connector = Connector::new(Stack(&make), Hand::new(), [borrowed(&mut buffer)]);
             let remote = std::net::SocketAddr::from(([10, 0, 0, 1], 80));
             for _ in 0..2 {
                 let mut connection = loop {
@@ -567,7 +582,7 @@ fn connecting_in_place_of_tcp() {
                         }
                     }
                 };
-                // It has the one buffer: Pings are answered, not handed out.
+                // It has the one buffer.
                 let script = made.borrow().last().unwrap().clone();
                 script.line(|line| line.feed(&frame(true, 9, false, b"lent?")));
                 let mut first = [0; 5];

@@ -36,7 +36,7 @@ fn rfc6455_5_4_at_every_frame_boundary() {
             for second in first..=data.len() {
                 for (a, pong_a) in controls(masked) {
                     for (b, pong_b) in controls(masked) {
-                        for (lent, piece) in [(126, 1), (150, 5), (1000, 10_000)] {
+                        for (lent, piece) in [(256, 1), (280, 5), (1000, 10_000)] {
                             let mut bytes = data[..first].concat();
                             bytes.extend(&a);
                             bytes.extend(data[first..second].concat());
@@ -67,11 +67,11 @@ fn rfc6455_5_4_at_every_frame_boundary() {
     }
 }
 
-/// The same on the socket face, where control frames never show: with any lent buffer, none too.
+/// The same on the socket face, where control frames never show: with any lent buffer.
 #[test]
 fn rfc6455_5_5_the_socket_face_sees_payload_only() {
     for masked in [false, true] {
-        for lent in [0, 1, 64, 125, 126, 1000] {
+        for lent in [256, 257, 320, 1000] {
             for piece in [1, 3, 10_000] {
                 for (control, pong) in controls(masked) {
                     let bytes = [
@@ -123,7 +123,7 @@ fn rfc6455_5_5_2_a_ping_while_sending() {
         });
         let payload = [3; 20];
         let taken = table
-            .send_msg(ws, &payload, Opcode::Binary, true, true, 0)
+            .send_msg(ws, &payload, Opcode::Binary, true, 0)
             .unwrap_or(0);
         assert_eq!(
             table.recv_msg(ws, &mut [0; 9], 0),
@@ -132,7 +132,7 @@ fn rfc6455_5_5_2_a_ping_while_sending() {
         stack.line(socket, |line| line.window = usize::MAX);
         if taken < payload.len() {
             table
-                .send_msg(ws, &payload[taken..], Opcode::Binary, true, true, 0)
+                .send_msg(ws, &payload[taken..], Opcode::Binary, true, 0)
                 .unwrap();
         }
         assert_eq!(
@@ -183,25 +183,75 @@ fn pings_and_pongs_on_request() {
     );
 }
 
-/// Without a reserve the Ping is the caller's, flag and payload, and so is the Pong.
+/// With `answer_pings: false` the Ping is the caller's, flag and payload, and so is the Pong: with any
+/// buffer, and also while a frame of the caller's is open.
 #[test]
-fn without_a_reserve_the_ping_is_handed_out() {
-    for lent in [0, 125] {
-        let stack = ScriptStack::new();
-        let mut table: Scripted<1> = table(&stack, lent);
-        let (ws, socket) = server(&mut table);
-        stack.line(socket, |line| line.feed(&frame(true, 9, true, b"ping"), 99));
-        let mut buffer = [0; 125];
-        let piece = table.recv_msg(ws, &mut buffer, 5).unwrap();
-        assert_eq!((piece.flags, piece.length), (Flags::PING | Flags::FINAL, 4));
-        table
-            .send_msg(ws, &buffer[..4], Opcode::Pong, false, true, 5)
-            .unwrap();
-        assert_eq!(
-            plain(&stack.line(socket, Line::sent)),
-            [(true, 10, b"ping".to_vec())]
-        );
+fn who_answers_pings_is_a_setting() {
+    let config = Config {
+        answer_pings: false,
+        report_pings: true,
+        ..Config::DEFAULT
+    };
+    for is_server in [false, true] {
+        for lent in [256, 1000] {
+            for payload in [&b""[..], b"ping", &[7; 125]] {
+                let stack = ScriptStack::new();
+                let mut table: Scripted<1> = with_config(&stack, lent, config);
+                let (ws, socket) = if is_server {
+                    server(&mut table)
+                } else {
+                    client(&mut table)
+                };
+                let ping = frame(true, 9, is_server, payload);
+                stack.line(socket, |line| line.feed(&ping, 999));
+                let mut buffer = [0; 125];
+                let piece = table.recv_msg(ws, &mut buffer, 5).unwrap();
+                assert_eq!(piece.flags, Flags::PING | Flags::FINAL);
+                assert_eq!(&buffer[..piece.length], payload);
+                let next = table.recv_msg(ws, &mut [0; 9], 5);
+                assert_eq!(next, Err(ReceiveError::Timeout));
+                table.poll(&mut [PollItem::new(ws, Events::IN)], 5);
+                let sent = stack.line(socket, Line::sent);
+                assert!(sent.is_empty(), "nobody answered but the caller: {sent:?}");
+                table.send_msg(ws, payload, Opcode::Pong, true, 5).unwrap();
+                let sent = plain(&stack.line(socket, Line::sent));
+                assert_eq!(sent, [(true, 10, payload.to_vec())]);
+            }
+        }
     }
+}
+
+/// Without a report nobody sees the Ping that nobody answers, on either face; what comes after it
+/// does come, and a Close is still answered.
+#[test]
+fn a_ping_that_nobody_answers() {
+    let config = Config {
+        answer_pings: false,
+        ..Config::DEFAULT
+    };
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = with_config(&stack, 256, config);
+    let (ws, socket) = client(&mut table);
+    let ping = frame(true, 9, false, &[7; 125]);
+    let bytes = [
+        ping.clone(),
+        frame(true, 1, false, b"one"),
+        ping.clone(),
+        frame(true, 1, false, b"two"),
+        ping,
+        frame(true, 8, false, &[3, 0xE8]),
+    ];
+    stack.line(socket, |line| line.feed(&bytes.concat(), 50));
+    let mut buffer = [0; 9];
+    let piece = table.recv_msg(ws, &mut buffer, 5).unwrap();
+    assert_eq!((piece.opcode(), &buffer[..3]), (Opcode::Text, &b"one"[..]));
+    assert_eq!(table.recv(ws, &mut buffer, 5), Ok(3));
+    assert_eq!(&buffer[..3], b"two");
+    assert!(stack.line(socket, Line::sent).is_empty());
+    let close = table.recv_msg(ws, &mut buffer, 5).unwrap();
+    assert_eq!(close.opcode(), Opcode::Close);
+    let sent = plain(&stack.line(socket, Line::sent));
+    assert_eq!(sent, [(true, 8, vec![3, 0xE8])]);
 }
 
 /// `poll` sees what lies in the lent buffer already: two messages in one segment are both readable
@@ -290,7 +340,7 @@ fn rfc6455_5_5_1_nothing_goes_out_behind_a_close() {
 #[test]
 fn a_flood_of_control_frames_is_no_reason_to_wait() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 130);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     let flood = frame(true, 10, false, b"").repeat(1000);
     stack.line(socket, |line| {

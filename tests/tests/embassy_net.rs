@@ -15,7 +15,7 @@ use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embassy_time::Timer;
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::TcpConnect;
-use ws_socket::asynch::{Connector, Framing, WebSocket, WebSocketRequest, WebSockets};
+use ws_socket::asynch::{AsyncRequest, AsyncWebSockets, Connector, Framing, WebSocket};
 use ws_socket::{
     AcceptOptions, CloseCode, Config, Events, Keepalive, Opcode, PollItem, ReceiveError, Timeout,
 };
@@ -97,7 +97,7 @@ fn hundreds_of_messages_and_fragments_both_ways() {
         let state = TcpClientState::<1, 2048, 2048>::new();
         let tcp = TcpClient::new(stack, &state);
         let mut buffer = [0; 512];
-        let request = WebSocketRequest::new("10.0.0.2", "/");
+        let request = AsyncRequest::new("10.0.0.2", "/");
         let ws = WebSocket::connect_to(
             &tcp,
             server_address(),
@@ -149,7 +149,7 @@ fn cancelled_by_select() {
         let (mut rx, mut tx, mut buffer) = ([0; 600], [0; 600], [0; 300]);
         let mut socket = TcpSocket::new(stack, &mut rx, &mut tx);
         socket.connect((address(2), PORT)).await.unwrap();
-        let request = WebSocketRequest::new("10.0.0.2", "/");
+        let request = AsyncRequest::new("10.0.0.2", "/");
         let ws = WebSocket::connect(socket, &request, &mut buffer, platform(), TCP, FOREVER);
         let mut ws = ws.await.unwrap();
         let payload: Vec<u8> = (0..5_000u32).map(|n| (n % 251) as u8).collect();
@@ -213,10 +213,10 @@ fn keepalive_finds_a_silent_peer() {
             ..TCP
         };
         let mut buffers = [[0; 300]];
-        let mut table = WebSockets::<_, _, 1>::new(platform())
-            .with_buffers(buffers.each_mut().map(|buffer| &mut buffer[..]))
+        let mut table = AsyncWebSockets::<_, _, 1>::new(platform())
+            .with_buffers(buffers.each_mut())
             .with_config(config);
-        let request = WebSocketRequest::new("10.0.0.2", "/");
+        let request = AsyncRequest::new("10.0.0.2", "/");
         let ws = table.connect_to(&tcp, server_address(), &request, 10_000);
         let ws = ws.await.unwrap();
         let mut items = [PollItem::new(ws, Events::IN)];
@@ -237,7 +237,7 @@ fn halves_of_a_socket() {
         let (mut rx, mut tx, mut buffer) = ([0; 700], [0; 700], [0; 300]);
         let mut socket = TcpSocket::new(stack, &mut rx, &mut tx);
         socket.connect((address(2), PORT)).await.unwrap();
-        let request = WebSocketRequest::new("10.0.0.2", "/");
+        let request = AsyncRequest::new("10.0.0.2", "/");
         let ws = WebSocket::connect(socket, &request, &mut buffer, platform(), TCP, FOREVER);
         let mut ws = ws.await.unwrap();
         let mut halves = ws
@@ -292,7 +292,7 @@ fn a_connector_in_place_of_tcp() {
         let tcp = TcpClient::new(stack, &state);
         let mut buffer = [0; 300];
         let connector = Connector::new(tcp, platform(), [&mut buffer])
-            .with_request(WebSocketRequest::new("10.0.0.2", "/"))
+            .with_request(AsyncRequest::new("10.0.0.2", "/"))
             .with_config(TCP)
             .with_framing(Framing {
                 until_flush: true,

@@ -5,15 +5,16 @@ use std::net::SocketAddr;
 
 use ws_socket::handshake::{ClientError, HeadError, RequestError};
 use ws_socket::{
-    CloseCode, Config, ConnectError, DisconnectError, Errno, FrameError, HandleError, Opcode,
-    ProtocolError, ReceiveError, RegisterError, Role, SendError, Timeout, WebSocketId,
-    WebSocketRequest, WebSockets, websocket_connect, websocket_disconnect, websocket_recv_msg,
-    websocket_register, websocket_send_msg, websocket_unregister,
+    AcceptError, AcceptOptions, Buffer, BufferTooShort, CloseCode, Config, ConnectError,
+    DisconnectError, Errno, FrameError, HandleError, Opcode, ProtocolError, ReceiveError,
+    RegisterError, Role, SendError, Timeout, WebSocketId, WebSocketRequest, WebSockets,
+    websocket_connect, websocket_disconnect, websocket_recv_msg, websocket_register,
+    websocket_send_msg, websocket_unregister,
 };
-use ws_tests::frames::{frame, head, switching};
+use ws_tests::frames::{frame, head, request, switching};
 use ws_tests::platform::HandPlatform;
 use ws_tests::script::{Incoming, ScriptError, ScriptStack};
-use ws_tests::table::{Scripted, client, clock, lent, table, upgrade};
+use ws_tests::table::{Scripted, bare, client, clock, lent, table, upgrade};
 
 type Failed = ConnectError<ScriptError>;
 
@@ -41,7 +42,7 @@ fn connect_to(answer: impl Fn(&str) -> String + 'static) -> Failed {
 fn request_error(request: WebSocketRequest<'_, 'static>) -> Failed {
     let stack = ScriptStack::new();
     let socket = stack.connected();
-    let mut table: Scripted<1> = table(&stack, 0);
+    let mut table: Scripted<1> = table(&stack, 256);
     let error = table.connect(socket, request, 50).unwrap_err();
     assert_eq!((table.in_use(), stack.open()), (0, 0));
     error
@@ -84,6 +85,87 @@ fn connect_einval() {
     }
 }
 
+/// A connection has to have a buffer: of its own, or its slot's.
+#[test]
+fn no_buffer_einval() {
+    let stack = ScriptStack::new();
+    let mut table: Scripted<1> = bare(&stack);
+    let socket = stack.connected();
+    let error = table
+        .connect(socket, WebSocketRequest::new("h", "/"), 5)
+        .unwrap_err();
+    assert_eq!(
+        (error, error.errno()),
+        (ConnectError::NoBuffer, Errno::Einval)
+    );
+    assert_eq!((table.in_use(), stack.open()), (0, 0));
+    let remote = SocketAddr::from(([10, 0, 0, 1], 80));
+    let error = table
+        .connect_to(remote, WebSocketRequest::new("h", "/"), 5)
+        .unwrap_err();
+    assert_eq!(error, ConnectError::NoBuffer);
+    assert_eq!((table.in_use(), stack.open()), (0, 0));
+
+    let socket = stack.connected();
+    let (error, back) = table.register(socket, Role::Server, None, 0).unwrap_err();
+    assert_eq!(
+        (error, error.errno()),
+        (RegisterError::NoBuffer, Errno::Einval)
+    );
+    assert_eq!((back, table.in_use()), (socket, 0));
+
+    let mut listener = stack.connected();
+    let peer = stack.arrive();
+    stack.line(peer, |line| line.feed(request("").as_bytes(), 999));
+    let error = table
+        .accept(&mut listener, &AcceptOptions::default(), 5)
+        .unwrap_err();
+    assert_eq!(
+        (error, error.errno()),
+        (AcceptError::NoBuffer, Errno::Einval)
+    );
+    assert_eq!(table.in_use(), 0);
+
+    // A buffer of the first connection's stays with the slot for those after it.
+    let ws = table
+        .register(socket, Role::Server, Some(lent(256)), 0)
+        .unwrap();
+    table.unregister(ws).unwrap();
+    let ws = table.register(socket, Role::Server, None, 0).unwrap();
+    table.unregister(ws).unwrap();
+}
+
+/// The shortest buffer has 256 bytes: one less is refused where it is given, with its length.
+#[test]
+fn a_buffer_of_255_bytes() {
+    let mut bytes = [0; 300];
+    for length in [0, 1, 125, 126, 255] {
+        let error = Buffer::new(&mut bytes[..length]).unwrap_err();
+        assert_eq!(error, BufferTooShort { length });
+        let tried = <Buffer<'_>>::try_from(&mut bytes[..length]).map(Buffer::into_inner);
+        assert_eq!(tried.unwrap_err(), error);
+        let text = error.to_string();
+        assert!(text.contains(&length.to_string()) && text.contains("256"));
+    }
+    for length in [256, 257, 300] {
+        let buffer = Buffer::new(&mut bytes[..length]).unwrap();
+        assert_eq!(buffer.into_inner().len(), length);
+    }
+    // An array needs no check when it runs, and 256 bytes are enough to talk.
+    let mut array = [0; 256];
+    let stack = ScriptStack::new();
+    let platform = HandPlatform::new(&clock(), 7);
+    let mut table: WebSockets<'_, _, _, 1> = WebSockets::new(stack.clone(), platform);
+    let socket = stack.connected();
+    let ws = table
+        .register(socket, Role::Client, Some((&mut array).into()), 0)
+        .unwrap();
+    stack.line(socket, |line| line.feed(b"\x89\x01p\x81\x02hi", 99));
+    let mut text = [0; 9];
+    assert_eq!(table.recv_msg(ws, &mut text, 5).unwrap().length, 2);
+    assert_eq!(&text[..2], b"hi");
+}
+
 #[test]
 fn connect_enospc() {
     let names: Vec<String> = (0..17).map(|i| format!("p{i}")).collect();
@@ -95,7 +177,7 @@ fn connect_enospc() {
 #[test]
 fn connect_and_register_eexist() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<2> = table(&stack, 200).refusing_duplicates();
+    let mut table: Scripted<2> = table(&stack, 256).refusing_duplicates();
     let (ws, socket) = client(&mut table);
     let error = table
         .connect(socket, WebSocketRequest::new("h", "/"), 5)
@@ -118,7 +200,7 @@ fn connect_and_register_eexist() {
 #[test]
 fn connect_and_register_enoent() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     client(&mut table);
     let error = table
         .connect(stack.connected(), WebSocketRequest::new("h", "/"), 5)
@@ -177,7 +259,7 @@ fn connect_econnaborted() {
         let stack = ScriptStack::new();
         let socket = stack.connected();
         stack.line(socket, |line| line.incoming.push_back(end));
-        let mut table: Scripted<1> = table(&stack, 200);
+        let mut table: Scripted<1> = table(&stack, 256);
         let error = table
             .connect(socket, WebSocketRequest::new("h", "/"), 5)
             .unwrap_err();
@@ -199,7 +281,7 @@ fn connect_etimedout() {
 fn connect_without_a_socket_of_the_stack() {
     let stack = ScriptStack::new();
     stack.refuse_sockets();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let remote = SocketAddr::from(([10, 0, 0, 1], 80));
     let error = table
         .connect_to(remote, WebSocketRequest::new("h", "/"), 5)
@@ -211,7 +293,7 @@ fn connect_without_a_socket_of_the_stack() {
 #[test]
 fn send_einval() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, _) = client(&mut table);
     type Failed = SendError<ScriptError>;
     let mut send = |payload: &[u8], opcode, mask, fin| -> Failed {
@@ -252,7 +334,7 @@ fn send_einval() {
 #[test]
 fn ebadf_enoent_ealready() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, _) = client(&mut table);
     websocket_disconnect(&mut table, ws, 5).unwrap();
     // The slot has a new tenant: the old id is nobody's.
@@ -260,11 +342,8 @@ fn ebadf_enoent_ealready() {
     assert_eq!(other.slot(), ws.slot());
     let unknown = WebSocketId::from_raw(77);
 
-    let send = |table: &mut Scripted<1>, ws| {
-        table
-            .send_msg(ws, b"x", Opcode::Text, true, true, 5)
-            .unwrap_err()
-    };
+    let send =
+        |table: &mut Scripted<1>, ws| table.send_msg(ws, b"x", Opcode::Text, true, 5).unwrap_err();
     assert_eq!(send(&mut table, ws), SendError::Handle(HandleError::Stale));
     assert_eq!(send(&mut table, ws).errno(), Errno::Ebadf);
     assert_eq!(send(&mut table, unknown).errno(), Errno::Enoent);
@@ -290,12 +369,12 @@ fn ebadf_enoent_ealready() {
 #[test]
 fn send_etimedout() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.window = 0);
     for timeout in [Timeout::NoWait, Timeout::Millis(20)] {
         let error = table
-            .send_msg(ws, b"x", Opcode::Text, true, true, timeout)
+            .send_msg(ws, b"x", Opcode::Text, true, timeout)
             .unwrap_err();
         assert_eq!(
             (error, error.errno()),
@@ -307,7 +386,7 @@ fn send_etimedout() {
 #[test]
 fn enotconn() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| {
         line.feed(&frame(true, 8, false, &[3, 0xE9]), 99)
@@ -317,9 +396,7 @@ fn enotconn() {
     let error = table.recv_msg(ws, &mut [0; 9], 5).unwrap_err();
     assert_eq!(error, ReceiveError::Closed(CloseCode::GOING_AWAY));
     assert_eq!(error.errno(), Errno::Enotconn);
-    let error = table
-        .send_msg(ws, b"x", Opcode::Text, true, true, 5)
-        .unwrap_err();
+    let error = table.send_msg(ws, b"x", Opcode::Text, true, 5).unwrap_err();
     assert_eq!(
         (error, error.errno()),
         (SendError::NotConnected, Errno::Enotconn)
@@ -329,9 +406,7 @@ fn enotconn() {
     table.disconnect(ws, 5).unwrap();
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.reset = true);
-    let error = table
-        .send_msg(ws, b"x", Opcode::Text, true, true, 5)
-        .unwrap_err();
+    let error = table.send_msg(ws, b"x", Opcode::Text, true, 5).unwrap_err();
     assert_eq!(
         (error, error.errno()),
         (SendError::Stack(ScriptError::Reset), Errno::Enotconn)
@@ -355,16 +430,14 @@ fn enotconn() {
         (error, error.errno()),
         (ReceiveError::NotConnected, Errno::Enotconn)
     );
-    let error = table
-        .send_msg(ws, b"x", Opcode::Text, true, true, 5)
-        .unwrap_err();
+    let error = table.send_msg(ws, b"x", Opcode::Text, true, 5).unwrap_err();
     assert_eq!(error, SendError::NotConnected);
 }
 
 #[test]
 fn recv_eagain() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, _) = client(&mut table);
     for timeout in [Timeout::NoWait, Timeout::Millis(20)] {
         let error = table.recv_msg(ws, &mut [0; 9], timeout).unwrap_err();
@@ -378,7 +451,7 @@ fn recv_eagain() {
 #[test]
 fn recv_eio() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.feed(&frame(true, 3, false, b""), 99));
     let error = table.recv_msg(ws, &mut [0; 9], 5).unwrap_err();
@@ -404,12 +477,13 @@ fn recv_eio() {
 #[test]
 fn register_einval() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 0);
+    let mut table: Scripted<1> = bare(&stack);
     for (length, buffered, fits) in [
-        (0, 0, true),
-        (10, 11, false),
-        (200, 75, true),
-        (200, 76, false),
+        (256, 0, true),
+        (256, 131, true),
+        (256, 132, false),
+        (300, 175, true),
+        (300, 176, false),
     ] {
         let registered = table.register(
             stack.connected(),
@@ -436,7 +510,7 @@ fn register_einval() {
 #[test]
 fn disconnect_einval() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, _) = client(&mut table);
     let error = table
         .disconnect_with(ws, CloseCode(1006), "", 5)
@@ -449,7 +523,7 @@ fn disconnect_einval() {
 #[test]
 fn accept_errors() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let mut listener = stack.connected();
     let error = table
         .accept(&mut listener, &Default::default(), 5)
@@ -484,7 +558,7 @@ fn shared_ebusy() {
     use ws_socket::SharedWebSockets;
     let stack = ScriptStack::new();
     let shared: SharedWebSockets<'static, u8, 1> = SharedWebSockets::new();
-    shared.lend([lent(200)]);
+    shared.lend([lent(256)]);
     let shared: &'static _ = Box::leak(Box::new(shared));
     let platform = || HandPlatform::new(&clock(), 3);
     let mut receiver = shared.attach(stack.clone(), platform());
@@ -500,7 +574,7 @@ fn shared_ebusy() {
     let waiting = platform().with(move || {
         log.borrow_mut()
             .push(second.recv_msg(ws, &mut [0; 9], 0).unwrap_err());
-        let sent = second.send_msg(ws, b"meanwhile", Opcode::Text, true, true, 0);
+        let sent = second.send_msg(ws, b"meanwhile", Opcode::Text, true, 0);
         assert_eq!(sent, Ok(9), "the other direction is free");
     });
     let mut receiver = shared.attach(stack.clone(), waiting);

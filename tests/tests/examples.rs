@@ -208,7 +208,7 @@ fn own_web_server_hands_over() {
     let mut buffer = [0; 20];
     let piece = table.recv_msg(ws, &mut buffer, 20_000).unwrap();
     assert_eq!(&buffer[..piece.length], b"early");
-    let sent = table.send_msg(ws, b"hi", ws_socket::Opcode::Text, false, true, 1000);
+    let sent = table.send_msg(ws, b"hi", ws_socket::Opcode::Text, true, 1000);
     assert_eq!(sent.unwrap(), 2);
     client.join().unwrap();
     table.disconnect(ws, 1000).unwrap();

@@ -5,7 +5,7 @@
 
 use std::pin::pin;
 
-use ws_socket::asynch::{WebSocket, WebSockets};
+use ws_socket::asynch::{AsyncWebSockets, WebSocket};
 use ws_socket::handshake::{Asked, Body, Page, Response, Rules};
 use ws_socket::{AcceptError, Config, Handler, WebSocketId};
 use ws_tests::hand::{Hand, settle};
@@ -74,7 +74,7 @@ fn ends(driver: Driver, kind: Kind, config: Config, peer: Peer<'_>, until: u32) 
     match driver {
         Driver::Blocking => {
             let stack = ScriptStack::new();
-            let mut table: Scripted<1> = with_config(&stack, 200, config);
+            let mut table: Scripted<1> = with_config(&stack, 256, config);
             table.platform().clock.set(START);
             let mut listener = stack.connected();
             let socket = stack.arrive();
@@ -102,7 +102,7 @@ fn ends(driver: Driver, kind: Kind, config: Config, peer: Peer<'_>, until: u32) 
             let (script, hand) = (asking(), Hand::new());
             hand.clock.advance(START);
             let accepted =
-                WebSocket::accept(script.wire(), Site(kind), lent(200), hand.clone(), config);
+                WebSocket::accept(script.wire(), Site(kind), lent(256), hand.clone(), config);
             let mut accepted = pin!(accepted);
             goes_on(&script, &hand, peer, until, || {
                 settle(accepted.as_mut()).map(|end| assert!(end.unwrap().is_none()))
@@ -111,9 +111,9 @@ fn ends(driver: Driver, kind: Kind, config: Config, peer: Peer<'_>, until: u32) 
         Driver::AsyncTable => {
             let (script, hand) = (asking(), Hand::new());
             hand.clock.advance(START);
-            let mut table: WebSockets<'_, _, _, 1> = WebSockets::new(hand.clone())
+            let mut table: AsyncWebSockets<'_, _, _, 1> = AsyncWebSockets::new(hand.clone())
                 .with_config(config)
-                .with_buffers([lent(200)]);
+                .with_buffers([lent(256)]);
             let mut accepted = pin!(table.accept(script.wire(), Site(kind)));
             goes_on(&script, &hand, peer, until, || {
                 settle(accepted.as_mut()).map(|end| assert_eq!(end, Ok(None)))

@@ -94,7 +94,7 @@ fn a_blocking_wait_lasts_what_it_should() {
     steps(|clock, after, back| {
         let stack = ScriptStack::new();
         let mut table = WebSockets::<_, _, 2>::new(stack.clone(), clock.clone())
-            .with_buffers([lent(64), lent(64)]);
+            .with_buffers([lent(256), lent(256)]);
         let what = format!("{back} ms back after {after} ms");
         let check = |what: &str| {
             // The millisecond in which it steps is lost.
@@ -131,7 +131,7 @@ fn a_blocking_wait_lasts_what_it_should() {
 
         stack.line(socket, |line| line.window = 0);
         clock.step(after, back);
-        let sent = table.send_msg(ws, b"hello", Opcode::Text, true, true, 100);
+        let sent = table.send_msg(ws, b"hello", Opcode::Text, true, 100);
         assert_eq!(sent, Err(SendError::Timeout));
         check(&what);
 
@@ -151,8 +151,9 @@ fn a_slot_s_own_time_is_not_over_at_once() {
     };
     steps(|clock, after, back| {
         let stack = ScriptStack::new();
-        let mut table =
-            WebSockets::<_, _, 1>::new(stack.clone(), clock.clone()).with_config(config);
+        let mut table = WebSockets::<_, _, 1>::new(stack.clone(), clock.clone())
+            .with_config(config)
+            .with_buffers([lent(256)]);
         let mut listener = stack.connected();
         let peer = stack.arrive();
         clock.step(after, back);
@@ -197,7 +198,7 @@ fn keepalive_asks_and_gives_up_in_time() {
     };
     for back in BACK {
         let (script, hand) = (Script::new(), Hand::new());
-        let mut ws = open(&script, Role::Client, &mut [], &hand, config);
+        let mut ws = open(&script, Role::Client, lent(256), &hand, config);
         hand.clock.advance(500);
         hand.clock.step_back(back);
         let mut piece = [0; 9];

@@ -12,6 +12,7 @@ use ws_socket::stack::{AddressList, Addresses};
 use ws_socket::{Config, ConnectError, Errno, RandomError, Timeout, WebSocketRequest, WebSockets};
 use ws_tests::frames::{head, header, switching};
 use ws_tests::hand::{Hand, HandClock, settle};
+use ws_tests::table::lent;
 use ws_tests::wire::{Line, Reset, Script, Wire};
 
 /// What becomes of a dial.
@@ -323,7 +324,8 @@ fn connect(
     let say = |error: &dyn std::fmt::Debug| format!("{error:?}");
     let result = match driver {
         Driver::Blocking | Driver::All => {
-            let mut table = WebSockets::<_, _, 1>::new(net.clone(), Ticks(hand.clock));
+            let mut table = WebSockets::<_, _, 1>::new(net.clone(), Ticks(hand.clock))
+                .with_buffers([lent(256)]);
             let request = WebSocketRequest::for_url();
             let result = match driver {
                 Driver::All => table.connect_url_all(url, request, timeout),
@@ -334,8 +336,9 @@ fn connect(
             result.map(|_| ()).map_err(|error| say(&error))
         }
         Driver::Async | Driver::AsyncTable => {
-            let request = asynch::WebSocketRequest::for_url();
-            let mut table = asynch::WebSockets::<_, _, 1>::new(hand.clone());
+            let request = asynch::AsyncRequest::for_url();
+            let mut table =
+                asynch::AsyncWebSockets::<_, _, 1>::new(hand.clone()).with_buffers([lent(256)]);
             let mut call: std::pin::Pin<Box<dyn Future<Output = Result<(), String>>>> =
                 if driver == Driver::Async {
                     Box::pin(async {
@@ -343,7 +346,7 @@ fn connect(
                             &net,
                             url,
                             &request,
-                            &mut [],
+                            lent(256),
                             hand.clone(),
                             Config::DEFAULT,
                             timeout,

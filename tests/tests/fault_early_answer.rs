@@ -164,9 +164,9 @@ impl Way {
             };
             return connected.unwrap_err();
         }
-        let request = asynch::WebSocketRequest::new("host", "/path");
+        let request = asynch::AsyncRequest::new("host", "/path");
         let (request, wire) = (&request, script.wire());
-        let mut table = asynch::WebSockets::<_, _, 1>::new(hand.clone())
+        let mut table = asynch::AsyncWebSockets::<_, _, 1>::new(hand.clone())
             .with_buffers([lent(room)])
             .with_config(config);
         let (buffer, platform) = (lent(room), hand.clone());
@@ -263,7 +263,7 @@ const ANSWERS: [(u16, &str); 4] = [
 /// The length of the request that all [`Way`]s send.
 fn request_length() -> usize {
     let script = script(usize::MAX, Stuck::Blocks, b"", 1, Tail::Silence);
-    let error = Way::Connect.fails(&script, 0);
+    let error = Way::Connect.fails(&script, 256);
     assert_eq!(error, ConnectError::Timeout);
     let sent = script.line(|line| line.sent());
     assert!(sent.ends_with(b"\r\n\r\n"));
@@ -290,7 +290,7 @@ fn status_wherever_the_request_is_stuck() {
     for way in Way::ALL {
         for stuck in kinds(way) {
             for taken in 0..length {
-                for (room, cut) in [(0, 1), (0, 100), (20, 3), (400, 7), (400, 100)] {
+                for (room, cut) in [(256, 1), (256, 100), (300, 3), (400, 7), (400, 100)] {
                     let (status, answer) = ANSWERS[taken % ANSWERS.len()];
                     let tail = [Tail::Eof, Tail::Reset, Tail::Silence][taken % 3];
                     let script = script(taken, *stuck, answer.as_bytes(), cut, tail);
@@ -316,7 +316,7 @@ fn status_however_the_answer_is_cut() {
                     for (taken, pends) in [(0, 0), (1, 2), (70, 0)] {
                         let script = script(taken, *stuck, answer.as_bytes(), cut, Tail::Eof);
                         script.line(|line| line.pends = pends);
-                        let error = way.fails(&script, [0, 300][cut % 2]);
+                        let error = way.fails(&script, [256, 300][cut % 2]);
                         assert_eq!(error, refused(status), "{way:?} {stuck:?} {cut} {taken}");
                     }
                 }
@@ -342,7 +342,7 @@ fn part_of_an_answer_is_no_status() {
                         (_, _, Tail::Reset) => ConnectError::Stack(Reset),
                         _ => ConnectError::Timeout,
                     };
-                    let error = way.fails(&script, [0, 300][came % 2]);
+                    let error = way.fails(&script, [256, 300][came % 2]);
                     assert_eq!(error, expected, "{way:?} {stuck:?} {came} {tail:?}");
                 }
             }
@@ -353,7 +353,7 @@ fn part_of_an_answer_is_no_status() {
 /// A request that gets on again, with nothing read meanwhile, is no fault.
 #[test]
 fn a_full_window_that_opens() {
-    for room in [0, 20, 400] {
+    for room in [256, 300, 400] {
         let script = script(33, Stuck::Blocks, b"", 1, Tail::Silence);
         script.answer(|line| {
             if line.out.ends_with(b"\r\n\r\n") {
@@ -432,8 +432,8 @@ fn status_where_the_flush_fails() {
             flush: true,
             ..Config::DEFAULT
         };
-        let request = asynch::WebSocketRequest::new("host", "/path");
-        let made = WebSocket::connect(stream, &request, lent(50), platform, config, PATIENCE);
+        let request = asynch::AsyncRequest::new("host", "/path");
+        let made = WebSocket::connect(stream, &request, lent(256), platform, config, PATIENCE);
         let made = settle(pin!(made)).unwrap();
         assert_eq!(made.map(drop).unwrap_err(), expected);
     }
@@ -460,7 +460,7 @@ impl<S> ws_socket::Platform<S> for StdHost {
 /// The same by the TCP of this machine: the server closes with bytes unread, which is a reset.
 #[test]
 fn status_by_real_tcp() {
-    for room in [0, 200] {
+    for room in [256, 300] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let remote = listener.local_addr().unwrap();
         let (closed, is_closed) = mpsc::channel();

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 
 use edge_nal::{Close, Readable, TcpAccept, TcpShutdown, TcpSplit};
 use embedded_io_async::{ErrorType, Read, Write};
-use ws_socket::asynch::{WebSocket, WebSockets, close_tcp};
+use ws_socket::asynch::{AsyncWebSockets, WebSocket, close_tcp};
 use ws_socket::{AcceptError, AcceptOptions, CloseCode, Config, Role};
 use ws_tests::drivers::drive;
 use ws_tests::frames::frame;
@@ -110,7 +110,7 @@ fn accepting_from_a_crowd_ends_with_its_timeout() {
             assert_eq!(turns, TIMEOUT as usize, "{first:?} {then:?}");
 
             let crowd = Crowd(first, then, Cell::new(0));
-            let table = WebSockets::<Socket, _, 1>::new(hand.clone());
+            let table = AsyncWebSockets::<Socket, _, 1>::new(hand.clone());
             let mut table = table.with_buffers([lent(300)]);
             let (accepted, turns) = drive(&hand, table.accept_from(&crowd, &options, 50));
             assert!(
@@ -132,7 +132,7 @@ fn refusing_a_crowd_ends_with_its_timeout() {
     let options = AcceptOptions::default();
     for then in [Tail::Eof, Tail::Reset, ZEROS] {
         let (crowd, hand) = (Crowd(PAGE, then, Cell::new(0)), Hand::new());
-        let mut table = WebSockets::<Socket, _, 0>::new(hand.clone());
+        let mut table = AsyncWebSockets::<Socket, _, 0>::new(hand.clone());
         let (accepted, turns) = drive(&hand, table.accept_from(&crowd, &options, 50));
         assert!(matches!(accepted, Err(AcceptError::Timeout)), "{then:?}");
         assert_eq!(turns, TIMEOUT as usize, "{then:?}");

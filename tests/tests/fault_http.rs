@@ -16,10 +16,10 @@ use ws_tests::frames::{head, header, request, switching};
 use ws_tests::hand::{Hand, run, settle};
 use ws_tests::script::ScriptStack;
 use ws_tests::site::{INDEX, NUMBERS, Site, answer, get, log, numbers};
-use ws_tests::table::{Scripted, table};
+use ws_tests::table::{Scripted, borrowed, table};
 use ws_tests::wire::{Line, Script};
 
-const LENT: [usize; 3] = [0, 40, 700];
+const LENT: [usize; 3] = [256, 300, 700];
 const PIECES: [usize; 4] = [1, 3, 50, 100_000];
 
 /// What a server says to bytes in pieces, and whether it has kept the connection.
@@ -55,7 +55,7 @@ fn async_socket(bytes: &[u8], piece: usize, lent: usize) -> (Vec<u8>, bool) {
     let call = asynch::WebSocket::accept(
         script.wire(),
         &mut site,
-        &mut buffer,
+        borrowed(&mut buffer),
         Hand::new(),
         Config::DEFAULT,
     );
@@ -70,7 +70,8 @@ fn async_table(bytes: &[u8], piece: usize, lent: usize) -> (Vec<u8>, bool) {
     let script = Script::cut(piece, usize::MAX, 0);
     script.line(|line| line.feed(bytes));
     let mut buffer = vec![0; lent];
-    let mut table = asynch::WebSockets::<_, _, 1>::new(Hand::new()).with_buffers([&mut buffer]);
+    let mut table =
+        asynch::AsyncWebSockets::<_, _, 1>::new(Hand::new()).with_buffers([borrowed(&mut buffer)]);
     let mut site = Site::default();
     let kept = match settle(pin!(table.accept(script.wire(), &mut site))) {
         Some(result) => result.unwrap().is_some(),
@@ -395,8 +396,8 @@ fn async_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let (mut buffer, mut text) = (vec![0; lent], String::new());
     let result = of(run(asynch::WebSocket::connect_with(
         script.wire(),
-        &asynch::WebSocketRequest::new("h", "/"),
-        &mut buffer,
+        &asynch::AsyncRequest::new("h", "/"),
+        borrowed(&mut buffer),
         Hand::new(),
         Config::DEFAULT,
         5_000,
@@ -408,8 +409,9 @@ fn async_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
 fn async_table_client(answer: Answer, piece: usize, lent: usize) -> Outcome {
     let script = async_script(answer, piece);
     let mut buffer = vec![0; lent];
-    let mut table = asynch::WebSockets::<_, _, 1>::new(Hand::new()).with_buffers([&mut buffer]);
-    let asked = asynch::WebSocketRequest::new("h", "/");
+    let mut table =
+        asynch::AsyncWebSockets::<_, _, 1>::new(Hand::new()).with_buffers([borrowed(&mut buffer)]);
+    let asked = asynch::AsyncRequest::new("h", "/");
     let mut text = String::new();
     let result = of(run(table.connect_with(
         script.wire(),

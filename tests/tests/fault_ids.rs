@@ -4,6 +4,7 @@
 use ws_socket::{Errno, HandleError, Role, SharedWebSockets, WebSocketId, WebSockets, asynch};
 use ws_tests::hand::Hand;
 use ws_tests::script::ScriptStack;
+use ws_tests::table::lent;
 use ws_tests::wire::Script;
 
 /// A connection comes, or goes, or is asked for.
@@ -19,7 +20,8 @@ type Done = Result<(WebSocketId, usize), HandleError>;
 type Ids<'t> = Box<dyn FnMut(Do) -> Done + 't>;
 
 fn blocking<const N: usize>(generation: u32) -> Ids<'static> {
-    let mut table = WebSockets::<_, _, N>::new(ScriptStack::new(), Hand::new());
+    let table = WebSockets::<_, _, N>::new(ScriptStack::new(), Hand::new());
+    let mut table = table.with_buffers([(); N].map(|()| lent(256)));
     table.begin_at(generation);
     Box::new(move |what| match what {
         Do::Open => {
@@ -35,6 +37,7 @@ fn blocking<const N: usize>(generation: u32) -> Ids<'static> {
 fn shared<const N: usize>(generation: u32) -> Ids<'static> {
     let slots: &'static SharedWebSockets<'static, u8, N> =
         Box::leak(Box::new(SharedWebSockets::new()));
+    slots.lend([(); N].map(|()| lent(256)));
     slots.begin_at(generation);
     let mut table = slots.attach(ScriptStack::new(), Hand::new());
     Box::new(move |what| match what {
@@ -49,7 +52,8 @@ fn shared<const N: usize>(generation: u32) -> Ids<'static> {
 }
 
 fn asynchronous<const N: usize>(generation: u32) -> Ids<'static> {
-    let mut table = asynch::WebSockets::<_, _, N>::new(Hand::new());
+    let table = asynch::AsyncWebSockets::<_, _, N>::new(Hand::new());
+    let mut table = table.with_buffers([(); N].map(|()| lent(256)));
     table.begin_at(generation);
     Box::new(move |what| match what {
         Do::Open => {
@@ -166,12 +170,13 @@ fn a_number_is_an_id() {
 /// The errors of an id that is none are those of before.
 #[test]
 fn stale_is_ebadf_unknown_is_enoent() {
-    let mut table = WebSockets::<_, _, 1>::new(ScriptStack::new(), Hand::new());
+    let table = WebSockets::<_, _, 1>::new(ScriptStack::new(), Hand::new());
+    let mut table = table.with_buffers([lent(256)]);
     let socket = table.stack().connected();
     let ws = table.register(socket, Role::Client, None, 0).unwrap();
     table.abort(ws).unwrap();
     let send = |table: &mut WebSockets<'_, _, _, 1>, ws| {
-        let sent = table.send_msg(ws, b"x", ws_socket::Opcode::Text, true, true, 5);
+        let sent = table.send_msg(ws, b"x", ws_socket::Opcode::Text, true, 5);
         sent.unwrap_err().errno()
     };
     assert_eq!(send(&mut table, ws), Errno::Ebadf);

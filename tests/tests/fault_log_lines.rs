@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 
 use log::{LevelFilter, Log, Metadata, Record};
-use ws_socket::asynch::{WebSocketRequest, WebSockets};
+use ws_socket::asynch::{AsyncRequest, AsyncWebSockets};
 use ws_socket::{AcceptOptions, Role, SharedWebSockets, SlotStore, Table, WebSocketId};
 use ws_tests::drivers::{Call, Case, Driver, GOODBYES, Turns, WireStack, drive};
 use ws_tests::frames::{head, request, switching};
@@ -162,7 +162,8 @@ fn a_refusal_names_the_connection() {
 #[test]
 fn the_async_table_names_the_id() {
     let hand = Hand::new();
-    let mut table = WebSockets::<_, _, 2>::new(hand.clone()).with_buffers([lent(400), lent(400)]);
+    let mut table =
+        AsyncWebSockets::<_, _, 2>::new(hand.clone()).with_buffers([lent(400), lent(400)]);
     let mut ids = Vec::new();
     for _ in 0..2 {
         let script = Script::new();
@@ -172,7 +173,7 @@ fn the_async_table_names_the_id() {
                 line.feed(switching(request, "").as_bytes());
             }
         });
-        let asked = WebSocketRequest::new("host", "/");
+        let asked = AsyncRequest::new("host", "/");
         let (ws, lines) = logged(|| {
             let connect = table.connect(script.wire(), &asked, 100);
             drive(&hand, connect).0.unwrap()

@@ -14,7 +14,7 @@ use ws_tests::wire::{Line, Reset, Script, Tail, Wire};
 use ws_transport_mqtt::{Buffers, MqttError, MqttRequest, MqttStack, MqttStream};
 
 const REMOTE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 80);
-const ROOMS: [usize; 3] = [0, 20, 400];
+const ROOMS: [usize; 2] = [256, 400];
 const TIMEOUT: u32 = 20;
 const PING: [u8; 2] = [0xC0, 0];
 
@@ -63,7 +63,7 @@ type Stream = MqttStream<'static, Wire, Hand>;
 type Stack = MqttStack<'static, One, Turns, 1>;
 
 fn buffers(room: usize) -> Buffers<'static> {
-    Buffers::new(lent(room), lent(room))
+    Buffers::new(lent(room), lent(room).into_inner())
 }
 
 fn stream(hand: &Hand, script: &Script, room: usize) -> Stream {

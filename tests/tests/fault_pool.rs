@@ -13,6 +13,7 @@ use ws_tests::frames::{head, switching};
 use ws_tests::link::{Faults, Link};
 use ws_tests::net::{PORT, SERVER, Size, Stack, stack};
 use ws_tests::platform::{Clock, HandPlatform, Polled};
+use ws_tests::table::lent;
 
 /// What the server does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,12 +125,17 @@ fn net<const T: usize>(peer: Peer) -> (Net, Stack<T>) {
     )
 }
 
+/// With a buffer for each slot.
+fn buffered<P: Platform<Stack<T>>, const T: usize>(table: Client<P, T>) -> Client<P, T> {
+    table.with_buffers([lent(256)])
+}
+
 fn client<const T: usize>(peer: Peer) -> (Net, Client<HandPlatform, T>) {
     let (net, stack) = net(peer);
     let (server, clock) = (net.server.clone(), net.clock.clone());
     let platform = HandPlatform::new(&net.clock, 3);
     let platform = platform.with(move || server.borrow_mut().tick(clock.get()));
-    (net, WebSockets::new(stack, platform))
+    (net, buffered(WebSockets::new(stack, platform)))
 }
 
 fn connect<P: Platform<Stack<T>>, const T: usize>(
@@ -205,7 +211,7 @@ fn what_is_not_delivered_is_not_given_up() {
     let (net, mut table) = client::<1>(Peer::Answers);
     let ws = connect(&mut table, 3_000).unwrap();
     table
-        .send_msg(ws, b"hello", Opcode::Text, true, true, 10)
+        .send_msg(ws, b"hello", Opcode::Text, true, 10)
         .unwrap();
     net.link.cut();
     assert!(!table.disconnect(ws, 100).unwrap().clean);
@@ -246,7 +252,7 @@ fn a_failed_handshake_resets_tcp_where_the_platform_can() {
         let (server, clock) = (net.server.clone(), net.clock.clone());
         let platform = HandPlatform::new(&net.clock, 3);
         let platform = platform.with(move || server.borrow_mut().tick(clock.get()));
-        let mut table: Client<_, 2> = WebSockets::new(stack, Aborting(platform));
+        let mut table: Client<_, 2> = buffered(WebSockets::new(stack, Aborting(platform)));
         for round in 1..5 {
             assert!(connect(&mut table, 100).is_err());
             assert_eq!(table.stack().free_sockets(), 2, "{peer:?}");

@@ -8,10 +8,11 @@ use ws_socket::{CloseCode, Config, Keepalive, Opcode, ReceiveError, Role, SendEr
 use ws_tests::frames::{frame, frames};
 use ws_tests::halves::{halves, open, sent};
 use ws_tests::hand::{Hand, poll, run, settle};
+use ws_tests::table::{borrowed, lent};
 use ws_tests::wire::{Line, Reset, Script, Tail};
 
 const FOREVER: Timeout = Timeout::Forever;
-const LENT: [usize; 4] = [0, 10, 125, 300];
+const LENT: [usize; 2] = [256, 300];
 const WATCHED: Config = Config {
     keepalive: Some(Keepalive {
         interval: 1000,
@@ -30,7 +31,7 @@ fn a_silent_peer() {
                 hand.clock.lazy();
             }
             let mut lent = [0; 300];
-            let mut ws = open(&script, Role::Server, &mut lent, &hand, WATCHED);
+            let mut ws = open(&script, Role::Server, borrowed(&mut lent), &hand, WATCHED);
             let mut halves = halves::<NoopRawMutex>(&mut ws, &script);
             let (mut receiver, mut sender) = halves.split();
             let mut piece = [0; 9];
@@ -59,7 +60,7 @@ fn a_silent_peer() {
 fn a_slow_frame_is_no_silent_peer() {
     let (script, hand) = (Script::new(), Hand::new());
     script.line(|line| line.window = 4);
-    let mut ws = open(&script, Role::Server, &mut [], &hand, WATCHED);
+    let mut ws = open(&script, Role::Server, lent(256), &hand, WATCHED);
     let mut halves = halves::<NoopRawMutex>(&mut ws, &script);
     let (mut receiver, mut sender) = halves.split();
     let mut piece = [0; 9];
@@ -90,7 +91,13 @@ fn each_call_has_its_time() {
         let (script, hand) = (Script::new(), Hand::new());
         script.line(|line| line.window = 0);
         let mut lent = [0; 300];
-        let mut ws = open(&script, Role::Client, &mut lent, &hand, Config::DEFAULT);
+        let mut ws = open(
+            &script,
+            Role::Client,
+            borrowed(&mut lent),
+            &hand,
+            Config::DEFAULT,
+        );
         let mut halves = halves::<NoopRawMutex>(&mut ws, &script);
         let (mut receiver, mut sender) = halves.split();
         let (mut piece, mut payload) = ([0; 9], *b"payload");
@@ -168,11 +175,11 @@ fn a_wire_that_fails() {
                 line.feed(&frame(true, 1, false, b"text"));
                 line.end(Tail::Reset);
             });
-            let (mut lent, reserve) = (vec![0; lent], lent > 125);
+            let mut lent = vec![0; lent];
             let mut ws = open(
                 &script,
                 Role::Client,
-                &mut lent,
+                borrowed(&mut lent),
                 &Hand::new(),
                 Config::DEFAULT,
             );
@@ -182,15 +189,9 @@ fn a_wire_that_fails() {
             let sent = run(sender.send_msg(b"x", Opcode::Text, true, FOREVER));
             assert_eq!(sent, Err(error));
             assert_eq!(sender.open_frame(), None);
-            if reserve {
-                assert_eq!(run(receiver.recv(&mut piece, FOREVER)), Ok(4));
-                let end = run(receiver.recv(&mut piece, FOREVER));
-                assert_eq!(end, Err(ReceiveError::Stack(Reset)));
-            } else {
-                // Its payload has no place.
-                let end = run(receiver.recv(&mut piece, FOREVER));
-                assert_eq!(end, Err(ReceiveError::Lost));
-            }
+            assert_eq!(run(receiver.recv(&mut piece, FOREVER)), Ok(4));
+            let end = run(receiver.recv(&mut piece, FOREVER));
+            assert_eq!(end, Err(ReceiveError::Stack(Reset)));
         }
     }
 }
@@ -205,14 +206,20 @@ fn floods_starve_nobody() {
         &[0x00, 0x00],
     ];
     for bytes in floods {
-        for lent in [0, 10, 125, 300, 5000] {
+        for lent in [256, 300, 5000] {
             let script = Script::new();
             script.line(|line| {
                 line.feed(&frame(false, 1, false, b""));
                 line.end(Tail::Flood(bytes));
             });
             let (mut lent, hand) = (vec![0; lent], Hand::new());
-            let mut ws = open(&script, Role::Client, &mut lent, &hand, Config::DEFAULT);
+            let mut ws = open(
+                &script,
+                Role::Client,
+                borrowed(&mut lent),
+                &hand,
+                Config::DEFAULT,
+            );
             let mut halves = halves::<NoopRawMutex>(&mut ws, &script);
             let (mut receiver, mut sender) = halves.split();
             let mut piece = [0; 9];

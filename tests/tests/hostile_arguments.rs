@@ -88,7 +88,7 @@ fn injection_through_our_own_arguments() {
                     request: Some(request),
                     ..StreamOptions::DEFAULT
                 };
-                let mut table = ws_tests::table::table::<1>(&stack, 200);
+                let mut table = ws_tests::table::table::<1>(&stack, 256);
                 let asked = || WebSocketRequest::from_handshake(request);
                 assert_eq!(table.connect(socket, asked(), 50), expected);
                 assert_eq!(stack.open(), 0);
@@ -114,7 +114,8 @@ fn table_with<'a>(
     stack: &ScriptStack,
 ) -> ws_socket::WebSockets<'a, ScriptStack, ws_tests::platform::HandPlatform, 1> {
     let platform = ws_tests::platform::HandPlatform::new(&ws_tests::table::clock(), 1);
-    ws_socket::WebSockets::new(stack.clone(), platform)
+    let table = ws_socket::WebSockets::new(stack.clone(), platform);
+    table.with_buffers([ws_tests::table::lent(256)])
 }
 
 /// A server's arguments: the same.
@@ -148,7 +149,7 @@ fn injection_through_a_servers_arguments() {
             ),
         ] {
             let stack = ScriptStack::new();
-            let mut table: Scripted<1> = table(&stack, 200);
+            let mut table: Scripted<1> = table(&stack, 256);
             let mut listener = stack.connected();
             let socket = stack.arrive();
             stack.line(socket, |line| line.feed(request("").as_bytes(), 99));
@@ -183,7 +184,7 @@ fn injection_through_a_url() {
             format!("ws://[::1{text}]/"),
         ] {
             let stack = ScriptStack::new();
-            let mut table: Scripted<1> = table(&stack, 200);
+            let mut table: Scripted<1> = table(&stack, 256);
             let error = table.connect_url(&url, WebSocketRequest::for_url(), 50);
             let error = error.unwrap_err();
             let refused = matches!(error, ConnectError::Url(_) | ConnectError::Request(_));

@@ -15,6 +15,7 @@ use ws_socket::{
     AcceptOptions, CloseCode, ConnectError, Errno, Events, FrameError, Opcode, Platform, PollItem,
     ReceiveError, SendError, WebSocketId, WebSocketRequest, WebSockets,
 };
+use ws_tests::table::lent;
 
 /// The deadline of each call, in milliseconds, and how long after it the call may end at most.
 const CALL: i32 = 5_000;
@@ -40,14 +41,13 @@ impl<S> Platform<S> for Host {
 
 type Table = WebSockets<'static, StdStack, Host, 2>;
 
-/// With a lent buffer and without: they receive differently.
+/// With a short buffer and with a long one.
 fn tables() -> [Table; 2] {
     let table = || {
         let stack = StdStack::new().with_bind_addr(Ipv4Addr::LOCALHOST.into());
         WebSockets::new(stack, Host(Instant::now()))
     };
-    let lent = || -> &'static mut [u8] { vec![0; 512].leak() };
-    [table(), table().with_buffers([lent(), lent()])]
+    [256, 512].map(|length| table().with_buffers([lent(length), lent(length)]))
 }
 
 /// Runs a call, which must not come near its deadline: a reset is there at once.
@@ -226,11 +226,8 @@ impl Open {
     }
 
     fn send(&mut self, payload: &[u8]) -> Result<usize, SendError<StdError>> {
-        let (opcode, mask) = (Opcode::Binary, self.is_client);
-        soon(|| {
-            self.table
-                .send_msg(self.ws, payload, opcode, mask, true, CALL)
-        })
+        let opcode = Opcode::Binary;
+        soon(|| self.table.send_msg(self.ws, payload, opcode, true, CALL))
     }
 
     /// The slot comes free.
@@ -358,9 +355,8 @@ fn amid_a_frame_of_ours() {
         let payload = vec![7; 32 << 20];
         let mut sent = 0;
         while sent < payload.len() {
-            let (opcode, mask) = (Opcode::Binary, open.is_client);
             let rest = &payload[sent..];
-            match open.table.send_msg(open.ws, rest, opcode, mask, true, 50) {
+            match open.table.send_msg(open.ws, rest, Opcode::Binary, true, 50) {
                 Ok(count) => sent += count,
                 Err(SendError::Timeout) => break,
                 Err(error) => panic!("{error}"),

@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 use ws_socket::{
     CloseCode, FrameError, HandleError, Opcode, ReceiveError, SendError, StreamOptions, Timeout,
+    websocket_send_msg,
 };
 use ws_tests::frames::{frame, frames, plain};
 use ws_tests::script::{Line, ScriptStack};
@@ -18,7 +19,7 @@ fn a_window_that_closes_at_every_byte() {
         for in_place in [false, true] {
             for window in 0..=210 {
                 let stack = ScriptStack::new();
-                let mut table: Scripted<1> = table(&stack, 200);
+                let mut table: Scripted<1> = table(&stack, 256);
                 let (ws, socket) = if is_client {
                     client(&mut table)
                 } else {
@@ -28,9 +29,9 @@ fn a_window_that_closes_at_every_byte() {
                 let mut bytes = payload.clone();
                 let send = |table: &mut Scripted<1>, bytes: &mut [u8]| {
                     if in_place {
-                        table.send_msg_mut(ws, bytes, Opcode::Binary, is_client, true, 3)
+                        table.send_msg_mut(ws, bytes, Opcode::Binary, true, 3)
                     } else {
-                        table.send_msg(ws, bytes, Opcode::Binary, is_client, true, 3)
+                        table.send_msg(ws, bytes, Opcode::Binary, true, 3)
                     }
                 };
                 let header = if is_client { 8 } else { 4 };
@@ -60,7 +61,7 @@ fn a_window_that_closes_at_every_byte() {
                         (b"", Opcode::Ping),
                         (&payload, Opcode::Text),
                     ] {
-                        let refused = table.send_msg(ws, payload, opcode, is_client, true, 0);
+                        let refused = table.send_msg(ws, payload, opcode, true, 0);
                         assert_eq!(refused, Err(SendError::Frame(FrameError::FrameOpen)));
                     }
                 }
@@ -71,9 +72,7 @@ fn a_window_that_closes_at_every_byte() {
                         Ok(payload.len() - taken)
                     );
                 }
-                table
-                    .send_msg(ws, b"next", Opcode::Text, is_client, true, 3)
-                    .unwrap();
+                table.send_msg(ws, b"next", Opcode::Text, true, 3).unwrap();
                 let sent = stack.line(socket, Line::sent);
                 assert_eq!(
                     plain(&sent),
@@ -89,7 +88,7 @@ fn a_window_that_closes_at_every_byte() {
 #[test]
 fn a_trickle_within_the_timeout() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.window = 0);
     stack.answer(|line| line.window += 3);
@@ -99,7 +98,7 @@ fn a_trickle_within_the_timeout() {
     while taken < payload.len() {
         calls += 1;
         let began = table.platform().clock.get();
-        match table.send_msg(ws, &payload[taken..], Opcode::Binary, true, true, 10) {
+        match table.send_msg(ws, &payload[taken..], Opcode::Binary, true, 10) {
             Ok(count) => taken += count,
             Err(error) => assert_eq!(error, SendError::Timeout),
         }
@@ -117,7 +116,7 @@ fn a_trickle_within_the_timeout() {
 fn control_frames_wait_for_the_open_frame() {
     for window in 1..=108 {
         let stack = ScriptStack::new();
-        let mut table: Scripted<1> = table(&stack, 200);
+        let mut table: Scripted<1> = table(&stack, 256);
         let (ws, socket) = client(&mut table);
         stack.line(socket, |line| {
             line.window = window;
@@ -125,12 +124,12 @@ fn control_frames_wait_for_the_open_frame() {
         });
         let payload = [9; 100];
         let taken = table
-            .send_msg(ws, &payload, Opcode::Binary, true, true, 3)
+            .send_msg(ws, &payload, Opcode::Binary, true, 3)
             .unwrap_or(0);
         assert!(table.recv_msg(ws, &mut [0; 9], 3).is_err());
         stack.line(socket, |line| line.window = usize::MAX);
         table
-            .send_msg(ws, &payload[taken..], Opcode::Binary, true, true, 3)
+            .send_msg(ws, &payload[taken..], Opcode::Binary, true, 3)
             .ok();
         assert!(table.recv_msg(ws, &mut [0; 9], 3).is_err());
         let sent = plain(&stack.line(socket, Line::sent));
@@ -150,11 +149,11 @@ fn control_frames_wait_for_the_open_frame() {
 #[test]
 fn rfc6455_5_4_no_close_into_an_open_frame() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.window = 20);
     table
-        .send_msg(ws, &[1; 100], Opcode::Binary, true, true, 3)
+        .send_msg(ws, &[1; 100], Opcode::Binary, true, 3)
         .unwrap();
     stack.line(socket, |line| line.window = usize::MAX);
     let began = table.platform().clock.get();
@@ -176,7 +175,7 @@ fn one_write_a_small_message() {
     for is_client in [true, false] {
         for length in [0, 1, 100] {
             let stack = ScriptStack::new();
-            let mut table: Scripted<1> = table(&stack, 200);
+            let mut table: Scripted<1> = table(&stack, 256);
             let (ws, socket) = if is_client {
                 client(&mut table)
             } else {
@@ -187,7 +186,7 @@ fn one_write_a_small_message() {
                 line.window = if is_client { 6 } else { 2 } + length
             });
             let payload = vec![1; length];
-            let sent = table.send_msg(ws, &payload, Opcode::Text, is_client, true, 0);
+            let sent = table.send_msg(ws, &payload, Opcode::Text, true, 0);
             assert_eq!(sent, Ok(length));
         }
     }
@@ -203,7 +202,7 @@ fn the_socket_face_goes_on_inside_an_open_frame() {
             opcode: Opcode::Text,
             ..Default::default()
         };
-        let mut table: Scripted<1> = table(&stack, 200).with_stream_options(options);
+        let mut table: Scripted<1> = table(&stack, 256).with_stream_options(options);
         let (mut ws, socket) = client(&mut table);
         stack.line(socket, |line| line.window = window);
         let text = b"first and second and third";
@@ -241,7 +240,7 @@ proptest! {
         in_place: bool,
     ) {
         let stack = ScriptStack::new();
-        let mut table: Scripted<1> = table(&stack, 130);
+        let mut table: Scripted<1> = table(&stack, 256);
         let (ws, socket) = if is_client { client(&mut table) } else { server(&mut table) };
         stack.line(socket, |line| (line.window, line.piece) = (0, pieces));
         let mut turn = 0;
@@ -255,9 +254,9 @@ proptest! {
             loop {
                 let rest = &mut bytes[taken..];
                 let sent = if in_place {
-                    table.send_msg_mut(ws, rest, Opcode::Binary, is_client, true, Timeout::Millis(2))
+                    table.send_msg_mut(ws, rest, Opcode::Binary, true, Timeout::Millis(2))
                 } else {
-                    table.send_msg(ws, rest, Opcode::Binary, is_client, true, Timeout::Millis(2))
+                    table.send_msg(ws, rest, Opcode::Binary, true, Timeout::Millis(2))
                 };
                 match sent {
                     Ok(count) => {
@@ -284,7 +283,7 @@ fn a_frame_in_parts() {
         for part in [1, 7, 64, 999] {
             for window in [1, 5, 300, usize::MAX] {
                 let stack = ScriptStack::new();
-                let mut table: Scripted<1> = table(&stack, 200);
+                let mut table: Scripted<1> = table(&stack, 256);
                 let (ws, socket) = if is_client {
                     client(&mut table)
                 } else {
@@ -296,22 +295,18 @@ fn a_frame_in_parts() {
                 while taken < payload.len() {
                     let rest = payload.len() - taken;
                     let piece = &payload[taken..taken + part.min(rest)];
-                    let sent = table.send_part(ws, piece, rest, Opcode::Binary, is_client, true, 2);
+                    let sent = table.send_part(ws, piece, rest, Opcode::Binary, true, 2);
                     match sent {
                         Ok(count) => taken += count,
                         Err(error) => assert_eq!(error, SendError::Timeout),
                     }
                 }
                 stack.line(socket, |line| line.window = usize::MAX);
-                table
-                    .send_part(ws, b"", 0, Opcode::Text, is_client, true, 2)
-                    .unwrap();
-                let sent = table.send_part(ws, b"", 1, Opcode::Text, is_client, true, 2);
+                table.send_part(ws, b"", 0, Opcode::Text, true, 2).unwrap();
+                let sent = table.send_part(ws, b"", 1, Opcode::Text, true, 2);
                 assert_eq!((sent, table.open_frame(ws)), (Ok(0), Ok(Some(1))));
-                table
-                    .send_part(ws, b"x", 1, Opcode::Text, is_client, true, 2)
-                    .unwrap();
-                let refused = table.send_part(ws, b"ab", 1, Opcode::Text, is_client, true, 2);
+                table.send_part(ws, b"x", 1, Opcode::Text, true, 2).unwrap();
+                let refused = table.send_part(ws, b"ab", 1, Opcode::Text, true, 2);
                 assert_eq!(refused, Err(SendError::PartTooLong));
                 let sent = stack.line(socket, Line::sent);
                 assert_eq!(
@@ -332,14 +327,14 @@ fn a_frame_in_parts() {
 #[test]
 fn rfc6455_5_5_1_no_close_in_parts() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     for (part, rest) in [(&b""[..], 1), (b"", 2), (b"\x03\xE8", 3)] {
-        let sent = table.send_part(ws, part, rest, Opcode::Close, true, true, 2);
+        let sent = table.send_part(ws, part, rest, Opcode::Close, true, 2);
         assert_eq!(sent, Err(SendError::Frame(FrameError::Control)));
     }
     assert_eq!(table.open_frame(ws), Ok(None));
-    let sent = table.send_part(ws, b"\x03\xE8", 2, Opcode::Close, true, true, 2);
+    let sent = table.send_part(ws, b"\x03\xE8", 2, Opcode::Close, true, 2);
     assert_eq!(sent, Ok(2));
     let sent = plain(&stack.line(socket, Line::sent));
     assert_eq!(sent, [(true, 8, b"\x03\xE8".to_vec())]);
@@ -349,20 +344,14 @@ fn rfc6455_5_5_1_no_close_in_parts() {
 #[test]
 fn the_rest_of_a_frame_keeps_its_fin() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.window = 8);
-    assert_eq!(
-        table.send_msg(ws, b"abcd", Opcode::Text, true, false, 0),
-        Ok(2)
-    );
+    assert_eq!(table.send_msg(ws, b"abcd", Opcode::Text, false, 0), Ok(2));
     stack.line(socket, |line| line.window = usize::MAX);
-    let refused = table.send_msg(ws, b"cd", Opcode::Text, true, true, 0);
+    let refused = table.send_msg(ws, b"cd", Opcode::Text, true, 0);
     assert_eq!(refused, Err(SendError::Frame(FrameError::FrameOpen)));
-    assert_eq!(
-        table.send_msg(ws, b"cd", Opcode::Text, true, false, 0),
-        Ok(2)
-    );
+    assert_eq!(table.send_msg(ws, b"cd", Opcode::Text, false, 0), Ok(2));
     let sent = plain(&stack.line(socket, Line::sent));
     assert_eq!(sent, [(false, 1, b"abcd".to_vec())]);
 }
@@ -372,15 +361,15 @@ fn the_rest_of_a_frame_keeps_its_fin() {
 #[test]
 fn the_socket_face_does_not_go_on_with_a_control_frame() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| line.window = 7);
-    let close = table.send_msg(ws, b"\x03\xE8", Opcode::Close, true, true, 0);
+    let close = table.send_msg(ws, b"\x03\xE8", Opcode::Close, true, 0);
     assert_eq!(close, Ok(1));
     stack.line(socket, |line| line.window = usize::MAX);
     let refused = table.send(ws, b"data", 0);
     assert_eq!(refused, Err(SendError::Frame(FrameError::FrameOpen)));
-    let close = table.send_msg(ws, b"\xE8", Opcode::Close, true, true, 0);
+    let close = table.send_msg(ws, b"\xE8", Opcode::Close, true, 0);
     assert_eq!(close, Ok(1));
     let sent = plain(&stack.line(socket, Line::sent));
     assert_eq!(sent, [(true, 8, b"\x03\xE8".to_vec())]);
@@ -407,7 +396,7 @@ fn what_is_read_and_not_received_stays() {
         let first = table.recv_msg(ws, &mut buffer, 5).unwrap();
         assert_eq!(&buffer[..first.length], b"first");
         let payload = [0xAB; 7000];
-        let sent = table.send_msg(ws, &payload, Opcode::Binary, true, true, 5);
+        let sent = table.send_msg(ws, &payload, Opcode::Binary, true, 5);
         assert_eq!(sent, Ok(payload.len()));
         let (messages, _) = receive_all(&mut table, ws, 10_000);
         let expected = [(Opcode::Binary, waiting), (Opcode::Text, b"last".to_vec())];
@@ -421,7 +410,7 @@ fn what_is_read_and_not_received_stays() {
 #[test]
 fn rfc6455_5_1_a_wrong_mask_where_the_wire_is_full() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let (ws, socket) = client(&mut table);
     stack.line(socket, |line| {
         line.window = 0;
@@ -429,7 +418,7 @@ fn rfc6455_5_1_a_wrong_mask_where_the_wire_is_full() {
     });
     let received = table.recv_msg(ws, &mut [0; 9], 0);
     assert_eq!(received, Err(ReceiveError::Timeout));
-    let mut send = |mask| table.send_msg(ws, b"x", Opcode::Text, mask, true, 0);
+    let mut send = |mask| websocket_send_msg(&mut table, ws, b"x", Opcode::Text, mask, true, 0);
     assert_eq!(send(false), Err(SendError::Mask));
     assert_eq!(send(true), Err(SendError::Timeout));
 }

@@ -11,7 +11,7 @@ use ws_tests::script::{Incoming, Line, ScriptStack};
 use ws_tests::site::{INDEX, NUMBERS, Site, answer, answers, get, log, numbers};
 use ws_tests::table::{Scripted, table, with_config};
 
-const LENT: [usize; 4] = [0, 1, 50, 700];
+const LENT: [usize; 3] = [256, 300, 700];
 
 fn upgrade(target: &str, more: &str) -> String {
     request(more).replace("/chat", target)
@@ -152,7 +152,7 @@ fn an_answer_through_a_narrow_window() {
                 answer_timeout: 100_000,
                 ..Config::DEFAULT
             };
-            let mut table: Scripted<1> = with_config(&stack, 200, config);
+            let mut table: Scripted<1> = with_config(&stack, 256, config);
             let mut listener = stack.connected();
             let socket = stack.arrive();
             stack.line(socket, |line| {
@@ -198,7 +198,7 @@ fn refusals() {
     ] {
         // A second request hidden behind it is not looked at.
         let bytes = [bytes, get("/")].concat();
-        for (lent, piece) in [(0, 1), (0, 4096), (700, 13), (700, 20_000)] {
+        for (lent, piece) in [(256, 1), (256, 4096), (700, 13), (700, 20_000)] {
             let (sent, open) = exchange(bytes.as_bytes(), piece, lent);
             let found = answers(&sent);
             assert_eq!((found.len(), found[0].status, open), (1, status, false));
@@ -241,7 +241,7 @@ fn accept_options_check_host_and_origin() {
         ),
     ] {
         let stack = ScriptStack::new();
-        let mut table: Scripted<1> = table(&stack, 200);
+        let mut table: Scripted<1> = table(&stack, 256);
         let mut listener = stack.connected();
         let socket = stack.arrive();
         let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -259,7 +259,7 @@ fn accept_options_check_host_and_origin() {
 #[test]
 fn a_full_table_refuses() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<2> = table(&stack, 200);
+    let mut table: Scripted<2> = table(&stack, 256);
     let mut listener = stack.connected();
     let (first, silent) = (stack.arrive(), stack.arrive());
     stack.line(first, |line| line.feed(upgrade("/ws", "").as_bytes(), 99));
@@ -281,17 +281,14 @@ fn a_full_table_refuses() {
         assert_eq!(answers(&sent.borrow())[0].status, 503);
     }
     assert!(table.is_open(ws) && stack.is_open(silent));
-    assert_eq!(
-        table.send_msg(ws, b"x", Opcode::Text, false, true, 5),
-        Ok(1)
-    );
+    assert_eq!(table.send_msg(ws, b"x", Opcode::Text, true, 5), Ok(1));
 }
 
 /// A connection that is only kept for another page makes room, one with half a request does not.
 #[test]
 fn a_kept_connection_makes_room() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 200);
+    let mut table: Scripted<1> = table(&stack, 256);
     let mut listener = stack.connected();
     let page = stack.arrive();
     stack.line(page, |line| line.feed(get("/").as_bytes(), 99));
@@ -323,7 +320,7 @@ fn slow_peers_end_in_their_time() {
         answer_timeout: 80,
         ..Config::DEFAULT
     };
-    let mut table: Scripted<8> = with_config(&stack, 200, config);
+    let mut table: Scripted<8> = with_config(&stack, 256, config);
     let mut listener = stack.connected();
     let mut site = Site::default();
     // Nothing at all; a byte at a time; half a request; an answer not read; kept and idle.
@@ -374,7 +371,7 @@ fn slow_peers_end_in_their_time() {
 #[test]
 fn waits_end_with_the_next_deadline() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<2> = table(&stack, 200);
+    let mut table: Scripted<2> = table(&stack, 256);
     let mut listener = stack.connected();
     let mut site = Site::default();
     assert_eq!(
@@ -409,7 +406,7 @@ fn waits_end_with_the_next_deadline() {
 #[test]
 fn poll_accept_finds_both() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<4> = table(&stack, 200);
+    let mut table: Scripted<4> = table(&stack, 256);
     let mut listener = stack.connected();
     let mut site = Site::default();
     let nothing = table.poll_accept(&mut listener, &mut site, &mut [], 5);
@@ -443,7 +440,7 @@ fn poll_accept_finds_both() {
 #[test]
 fn interleaved_requests() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<16> = table(&stack, 200);
+    let mut table: Scripted<16> = table(&stack, 256);
     let mut listener = stack.connected();
     let mut site = Site::default();
     let sockets: Vec<_> = (0..16).map(|_| stack.arrive()).collect();
@@ -476,7 +473,7 @@ fn a_page_cut_off() {
             answer_timeout: 20,
             ..Config::DEFAULT
         };
-        let mut table: Scripted<1> = with_config(&stack, 200, config);
+        let mut table: Scripted<1> = with_config(&stack, 256, config);
         let mut listener = stack.connected();
         let socket = stack.arrive();
         let sent = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
@@ -498,7 +495,7 @@ fn a_page_cut_off() {
 #[test]
 fn a_flood_of_half_open_handshakes() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<8> = table(&stack, 200);
+    let mut table: Scripted<8> = table(&stack, 256);
     let mut listener = stack.connected();
     let mut site = Site::default();
     let socket = stack.arrive();
@@ -518,10 +515,7 @@ fn a_flood_of_half_open_handshakes() {
         let found = table.poll_accept(&mut listener, &mut site, &mut items, 100);
         assert_eq!(found.unwrap().ready, 1, "{round}");
         assert_eq!(table.recv_msg(ws, &mut [0; 9], 0).unwrap().length, 1);
-        assert_eq!(
-            table.send_msg(ws, b"x", Opcode::Text, false, true, 0),
-            Ok(1)
-        );
+        assert_eq!(table.send_msg(ws, b"x", Opcode::Text, true, 0), Ok(1));
     }
     assert_eq!(table.platform().clock.get(), begin, "never waited");
     run(&mut table, &mut listener, &mut site, 11_000);
@@ -536,7 +530,7 @@ fn a_flood_of_half_open_handshakes() {
 #[test]
 fn too_many_rules() {
     let stack = ScriptStack::new();
-    let mut table: Scripted<1> = table(&stack, 0);
+    let mut table: Scripted<1> = table(&stack, 256);
     let mut listener = stack.connected();
     let options = AcceptOptions {
         origins: &["http://a"; 17],
@@ -564,7 +558,7 @@ proptest! {
         ]), 0..20),
         piece in 1..60_usize,
         window in 1..500_usize,
-        lent in 0..400_usize,
+        lent in 256..700_usize,
     ) {
         let stack = ScriptStack::new();
         let config = Config { handshake_timeout: 50, answer_timeout: 3000, ..Config::DEFAULT };

@@ -103,7 +103,7 @@ fn pages_beside_websockets() {
             let text = format!("round {round}");
             let sent = net
                 .client
-                .send_msg(ws, text.as_bytes(), Opcode::Text, true, true, 60_000);
+                .send_msg(ws, text.as_bytes(), Opcode::Text, true, 60_000);
             assert_eq!(sent, Ok(text.len()));
             for body in [numbers(), INDEX.to_vec(), log()] {
                 let found = read(&mut net, &mut socket, &mut bytes);
@@ -141,7 +141,7 @@ fn a_table_full_of_slow_peers() {
     assert_eq!(found.status, 503);
     net.client.stack().close(late).unwrap();
     for _ in 0..10 {
-        let sent = net.client.send_msg(ws, b"x", Opcode::Text, true, true, 100);
+        let sent = net.client.send_msg(ws, b"x", Opcode::Text, true, 100);
         assert_eq!(sent, Ok(1));
         assert_eq!(net.client.recv_msg(ws, &mut [0; 9], 100).unwrap().length, 1);
     }

@@ -10,6 +10,7 @@ use ws_socket::{
     AcceptOptions, CloseCode, HandleError, Opcode, Platform, ReceiveError, Role, SendError,
     SharedWebSockets, SlotStore, StreamOptions, Table, WebSocketId, WebSocketRequest, WebSockets,
 };
+use ws_tests::table::lent;
 
 /// The operating system's clock; it yields to wait.
 struct Host(Instant, u8);
@@ -58,7 +59,7 @@ where
 fn one_sends_while_another_receives() {
     const MESSAGES: u32 = 1000;
     static SHARED: SharedWebSockets<'static, StdSocket, 2> = SharedWebSockets::new();
-    let lent = || &mut *Box::leak(vec![0; 500].into_boxed_slice());
+    let lent = || &mut *Box::leak(Box::new([0; 500]));
     SHARED.lend([lent(), lent()]);
 
     let mut stack = StdStack::new().with_bind_addr([127, 0, 0, 1].into());
@@ -77,7 +78,7 @@ fn one_sends_while_another_receives() {
         for _ in 0..MESSAGES {
             let payload = &message(&mut table, ws);
             table
-                .send_msg(ws, payload, Opcode::Text, false, true, 10_000)
+                .send_msg(ws, payload, Opcode::Text, true, 10_000)
                 .unwrap();
         }
         let close = table.recv_msg(ws, &mut buffer, 10_000).unwrap();
@@ -115,7 +116,7 @@ fn one_sends_while_another_receives() {
     });
     for number in 0..MESSAGES {
         let text = number.to_string();
-        match table.send_msg(ws, text.as_bytes(), Opcode::Text, true, true, 10_000) {
+        match table.send_msg(ws, text.as_bytes(), Opcode::Text, true, 10_000) {
             Ok(count) => assert_eq!(count, text.len()),
             Err(error) => panic!("{error}"),
         }
@@ -127,7 +128,7 @@ fn one_sends_while_another_receives() {
     receiver.join().unwrap();
     server.join().unwrap();
     assert_eq!(table.in_use(), 0);
-    let gone = table.send_msg(ws, b"x", Opcode::Text, true, true, 0);
+    let gone = table.send_msg(ws, b"x", Opcode::Text, true, 0);
     assert_eq!(
         gone.unwrap_err().errno(),
         SendError::<()>::Handle(HandleError::Stale).errno()
@@ -183,6 +184,7 @@ impl TcpError for NeverFails {
 fn no_socket_is_lost_between_two_threads() {
     const ROUNDS: u32 = 4000;
     static SHARED: SharedWebSockets<'static, u32, 1> = SharedWebSockets::new();
+    SHARED.lend([lent(256)]);
     static CURRENT: AtomicI32 = AtomicI32::new(0);
     static DONE: AtomicBool = AtomicBool::new(false);
     let receiver = std::thread::spawn(|| {
@@ -228,6 +230,7 @@ fn a_table_may_change_hands() {
     let mut request = Request::new(HostHeader::Text("host"), "/");
     request.headers = Some(&more);
     let mut table: WebSockets<'_, StdStack, Host, 2> = WebSockets::new(StdStack::new(), host())
+        .with_buffers([lent(256), lent(256)])
         .with_stream_options(StreamOptions {
             request: Some(request),
             opcode: Opcode::Binary,

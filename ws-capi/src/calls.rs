@@ -3,11 +3,10 @@
 use core::ffi::{c_char, c_int, c_uint};
 
 use ws_socket::{
-    CloseCode, Errno, Events, HandleError, Opcode, Platform, PollItem, ReceiveError, Received,
-    RegisterError, Role, SendError, Timeout, WebSocketId,
+    Buffer, CloseCode, Errno, Events, HandleError, Opcode, Platform, PollItem, ReceiveError,
+    Received, RegisterError, Role, SendError, Timeout, WebSocketId,
 };
 
-use crate::connect::MIN_BUFFER;
 use crate::ffi::{self, PollFd};
 use crate::port::{Contexts, Failed, Stack, System, TcpSocket, WAITS, close_raw, contexts, failed};
 
@@ -60,7 +59,7 @@ pub(crate) unsafe extern "C" fn websocket_send_msg(
         return failed(Errno::Einval);
     };
     let ws = WebSocketId::from_raw(ws_sock);
-    match table().send_msg(ws, payload, opcode, mask, fin, timeout) {
+    match ws_socket::websocket_send_msg(&mut table(), ws, payload, opcode, mask, fin, timeout) {
         Ok(sent) => length(sent),
         Err(error) => failed(error.errno()),
     }
@@ -69,33 +68,7 @@ pub(crate) unsafe extern "C" fn websocket_send_msg(
 /// A whole frame if it fits and comes in time; else what of it came.
 fn receive(ws: c_int, buffer: &mut [u8], timeout: i32) -> Result<Received, ReceiveError<Failed>> {
     let ws = WebSocketId::from_raw(ws);
-    let mut table = table();
-    let since = System.now_ms();
-    let mut got = table.recv_msg(ws, buffer, timeout)?;
-    loop {
-        let rest = buffer.get_mut(got.length..).unwrap_or_default();
-        if got.remaining == 0 || rest.is_empty() {
-            return Ok(got);
-        }
-        let passed = System.now_ms().wrapping_sub(since);
-        let left = match u32::try_from(timeout) {
-            Ok(millis) if passed >= millis => Timeout::NoWait,
-            Ok(millis) => Timeout::Millis(millis - passed),
-            Err(_) => Timeout::Forever,
-        };
-        match table.recv_msg(ws, rest, left) {
-            Ok(more) => {
-                got.length += more.length;
-                got.remaining = more.remaining;
-                got.flags = more.flags;
-            }
-            Err(error @ (ReceiveError::Protocol(_) | ReceiveError::Handle(_))) => {
-                return Err(error);
-            }
-            // It says so again.
-            Err(_) => return Ok(got),
-        }
-    }
+    table().recv_frame(ws, buffer, timeout)
 }
 
 /// `websocket_recv_msg`.
@@ -141,11 +114,9 @@ fn end(ws: c_int, code: u16, reason: &str) -> Result<TcpSocket, RegisterError> {
     let payload = ws_socket::write_close(CloseCode(code), reason, &mut payload);
     let payload = payload.unwrap_or_default();
     let since = System.now_ms();
-    let mut mask = true;
     loop {
         let late = System.now_ms().wrapping_sub(since) >= CLOSE_MS;
-        match table.send_msg(ws, payload, Opcode::Close, mask, true, Timeout::NoWait) {
-            Err(SendError::Mask) if mask => mask = false,
+        match table.send_msg(ws, payload, Opcode::Close, true, Timeout::NoWait) {
             Err(SendError::Timeout | SendError::Handle(HandleError::Busy)) if !late => {
                 let mut stack = Stack::new();
                 System.wait(&mut stack, 1);
@@ -225,7 +196,7 @@ pub(crate) unsafe extern "C" fn websocket_register(
 ) -> c_int {
     // SAFETY: as websocket.h asks for.
     let buffer = unsafe { ffi::buffer(recv_buf, recv_buf_len) };
-    let buffer = buffer.filter(|buffer| buffer.len() >= MIN_BUFFER);
+    let buffer = buffer.and_then(|buffer| Buffer::new(buffer).ok());
     let (Some(buffer), 0..) = (buffer, http_sock) else {
         return failed(Errno::Einval);
     };

@@ -3,13 +3,10 @@
 use core::ffi::c_int;
 
 use ws_socket::handshake::{HeadPart, Headers, Host, Request};
-use ws_socket::{Errno, WebSocketId, WebSocketRequest};
+use ws_socket::{Buffer, Errno, WebSocketId, WebSocketRequest};
 
 use crate::ffi::{self, Call, GlueRequest, Texts};
 use crate::port::{Splice, Stack, TcpSocket, contexts, failed};
-
-/// A buffer that is shorter is -EINVAL.
-pub(crate) const MIN_BUFFER: usize = 256;
 
 const PROTOCOL: &str = "Sec-WebSocket-Protocol";
 
@@ -56,12 +53,10 @@ pub(crate) unsafe extern "C" fn ws_glue_connect(
             Texts::new(request.headers),
         )
     };
+    let buffer = buffer.and_then(|buffer| Buffer::new(buffer).ok());
     let (Some(host), Some(url), Some(buffer)) = (host, url, buffer) else {
         return failed(Errno::Einval);
     };
-    if buffer.len() < MIN_BUFFER {
-        return failed(Errno::Einval);
-    }
     let mut protocols = [""; 17];
     let count = match offered(lines, &mut protocols) {
         Ok(count) => count,

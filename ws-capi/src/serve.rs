@@ -4,9 +4,8 @@ use core::ffi::{c_char, c_int};
 
 use embedded_nal::nb;
 use ws_socket::handshake::{Response, Rules, ServerHandshake, SoftSha1};
-use ws_socket::{Errno, Platform, Role};
+use ws_socket::{Buffer, Errno, Platform, Role};
 
-use crate::connect::MIN_BUFFER;
 use crate::ffi::{self, Texts};
 use crate::port::{Stack, System, TcpSocket, close_raw, contexts, failed};
 
@@ -57,7 +56,7 @@ pub(crate) unsafe extern "C" fn ws_accept(
 ) -> c_int {
     // SAFETY: as ws.h asks for.
     let (buffer, names) = unsafe { (ffi::buffer(buf, len), Texts::new(protocols)) };
-    let buffer = buffer.filter(|buffer| buffer.len() >= MIN_BUFFER);
+    let buffer = buffer.filter(|buffer| buffer.len() >= Buffer::MIN);
     let (Some(buffer), 0..) = (buffer, listening) else {
         return failed(Errno::Einval);
     };
@@ -92,7 +91,8 @@ pub(crate) unsafe extern "C" fn ws_accept(
             number: sock,
             owned: true,
         };
-        let registered = contexts(stack).register(socket, Role::Server, Some(buffer), buffered);
+        let lent = Buffer::new(buffer).ok();
+        let registered = contexts(stack).register(socket, Role::Server, lent, buffered);
         return match registered {
             Ok(ws) => ws.to_raw(),
             Err((error, _)) => {

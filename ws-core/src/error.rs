@@ -90,9 +90,6 @@ pub enum FrameError {
     /// A Close frame was sent or is due: nothing may follow it (section 5.5.1).
     #[error("the closing handshake has begun")]
     Closed,
-    /// There is no mask key for it (section 5.3).
-    #[error("{0}")]
-    Random(#[from] RandomError),
 }
 
 #[cfg(test)]

@@ -18,9 +18,11 @@
 //!
 //! ## The open connection: [`Endpoint`]
 //!
-//! What a driver loops around: both machines, and the control frames that are due. A [`Lent`] buffer
-//! is read into. It answers Pings and Closes, decides where the next read goes, and gives
-//! the user [`Piece`]s of messages, or with [`Face::Stream`] a plain stream of bytes.
+//! Both machines, the control frames that are due, keepalive, and how a connection ends. A user's
+//! call is a [`Job`] on it: [`Receive`] hands out [`Piece`]s of messages, or with [`Face::Stream`] a
+//! plain stream of bytes; [`Send`] sends a frame; [`Close`] is the closing handshake. A job says
+//! [step](Step) by step what it needs of the driver. The [`Buffer`] that a connection borrows is read
+//! into.
 //!
 //! ## The frames: [`Connection`]
 //!
@@ -70,10 +72,12 @@
 //!
 //! # A driver
 //!
-//! The loop that receives. It is the same for every kind of driver; only `read` and `write` differ.
+//! The loop behind every call, of every kind of driver; only reading, writing and waiting differ.
 //!
 //! ```
-//! use ws_core::{Endpoint, Face, Lent, Next, Opcode, Role, SCRATCH};
+//! use ws_core::{
+//!     Endpoint, Face, Job, Lent, Opcode, Receive, Role, SCRATCH, Step, Told,
+//! };
 //!
 //! # use std::io::{Read, Write};
 //! # struct Wire(&'static [u8], Vec<u8>);
@@ -81,44 +85,44 @@
 //! #     fn read(&mut self, to: &mut [u8]) -> usize { self.0.read(to).unwrap() }
 //! #     fn write(&mut self, from: &[u8]) -> usize { self.1.write(from).unwrap() }
 //! # }
-//! # fn random_key() -> Result<[u8; 4], ws_core::RandomError> { Ok([1, 2, 3, 4]) }
+//! # fn random_key() -> [u8; 4] { [1, 2, 3, 4] }
+//! fn drive(job: &mut impl Job, endpoint: &mut Endpoint, lent: &mut Lent<'_>, wire: &mut Wire) {
+//!     let mut scratch = [0; SCRATCH];
+//!     let mut told = Told::Resumed;
+//!     loop {
+//!         told = match job.step(endpoint, lent, told) {
+//!             Step::Done => return,
+//!             Step::Read | Step::ReadNow => Told::Read(wire.read(lent.read_buffer())),
+//!             Step::ReadUser => Told::Read(wire.read(job.user_buffer())),
+//!             Step::Write => {
+//!                 let (read, reserve) = lent.parts();
+//!                 let scratch = endpoint.scratch(read, &mut scratch);
+//!                 let bytes = endpoint.outgoing(job.rest(), reserve, scratch);
+//!                 Told::Written(wire.write(bytes))
+//!             }
+//!             Step::Key => {
+//!                 endpoint.set_key(random_key());
+//!                 Told::Resumed
+//!             }
+//!             Step::Flush | Step::FlushLast => Told::Flushed,
+//!             Step::Yield | Step::Blocked => Told::Resumed, // after a wait
+//!         }
+//!     }
+//! }
+//!
 //! // A Ping, then a message.
 //! let mut wire = Wire(b"\x89\x01!\x81\x05Hello", Vec::new());
 //!
 //! let mut buffer = [0; 256];
 //! let lent = &mut Lent::new(&mut buffer);
 //! let mut endpoint = Endpoint::new(Role::Client, lent, 0..0, 64 * 1024);
-//! let face = Face::Messages;
-//! let (mut out, mut scratch) = ([0; 64], [0; SCRATCH]);
-//! let piece = loop {
-//!     match endpoint.advance(lent, face, out.len(), false) {
-//!         Next::Write => {
-//!             let count = endpoint.control(lent, random_key, &mut scratch)?;
-//!             let count = wire.write(&scratch[..count]);
-//!             endpoint.control_sent(count);
-//!         }
-//!         Next::Read => {
-//!             let count = wire.read(endpoint.read_buffer(lent, &mut out, &mut scratch));
-//!             if count == 0 {
-//!                 endpoint.eof();
-//!                 continue;
-//!             }
-//!             let piece = endpoint.received(lent, &mut out, &mut scratch, count)?;
-//!             if let Some(piece) = piece {
-//!                 break piece;
-//!             }
-//!         }
-//!         Next::Ready => {
-//!             if let Some(piece) = endpoint.take(lent, &mut out)? {
-//!                 break piece;
-//!             }
-//!         }
-//!         Next::Blocked | Next::Ended => panic!("not with this wire"),
-//!     }
-//! };
+//!
+//! let mut out = [0; 64];
+//! let mut job = Receive::new(Face::Messages, &mut out);
+//! drive(&mut job, &mut endpoint, lent, &mut wire);
+//! let piece = job.result().unwrap().unwrap();
 //! assert_eq!((&out[..piece.length], piece.opcode), (&b"Hello"[..], Opcode::Text));
 //! assert_eq!(wire.1, [0x8A, 0x81, 1, 2, 3, 4, b'!' ^ 1]); // the Pong
-//! # Ok::<(), Box<dyn core::error::Error>>(())
 //! ```
 //!
 //! # Features
@@ -136,6 +140,8 @@ mod close;
 mod connection;
 mod endpoint;
 mod error;
+#[cfg(feature = "extensions")]
+pub mod extension;
 pub mod handshake;
 mod mask;
 mod opcode;
@@ -150,7 +156,12 @@ pub use close::{
     CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, check_close, parse_close, write_close,
 };
 pub use connection::Connection;
-pub use endpoint::{Endpoint, Face, Lent, Next, Piece, ReadInto, SCRATCH};
+#[cfg(feature = "extensions")]
+pub use endpoint::SendEncoded;
+pub use endpoint::{
+    Answer, Buffer, BufferTooShort, Close, Ended, Endpoint, Face, Job, Keepalive, Lent, Outgoing,
+    Piece, Reason, Receive, Refusal, SCRATCH, Send, SendClose, SendInPlace, Step, Told, elapsed,
+};
 pub use error::{FrameError, ProtocolError, RandomError};
 pub use opcode::{Opcode, Role};
 pub use receiver::{Decoded, Frame, Receiver};

@@ -33,6 +33,8 @@ pub struct Receiver {
     /// Where the next byte belongs, see [`FIRST`].
     at: u8,
     text: Text,
+    #[cfg(feature = "extensions")]
+    reserved: reserved::Reserved,
     /// The first byte of the last data frame, with the opcode of its message, see [`FIN`]; `CLIENT`
     /// too.
     message: u8,
@@ -99,6 +101,8 @@ impl Receiver {
             opcode: Opcode::Continuation,
             at: FIRST,
             text: Text::START,
+            #[cfg(feature = "extensions")]
+            reserved: reserved::Reserved::NONE,
             message: low_byte(FIN | (role as u32) << 5),
         }
     }
@@ -267,7 +271,7 @@ impl Receiver {
                 }
                 return Ok(());
             }
-            if !self.opcode.is_control() {
+            if !self.opcode.is_control() && !self.is_extended() {
                 // Does the message stay within the limit (section 10.4)?
                 if self.budget < self.remaining {
                     return Err(ProtocolError::MessageTooBig);
@@ -291,6 +295,8 @@ impl Receiver {
     /// FIN, the reserved bits and the opcode.
     #[inline(always)]
     fn first(&mut self, byte: u32, limit: usize) -> Result<(), ProtocolError> {
+        #[cfg(feature = "extensions")]
+        let byte = self.reserved.take(byte);
         let Some(mut opcode) = Opcode::from_wire(low_byte(byte & (RSV | OPCODE))) else {
             return Err(if byte & RSV != 0 {
                 ProtocolError::ReservedBits
@@ -420,6 +426,10 @@ impl Receiver {
     /// Unmasked payload, and what its end means.
     #[inline(always)]
     fn check_payload(&mut self, bytes: &[u8]) -> Result<(), ProtocolError> {
+        if self.is_extended() {
+            // What it stands for is judged once the extension has said it.
+            return Ok(());
+        }
         if matches!(self.opcode, Opcode::Text | Opcode::Close) {
             self.check_text(bytes)?;
         }
@@ -526,6 +536,14 @@ impl Receiver {
     const fn is_server(&self) -> bool {
         self.message as u32 & CLIENT == 0
     }
+
+    /// Is the frame in hand one of a message whose payload stands for another, by an extension?
+    #[cfg(not(feature = "extensions"))]
+    #[inline(always)]
+    #[allow(clippy::unused_self)] // it is a question with the extension
+    pub(crate) const fn is_extended(&self) -> bool {
+        false
+    }
 }
 
 /// The next byte, as wide as registers are: narrower takes instructions that cut it to size.
@@ -542,5 +560,7 @@ const fn low_byte(wide: u32) -> u8 {
     wide as u8
 }
 
+#[cfg(feature = "extensions")]
+mod reserved;
 #[cfg(test)]
 mod tests;

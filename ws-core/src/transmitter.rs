@@ -109,11 +109,31 @@ impl Transmitter {
     }
 
     /// [`begin`](Self::begin) for a control frame that may be sent now, of `length` up to 125.
-    pub(crate) fn begin_control(&mut self, opcode: Opcode, length: usize, key: [u8; 4]) {
+    /// Its key is the [next](Self::set_next_key).
+    pub(crate) fn begin_control(&mut self, opcode: Opcode, length: usize) {
         let first = FIN | u32::from(opcode as u8);
         #[allow(clippy::cast_possible_truncation)] // it is at most 125
         let second = length as u32;
-        self.open(first, second, UNTOUCHED + 2, length, key);
+        self.open(first, second, UNTOUCHED + 2, length, self.next_key());
+    }
+
+    /// Sets a reserved bit of the frame that has just begun, 0x40 for RSV1: what an extension has agreed
+    /// on.
+    #[cfg(feature = "extensions")]
+    pub(crate) fn reserve(&mut self, bit: u8) {
+        self.head |= u16::from(bit & 0x50);
+    }
+
+    /// Keeps a mask key for the frame that begins next. While one is open nothing happens.
+    pub(crate) fn set_next_key(&mut self, key: [u8; 4]) {
+        if !self.is_open() {
+            self.key = Key::from_wire(key);
+        }
+    }
+
+    /// That key.
+    pub(crate) fn next_key(&self) -> [u8; 4] {
+        self.key.word().to_le_bytes()
     }
 
     /// Opens a frame whose header begins with these two bytes and has, but for a key, `due` bytes.

@@ -55,6 +55,6 @@ fn echo(table: &mut Table, ws: WebSocketId) -> bool {
     };
     let payload = &buffer[..piece.length];
     // A peer that does not read for a second is left.
-    let sent = table.send_msg(ws, payload, opcode, false, piece.is_complete(), 1000);
+    let sent = table.send_msg(ws, payload, opcode, piece.is_complete(), 1000);
     sent.is_ok_and(|count| count == payload.len())
 }

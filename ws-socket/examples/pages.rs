@@ -100,6 +100,6 @@ pub fn serve(
 
 fn greet(table: &mut Table, ws: WebSocketId, site: &Site) -> bool {
     let text = format!("{:?}", site.readings);
-    let sent = table.send_msg(ws, text.as_bytes(), Opcode::Text, false, true, 100);
+    let sent = table.send_msg(ws, text.as_bytes(), Opcode::Text, true, 100);
     sent.is_ok_and(|count| count == text.len())
 }

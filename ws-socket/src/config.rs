@@ -1,5 +1,7 @@
 //! What holds for all connections of a table.
 
+use ws_core::Keepalive;
+
 /// What `Ok(0)` from the stack's `receive` means: stacks differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ZeroRead {
@@ -42,29 +44,21 @@ pub struct Config {
     /// Refuse text messages: the first closes the connection with 1003, and the receive that meets it
     /// says [`ProtocolError::UnwantedText`](ws_core::ProtocolError). For protocols that are binary.
     pub binary_only: bool,
-    /// Hand Pings to the caller too, where they are answered by the table.
+    /// Answer Pings, as RFC 6455 section 5.5.3 demands, in every call that receives or polls. Without,
+    /// the caller answers those that it is [handed](Self::report_pings).
+    pub answer_pings: bool,
+    /// Hand Pings to the caller of `recv_msg`, too.
     pub report_pings: bool,
     /// Hand Pongs to the caller.
     pub report_pongs: bool,
-    /// Async: ask a silent peer whether it is there.
+    /// Ask a silent peer whether it is there: a call that receives or polls sends a Ping after so
+    /// long without a byte, and where none comes after that either, a receive ends with
+    /// [`ReceiveError::NoPong`](crate::ReceiveError). Any byte counts, not only a Pong's.
     pub keepalive: Option<Keepalive>,
     /// Async: flush the stream behind each message, handshake and control frame. A stream that
     /// buffers, TLS for one, needs it. A TCP socket sends without, and flushing may mean to wait
     /// for the peer's acknowledgement (embassy-net): then false is right.
     pub flush: bool,
-}
-
-/// When to ask a peer whether it is still there: [`Config::keepalive`].
-///
-/// An async call that receives or polls sends a Ping after `interval` without a byte from the peer
-/// (RFC 6455 section 5.5.2); if none comes within `timeout` after it, a receive ends with
-/// [`ReceiveError::NoPong`](crate::ReceiveError). Any byte counts, not only a Pong's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Keepalive {
-    /// Milliseconds of silence before a Ping.
-    pub interval: u32,
-    /// Milliseconds from the Ping on for an answer.
-    pub timeout: u32,
 }
 
 impl Config {
@@ -79,6 +73,7 @@ impl Config {
         zero_read: ZeroRead::EndOfStream,
         secure: false,
         binary_only: false,
+        answer_pings: true,
         report_pings: false,
         report_pongs: false,
         keepalive: None,

@@ -6,9 +6,9 @@ use embedded_io::ErrorKind;
 use embedded_nal::{TcpError, TcpErrorKind};
 use ws_core::handshake::{ClientError, HeadError, RequestError, ResponseError};
 use ws_core::url::UrlError;
-use ws_core::{CloseCode, Endpoint, FrameError, ProtocolError, RandomError};
+use ws_core::{CloseCode, FrameError, ProtocolError, RandomError};
 
-use crate::fmt::{About, debug};
+use crate::request::Refused;
 
 /// The error numbers that Zephyr's calls return (negated there), with Zephyr's values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +107,7 @@ pub enum ConnectError<E: Debug> {
     /// All slots of the table are taken: `ENOENT`.
     #[error("no free slot in the table")]
     NoFreeSlot,
-    /// The id of the socket face is none: `EBADF`.
+    /// The id of the socket face is invalid: `EBADF`.
     #[error("{0}")]
     Handle(#[from] HandleError),
     /// The server's answer is not an upgrade: `EPROTO` where it breaks RFC 6455, `EMSGSIZE` where
@@ -118,9 +118,15 @@ pub enum ConnectError<E: Debug> {
     /// asked for them by name: `EINVAL`.
     #[error("the zone in the address is no interface of the stack")]
     Zone,
+    /// The program's [`on_connect`](crate::WebSocketRequest::on_connect) refused: `ECONNABORTED`.
+    #[error("{0}")]
+    ByProgram(Refused),
     /// The name could not be resolved: `ENOENT`.
     #[error("the name of the server could not be resolved")]
     Resolve,
+    /// Neither the request nor the slot has a buffer to borrow: `EINVAL`.
+    #[error("no buffer to borrow: none in the request, none in the slot")]
+    NoBuffer,
     /// Not done in time: `ETIMEDOUT`.
     #[error("not connected in time")]
     Timeout,
@@ -138,14 +144,16 @@ impl<E: Debug> ConnectError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Request(RequestError::TooManySubprotocols) => Errno::Enospc,
-            Self::Request(_) | Self::Url(_) | Self::NotSecure | Self::Zone => Errno::Einval,
+            Self::Request(_) | Self::Url(_) | Self::NotSecure | Self::Zone | Self::NoBuffer => {
+                Errno::Einval
+            }
             Self::AlreadyWrapped => Errno::Eexist,
             Self::NoFreeSlot | Self::Resolve => Errno::Enoent,
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
             Self::Handshake(ClientError::Head(HeadError::TooLong)) => Errno::Emsgsize,
-            Self::Handshake(ClientError::Refused { .. } | ClientError::Eof) | Self::Stack(_) => {
-                Errno::Econnaborted
-            }
+            Self::Handshake(ClientError::Refused { .. } | ClientError::Eof)
+            | Self::ByProgram(_)
+            | Self::Stack(_) => Errno::Econnaborted,
             Self::Handshake(_) => Errno::Eproto,
             Self::Random(_) => Errno::Eio,
             Self::Timeout => Errno::Etimedout,
@@ -204,7 +212,6 @@ impl<E: Debug> From<FrameError> for SendError<E> {
     fn from(error: FrameError) -> Self {
         match error {
             FrameError::Closed => Self::NotConnected,
-            FrameError::Random(error) => Self::Random(error),
             error => Self::Frame(error),
         }
     }
@@ -235,16 +242,7 @@ pub enum ReceiveError<E: Debug> {
     /// that came before has been handed out: `EIO`.
     #[error("the peer broke the protocol: {0}")]
     Protocol(#[from] ProtocolError),
-    /// Async: a Ping of the peer's cannot be taken before a frame of ours that is partly sent is
-    /// out; nothing is lost. Send its rest, then receive: `EAGAIN`.
-    #[error("the rest of a frame has to be sent first")]
-    FrameOpen,
-    /// The source of randomness failed: a Ping of the peer's cannot be taken before its Pong has a
-    /// mask key. Nothing is lost, and the next call tries again: `EIO`. Only where the lent buffer
-    /// has no room for the Ping; where it has, receiving goes on and the Pong stays due.
-    #[error("{0}")]
-    Random(#[from] RandomError),
-    /// Async: the peer is silent and does not answer our Ping in time
+    /// The peer is silent and does not answer our Ping in time
     /// ([`Config::keepalive`](crate::Config)): `EIO`.
     #[error("the peer does not answer")]
     NoPong,
@@ -254,33 +252,14 @@ pub enum ReceiveError<E: Debug> {
 }
 
 impl<E: Debug> ReceiveError<E> {
-    /// The peer broke the protocol.
-    pub(crate) fn broken(about: About, error: ProtocolError) -> Self {
-        let code = error.close_code();
-        debug!(
-            "{}the peer broke the protocol: closing with {}",
-            about, code.0
-        );
-        Self::Protocol(error)
-    }
-
-    /// What a connection that has nothing more to receive ended with.
-    pub(crate) const fn ended(endpoint: &Endpoint) -> Self {
-        match endpoint.peer_close() {
-            Some(code) => Self::Closed(code),
-            None if endpoint.has_failed() => Self::NotConnected,
-            None => Self::Lost,
-        }
-    }
-
     /// What Zephyr's `websocket_recv_msg` returns for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Handle(error) => error.errno(Errno::Ebadf, Errno::Ebadf),
             Self::EmptyBuffer => Errno::Einval,
-            Self::Timeout | Self::FrameOpen => Errno::Eagain,
+            Self::Timeout => Errno::Eagain,
             Self::NotConnected | Self::Closed(_) | Self::Lost => Errno::Enotconn,
-            Self::Protocol(_) | Self::Random(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
+            Self::Protocol(_) | Self::NoPong | Self::Stack(_) => Errno::Eio,
         }
     }
 }
@@ -291,6 +270,9 @@ pub enum RegisterError {
     /// `buffered` is longer than what the lent buffer can hold beside its reserve: `EINVAL`.
     #[error("more bytes buffered than the buffer can hold")]
     Buffered,
+    /// Neither the call nor the slot has a buffer to borrow: `EINVAL`.
+    #[error("no buffer to borrow: none in the call, none in the slot")]
+    NoBuffer,
     /// The socket is in the table already, and stays there: `EEXIST`.
     #[error("the socket is a WebSocket already")]
     AlreadyWrapped,
@@ -306,7 +288,7 @@ impl RegisterError {
     /// What Zephyr's `websocket_register` and `websocket_unregister` return for this, negated.
     pub const fn errno(&self) -> Errno {
         match self {
-            Self::Buffered => Errno::Einval,
+            Self::Buffered | Self::NoBuffer => Errno::Einval,
             Self::AlreadyWrapped => Errno::Eexist,
             Self::NoFreeSlot => Errno::Enoent,
             Self::Handle(error) => error.errno(Errno::Ealready, Errno::Enoent),
@@ -350,6 +332,9 @@ pub enum AcceptError<E: Debug> {
     /// Nobody was upgraded in time; half-done handshakes go on with the next call: `EAGAIN`.
     #[error("nobody connected in time")]
     Timeout,
+    /// The slots have no buffers to borrow: `EINVAL`.
+    #[error("no buffer to borrow in the slots")]
+    NoBuffer,
     /// The listening socket failed: `EIO`.
     #[error("TCP: {0:?}")]
     Stack(E),
@@ -360,7 +345,7 @@ impl<E: Debug> AcceptError<E> {
     pub const fn errno(&self) -> Errno {
         match self {
             Self::Response(ResponseError::TooManyRules) => Errno::Enospc,
-            Self::Response(_) => Errno::Einval,
+            Self::Response(_) | Self::NoBuffer => Errno::Einval,
             Self::Timeout => Errno::Eagain,
             Self::Stack(_) => Errno::Eio,
         }
@@ -379,7 +364,7 @@ pub enum SocketError<E: Debug> {
     /// `receive`.
     #[error("{0}")]
     Receive(ReceiveError<E>),
-    /// `close` with an id that is none.
+    /// `close` with an invalid id.
     #[error("{0}")]
     Handle(HandleError),
 }

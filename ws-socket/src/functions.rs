@@ -1,15 +1,15 @@
 //! The front door: Zephyr's functions, same names, order and meaning, each a call on the table.
 
 use embedded_nal::{TcpClientStack, TcpFullStack};
-use ws_core::{Opcode, Role};
+use ws_core::{Opcode, Outgoing, Role};
 
 use crate::error::{
     AcceptError, ConnectError, DisconnectError, ReceiveError, RegisterError, SendError,
 };
 use crate::slots::SlotStore;
 use crate::{
-    Disconnected, Handler, Platform, PollItem, Polled, Received, Table, Timeout, WebSocketId,
-    WebSocketRequest,
+    Buffer, Disconnected, Handler, Platform, PollItem, Polled, Received, Table, Timeout,
+    WebSocketId, WebSocketRequest,
 };
 
 /// Makes a WebSocket of a connected TCP socket: see [`Table::connect`].
@@ -88,6 +88,9 @@ where
 
 /// Sends a frame: see [`Table::send_msg`], and [`Table::send_msg_mut`] for the zero-copy form.
 ///
+/// `mask` is Zephyr's, and says what the role demands anyway: true for a client, false for a server. The
+/// methods do without it.
+///
 /// # Errors
 /// See [`SendError`].
 pub fn websocket_send_msg<'buf, S, P, L>(
@@ -104,7 +107,8 @@ where
     P: Platform<S>,
     L: SlotStore<'buf, Socket = S::TcpSocket>,
 {
-    table.send_msg(ws, payload, opcode, mask, fin, timeout)
+    let frame = Outgoing::whole(opcode, fin).masked(mask);
+    table.send_frame(ws, frame, payload, timeout.into())
 }
 
 /// Receives a piece of a message: see [`Table::recv_msg`].
@@ -152,7 +156,7 @@ pub fn websocket_register<'buf, S, P, L>(
     table: &mut Table<'buf, S, P, L>,
     socket: S::TcpSocket,
     role: Role,
-    buffer: Option<&'buf mut [u8]>,
+    buffer: Option<Buffer<'buf>>,
     buffered: usize,
 ) -> Result<WebSocketId, (RegisterError, S::TcpSocket)>
 where

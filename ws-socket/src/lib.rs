@@ -49,14 +49,16 @@
 //! #     stack.listen(&mut listener)?;
 //! #     let url = format!("ws://{}/echo", stack.local_addr(&listener)?);
 //! #     std::thread::spawn(move || {
-//! #         let mut table = WebSockets::<_, _, 1>::new(stack, Host(std::time::Instant::now()));
+//! #         let mut buffer = [0; 512];
+//! #         let table = WebSockets::<_, _, 1>::new(stack, Host(std::time::Instant::now()));
+//! #         let mut table = table.with_buffers([&mut buffer]);
 //! #         let options = AcceptOptions { subprotocols: &["chat"], ..Default::default() };
 //! #         let ws = websocket_accept(&mut table, &mut listener, &options, 5_000).unwrap();
 //! #         let mut piece = [0; 16];
 //! #         while let Ok(received) = table.recv_msg(ws, &mut piece, 5_000) {
 //! #             if !received.opcode().is_control() {
 //! #                 let payload = &piece[..received.length];
-//! #                 table.send_msg(ws, payload, received.opcode(), false, true, 5_000).unwrap();
+//! #                 table.send_msg(ws, payload, received.opcode(), true, 5_000).unwrap();
 //! #             }
 //! #         }
 //! #         table.disconnect(ws, 5_000).unwrap();
@@ -109,15 +111,16 @@
 //!
 //! # Buffers and control frames
 //!
-//! Each slot may be lent a buffer ([`WebSocketRequest::buffer`], [`WebSockets::with_buffers`]).
-//! With one, TCP is read in bulk; without, a few bytes at a time, and never one too many. Messages
-//! of any length go through it: a receive hands out pieces.
+//! Each connection borrows a buffer of at least 256 bytes, Zephyr's `tmp_buf`: of its slot
+//! ([`WebSockets::with_buffers`]), or its own ([`WebSocketRequest::buffer`]). The length of an array is
+//! checked at compile time, that of a slice by [`Buffer::new`]. TCP is read into it in bulk, but for its last
+//! 125 bytes, which keep the payload of a Ping until the Pong is out. Messages of any length go through
+//! it: a receive hands out pieces.
 //!
-//! A Ping is answered whenever a call receives or [polls](Table::poll). If the buffer is longer than
-//! 125 bytes, the last 125 keep its payload until the Pong is out. With a shorter one
-//! [`websocket_recv_msg`] hands the Ping out, and the Pong is the caller's to send; the socket face
-//! ([`recv`]) answers it with any buffer. Pongs are dropped. [`Config::report_pings`] and
-//! [`Config::report_pongs`] hand them out.
+//! A Ping is answered whenever a call receives or [polls](Table::poll), unless
+//! [`Config::answer_pings`] says that the program does that. Pings and Pongs are not handed out;
+//! [`Config::report_pings`] and [`Config::report_pongs`] do. [`Config::keepalive`] asks a silent peer
+//! whether it is there, in every call that receives or polls.
 //!
 //! # Closing
 //!
@@ -130,7 +133,7 @@
 //! # Errors
 //!
 //! One type for each operation; `errno()` is the number Zephyr would return, negated ([`Errno`]).
-//! What a peer does wrong is [`ReceiveError::Protocol`], said once and behind all that came before;
+//! What a peer does wrong is [`ReceiveError::Protocol`], said once, after all that came before;
 //! the Close with the fitting code is on its way then. Where [`Platform::fill_random`] fails, a call that
 //! needs a key fails with an error named `Random` (`EIO`), and sends nothing. After [`ReceiveError::Timeout`],
 //! [`SendError::Timeout`] and a [`HandleError::Busy`] the connection goes on.
@@ -189,10 +192,11 @@ mod timeout;
 
 pub use ws_core::handshake::{self, HeadPart, Host, Request};
 pub use ws_core::{
-    CloseCode, FrameError, Opcode, ProtocolError, RandomError, Role, parse_close, url, write_close,
+    Buffer, BufferTooShort, CloseCode, FrameError, Keepalive, Opcode, ProtocolError, RandomError,
+    Role, parse_close, url, write_close,
 };
 
-pub use config::{Config, Keepalive, ZeroRead};
+pub use config::{Config, ZeroRead};
 pub use error::{
     AcceptError, ConnectError, DisconnectError, Errno, HandleError, ReceiveError, RegisterError,
     SendError, SocketError,
@@ -205,8 +209,8 @@ pub use functions::{
 pub use handler::{AcceptOptions, Handler};
 pub use id::WebSocketId;
 pub use message::{Flags, Received};
-pub use platform::Platform;
-pub use request::WebSocketRequest;
+pub use platform::{Awaited, Platform};
+pub use request::{Refused, WebSocketRequest};
 #[cfg(feature = "critical-section")]
 pub use shared::SharedWebSockets;
 pub use slots::SlotStore;

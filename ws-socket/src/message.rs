@@ -68,12 +68,6 @@ pub struct Received {
 }
 
 impl Received {
-    pub(crate) const NOTHING: Self = Self {
-        length: 0,
-        flags: Flags(0),
-        remaining: 0,
-    };
-
     /// Is the message complete with this piece?
     pub const fn is_complete(&self) -> bool {
         self.flags.contains(Flags::FINAL) && self.remaining == 0

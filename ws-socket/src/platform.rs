@@ -4,6 +4,22 @@ use embedded_nal::TcpClientStack;
 
 use crate::RandomError;
 
+/// What a call waits for: see [`Platform::wait_for`].
+///
+/// Where neither `read` nor `write` is set it is something that no socket tells: another task that has
+/// the connection for a moment, a socket of the stack that comes free. Look again after a millisecond or
+/// a tick then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited<'a, T> {
+    /// On this TCP socket; `None` where several are waited for, a listening one, a name, or one that
+    /// other tasks use meanwhile.
+    pub socket: Option<&'a T>,
+    /// That it can be read from (or has ended).
+    pub read: bool,
+    /// That it takes more.
+    pub write: bool,
+}
+
 /// Time, randomness and a way to wait: three methods, and no more of a chip than that.
 ///
 /// `S` is the stack, which [`wait`](Self::wait) can reach.
@@ -34,6 +50,18 @@ pub trait Platform<S: ?Sized> {
     /// polls a stack that has to be polled, sleeps until an interrupt or a readiness event, yields
     /// to other tasks, or simply returns: then the call spins.
     fn wait(&mut self, stack: &mut S, at_most_ms: u32);
+
+    /// [`wait`](Self::wait), told what for: what wakes a system by readiness of sockets (`poll`, `epoll`,
+    /// lwIP's `select`) need not guess. The default calls `wait`. A platform whose `wait` sleeps until
+    /// something can be *read* has to look at [`Awaited::write`] here: else a send over a full wire
+    /// sleeps until its timeout.
+    fn wait_for(&mut self, stack: &mut S, awaited: Awaited<'_, S::TcpSocket>, at_most_ms: u32)
+    where
+        S: TcpClientStack,
+    {
+        let _ = awaited;
+        self.wait(stack, at_most_ms);
+    }
 
     /// Gives a connection up whose opening handshake failed: nothing on it is worth waiting for.
     /// The default is the stack's `close`, which may keep the socket until the peer has closed, too.
@@ -70,6 +98,13 @@ impl<S: ?Sized, P: Platform<S> + ?Sized> Platform<S> for &mut P {
 
     fn wait(&mut self, stack: &mut S, at_most_ms: u32) {
         P::wait(self, stack, at_most_ms);
+    }
+
+    fn wait_for(&mut self, stack: &mut S, awaited: Awaited<'_, S::TcpSocket>, at_most_ms: u32)
+    where
+        S: TcpClientStack,
+    {
+        P::wait_for(self, stack, awaited, at_most_ms);
     }
 
     fn abort(&mut self, stack: &mut S, socket: S::TcpSocket)

@@ -2,7 +2,12 @@
 
 use ws_core::handshake::{HeadPart, HeaderSource, Host, Request};
 
-use crate::WebSocketId;
+use crate::{Buffer, WebSocketId};
+
+/// The program does not want a connection: [`WebSocketRequest::on_connect`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the program refused the connection")]
+pub struct Refused;
 
 /// A client's opening handshake and what belongs to its connection.
 ///
@@ -22,8 +27,8 @@ pub struct WebSocketRequest<'r, 'buf> {
 #[derive(Default)]
 pub(crate) struct ConnectionOptions<'r, 'buf> {
     pub(crate) on_response: Option<&'r mut dyn FnMut(HeadPart<'_>)>,
-    pub(crate) on_connect: Option<&'r mut dyn FnMut(WebSocketId)>,
-    pub(crate) buffer: Option<&'buf mut [u8]>,
+    pub(crate) on_connect: Option<&'r mut dyn FnMut(WebSocketId) -> Result<(), Refused>>,
+    pub(crate) buffer: Option<Buffer<'buf>>,
 }
 
 impl<'r, 'buf> WebSocketRequest<'r, 'buf> {
@@ -83,20 +88,26 @@ impl<'r, 'buf> WebSocketRequest<'r, 'buf> {
         self
     }
 
-    /// Runs once the connection is open, before the call returns.
+    /// Runs once the connection is open, before the call returns. With [`Refused`] the program does not
+    /// want it, for what the server's headers said, say: the call fails with
+    /// [`ConnectError::ByProgram`](crate::ConnectError).
     #[must_use]
-    pub fn on_connect(mut self, callback: &'r mut dyn FnMut(WebSocketId)) -> Self {
+    pub fn on_connect(
+        mut self,
+        callback: &'r mut dyn FnMut(WebSocketId) -> Result<(), Refused>,
+    ) -> Self {
         self.connection.on_connect = Some(callback);
         self
     }
 
-    /// Lends a buffer: what is read goes there in bulk, first the handshake, then frames. Any
-    /// length works, none too; beyond 125 bytes its last 125 keep the payload of a Ping, and Pings
-    /// are answered by the table. It stays with the slot: the next connection there has it unless
-    /// that brings one of its own.
+    /// Lends the connection a buffer, Zephyr's `tmp_buf`: at least [`Buffer::MIN`] bytes. In place of
+    /// the one that the slot has, if it has one; it stays with the slot. All but its last 125 bytes are
+    /// read into; those keep the payload of a Ping until its Pong is out.
+    ///
+    /// An array is checked where the program is compiled, a slice by [`Buffer::new`].
     #[must_use]
-    pub fn buffer(mut self, buffer: &'buf mut [u8]) -> Self {
-        self.connection.buffer = Some(buffer);
+    pub fn buffer(mut self, buffer: impl Into<Buffer<'buf>>) -> Self {
+        self.connection.buffer = Some(buffer.into());
         self
     }
 }

@@ -8,7 +8,7 @@ use embedded_nal::TcpClientStack;
 use crate::error::HandleError;
 use crate::session::Entry;
 use crate::slots::{Direction, SlotStore, Slots, Unavailable};
-use crate::{Platform, Table, WebSocketId};
+use crate::{Buffer, Platform, Table, WebSocketId};
 
 /// `N` slots that several tasks share, for a `static`: each [`attach`](Self::attach)es its own
 /// handle of the TCP stack and works on the same WebSockets, with the same calls.
@@ -62,7 +62,7 @@ impl<'buf, T, const N: usize> SharedWebSockets<'buf, T, N> {
     /// Lends a buffer to each slot: see
     /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer). To be done before there are
     /// connections: one that is open keeps what it has.
-    pub fn lend(&self, buffers: [&'buf mut [u8]; N]) {
+    pub fn lend<B: Into<Buffer<'buf>>>(&self, buffers: [B; N]) {
         self.lock(|inner| inner.slots.lend(buffers));
     }
 
@@ -109,6 +109,10 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for &SharedWebSockets<'buf, T, N> 
             Some(id)
         })
         .flatten()
+    }
+
+    fn vacancy(&self) -> Option<bool> {
+        self.lock(|inner| inner.slots.vacancy()).flatten()
     }
 
     fn with<R>(

@@ -2,9 +2,9 @@
 
 use embedded_nal::nb;
 
-use crate::WebSocketId;
 use crate::error::HandleError;
 use crate::session::Entry;
+use crate::{Buffer, WebSocketId};
 
 /// A direction of a connection: one task may be in each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub trait SlotStore<'buf> {
     #[doc(hidden)]
     /// Takes a free slot, preferably with a lent buffer or preferably without.
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId>;
+
+    #[doc(hidden)]
+    /// Has a slot that is free a lent buffer? `None` where none is free.
+    fn vacancy(&self) -> Option<bool>;
 
     #[doc(hidden)]
     /// Works on a slot.
@@ -155,10 +159,10 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         (id.bits() & (Self::STEP - 1)) as usize
     }
 
-    pub(crate) fn lend(&mut self, buffers: [&'buf mut [u8]; N]) {
+    pub(crate) fn lend<B: Into<Buffer<'buf>>>(&mut self, buffers: [B; N]) {
         for (slot, buffer) in self.0.iter_mut().zip(buffers) {
             if let Some(entry) = &mut slot.entry {
-                entry.lend(Some(buffer));
+                entry.lend(Some(buffer.into()));
             }
         }
     }
@@ -195,7 +199,8 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
         self.0.each_mut().map(|slot| slot.entry.as_mut())
     }
 
-    pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
+    /// A slot that is free, preferably with a lent buffer or preferably without.
+    fn find_free(&self, with_buffer: bool) -> Option<usize> {
         let mut found = None;
         for (index, slot) in self.0.iter().enumerate() {
             let Some(entry) = &slot.entry else { continue };
@@ -203,11 +208,20 @@ impl<'buf, T, const N: usize> Slots<'buf, T, N> {
                 continue;
             }
             found = Some(index);
-            if entry.lent.is_empty() != with_buffer {
+            if entry.has_buffer() == with_buffer {
                 break;
             }
         }
-        let index = found?;
+        found
+    }
+
+    pub(crate) fn vacancy(&self) -> Option<bool> {
+        let entry = self.0.get(self.find_free(true)?)?.entry.as_ref();
+        entry.map(Entry::has_buffer)
+    }
+
+    pub(crate) fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
+        let index = self.find_free(with_buffer)?;
         let slot = self.0.get_mut(index)?;
         slot.tag &= !FREE;
         #[cfg(any(feature = "log", feature = "defmt"))]
@@ -297,6 +311,10 @@ impl<'buf, T, const N: usize> SlotStore<'buf> for LocalSlots<'buf, T, N> {
 
     fn take_free(&mut self, with_buffer: bool) -> Option<WebSocketId> {
         self.0.take_free(with_buffer)
+    }
+
+    fn vacancy(&self) -> Option<bool> {
+        self.0.vacancy()
     }
 
     fn with<R>(

@@ -17,7 +17,7 @@ use embassy_futures::join::join;
 use embassy_futures::{block_on, yield_now};
 use embassy_sync::blocking_mutex::raw::NoopRawMutex;
 use embedded_io_async::{Read, Write};
-use ws_socket::asynch::{WebSocket, WebSocketRequest, WebSockets};
+use ws_socket::asynch::{AsyncRequest, AsyncWebSockets, WebSocket};
 use ws_socket::{
     AcceptOptions, CloseCode, Config, Events, Opcode, PollItem, ReceiveError, Timeout,
 };
@@ -30,7 +30,7 @@ fn a_conversation() {
     let (near, far) = pipe(8_000);
     let (mut near_buffer, mut far_buffer) = ([0; 300], [0; 300]);
     let client = async {
-        let request = WebSocketRequest::new("example.com", "/chat").subprotocols(&["chat"]);
+        let request = AsyncRequest::new("example.com", "/chat").subprotocols(&["chat"]);
         let ws = WebSocket::connect(
             near,
             &request,
@@ -99,10 +99,10 @@ fn a_conversation() {
 #[test]
 fn the_socket_face() {
     let (near, far) = pipe(16);
-    let (mut near_buffer, mut far_buffer) = ([0; 300], [0; 0]);
+    let (mut near_buffer, mut far_buffer) = ([0; 300], [0; 256]);
     let config = Config::DEFAULT;
     let client = async {
-        let request = WebSocketRequest::new("example.com", "/");
+        let request = AsyncRequest::new("example.com", "/");
         let ws = WebSocket::connect(near, &request, &mut near_buffer, Host, config, FOREVER);
         let mut ws = ws.await.unwrap();
         ws.write_all(b"over a stream of bytes").await.unwrap();
@@ -135,8 +135,7 @@ fn a_table_polls_many() {
     let (nears, fars): (Vec<_>, Vec<_>) = pipes.into_iter().unzip();
     let mut buffers = [[0; 300]; 3];
     let server = async {
-        let mut table =
-            WebSockets::<_, _, 3>::new(Host).with_buffers(buffers.each_mut().map(|b| &mut b[..]));
+        let mut table = AsyncWebSockets::<_, _, 3>::new(Host).with_buffers(buffers.each_mut());
         let mut items = Vec::new();
         for far in fars {
             let ws = table.accept(far, &AcceptOptions::default()).await.unwrap();
@@ -171,8 +170,15 @@ fn a_table_polls_many() {
     let clients = async {
         let mut open = Vec::new();
         for near in nears {
-            let request = WebSocketRequest::new("example.com", "/");
-            let ws = WebSocket::connect(near, &request, &mut [], Host, config, FOREVER);
+            let request = AsyncRequest::new("example.com", "/");
+            let ws = WebSocket::connect(
+                near,
+                &request,
+                Box::leak(Box::new([0; 256])),
+                Host,
+                config,
+                FOREVER,
+            );
             open.push(ws.await.unwrap());
         }
         for index in [2, 0, 1] {
@@ -204,7 +210,7 @@ fn halves_in_two_tasks() {
     let [near_buffer, far_buffer] = &mut buffers;
     let config = Config::DEFAULT;
     let client = async {
-        let request = WebSocketRequest::new("example.com", "/");
+        let request = AsyncRequest::new("example.com", "/");
         let ws = WebSocket::connect(near, &request, near_buffer, Host, config, FOREVER);
         let mut ws = ws.await.unwrap();
         both_ways(&mut ws, MESSAGES, true).await;

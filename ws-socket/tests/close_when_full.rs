@@ -101,11 +101,11 @@ fn rfc6455_7_1_7_the_close_that_says_why_waits_for_the_wire() {
 
     // The peer's receive buffer and our transmit buffer are full, and no frame is open.
     for _ in 0..2 {
-        let sent = table.send_msg(ws, &PAYLOAD, Opcode::Binary, false, true, 100);
+        let sent = table.send_msg(ws, &PAYLOAD, Opcode::Binary, true, 100);
         assert_eq!(sent.unwrap(), PAYLOAD.len());
         table.poll(&mut [], 100);
     }
-    let full = table.send_msg(ws, &PAYLOAD, Opcode::Binary, false, true, 100);
+    let full = table.send_msg(ws, &PAYLOAD, Opcode::Binary, true, 100);
     assert!(matches!(full, Err(SendError::Timeout)));
     assert_eq!(table.open_frame(ws), Ok(None));
 

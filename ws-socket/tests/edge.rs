@@ -23,7 +23,9 @@ use edge_nal_std::{Stack, TcpAcceptor, TcpSocket};
 use embassy_futures::join::join;
 use embassy_futures::poll_once;
 use embedded_io_async::{Read, Write};
-use ws_socket::asynch::{Clock, EdgeStack, Platform, WebSocket, WebSocketRequest, WebSockets};
+use ws_socket::asynch::{
+    AsyncPlatform, AsyncRequest, AsyncWebSockets, Clock, EdgeStack, WebSocket,
+};
 use ws_socket::handshake::{Asked, HeadPart, Page, Response};
 use ws_socket::{
     AcceptError, AcceptOptions, CloseCode, Config, Handler, Opcode, ReceiveError, Timeout,
@@ -42,7 +44,7 @@ fn host() -> Host {
     Host(Instant::now())
 }
 
-impl Platform for Host {
+impl AsyncPlatform for Host {
     type Clock = Self;
 
     fn clock(&self) -> Self {
@@ -151,7 +153,7 @@ fn a_conversation_over_edge_nal_on_both_ends() {
         let (acceptor, address) = listen().await;
         let client = async {
             let url = format!("ws://localhost:{}/chat", address.port());
-            let request = WebSocketRequest::for_url().subprotocols(OFFERED);
+            let request = AsyncRequest::for_url().subprotocols(OFFERED);
             let stack = EdgeStack(Stack::new());
             let mut buffer = [0; 300];
             let ws = WebSocket::connect_url(
@@ -175,10 +177,17 @@ fn a_conversation_with_a_client_over_std_embedded_nal_async() {
         let (acceptor, address) = listen().await;
         let client = async {
             let host_header = address.to_string();
-            let request = WebSocketRequest::new(&host_header, "/").subprotocols(OFFERED);
+            let request = AsyncRequest::new(&host_header, "/").subprotocols(OFFERED);
             let stack = std_embedded_nal_async::Stack::default();
-            let ws =
-                WebSocket::connect_to(&stack, address, &request, &mut [], host(), CONFIG, PATIENCE);
+            let ws = WebSocket::connect_to(
+                &stack,
+                address,
+                &request,
+                Box::leak(Box::new([0; 256])),
+                host(),
+                CONFIG,
+                PATIENCE,
+            );
             converse(ws.await.unwrap()).await;
         };
         join(echo(&acceptor, &OPTIONS), client).await;
@@ -205,7 +214,7 @@ fn a_server_that_leaves_loses_nothing_of_what_it_sent() {
             stream.read_to_end(&mut all).unwrap();
             all
         });
-        let mut buffer = [0; 200];
+        let mut buffer = [0; 256];
         let options = AcceptOptions::default();
         let accepted =
             WebSocket::accept_from(&acceptor, &options, &mut buffer, host(), CONFIG, PATIENCE);
@@ -273,13 +282,13 @@ fn what_comes_to_nothing_makes_way_for_the_next() {
             assert!(page.starts_with("HTTP/1.1 200 "), "{page}");
             assert!(page.ends_with("a page"), "{page}");
             block_on(async {
-                let request = WebSocketRequest::new("h", "/");
+                let request = AsyncRequest::new("h", "/");
                 let stack = EdgeStack(Stack::new());
                 let ws = WebSocket::<TcpSocket, _>::connect_to(
                     &stack,
                     address,
                     &request,
-                    &mut [],
+                    Box::leak(Box::new([0; 256])),
                     host(),
                     CONFIG,
                     PATIENCE,
@@ -290,7 +299,7 @@ fn what_comes_to_nothing_makes_way_for_the_next() {
             });
         });
         let mut site = Site::default();
-        let mut buffer = [0; 200];
+        let mut buffer = [0; 256];
         let accepted =
             WebSocket::accept_from(&acceptor, &mut site, &mut buffer, host(), CONFIG, PATIENCE);
         let (mut ws, _) = accepted.await.unwrap();
@@ -317,8 +326,8 @@ fn a_full_table_refuses_until_the_time_is_up() {
             assert!(second.starts_with("HTTP/1.1 503 "), "{second}");
             first
         });
-        let mut buffer = [0; 200];
-        let mut table = WebSockets::<TcpSocket, _, 1>::new(host()).with_buffers([&mut buffer]);
+        let mut buffer = [0; 256];
+        let mut table = AsyncWebSockets::<TcpSocket, _, 1>::new(host()).with_buffers([&mut buffer]);
         let options = AcceptOptions::default();
         let (ws, peer) = table
             .accept_from(&acceptor, &options, PATIENCE)
@@ -365,8 +374,8 @@ async fn cut(seen: &Cell<bool>, work: impl Future) {
 fn dropped_it_loses_no_more_than_the_connection_under_way() {
     block_on(async {
         let (acceptor, address) = listen().await;
-        let mut buffer = [0; 200];
-        let mut table = WebSockets::<TcpSocket, _, 1>::new(host()).with_buffers([&mut buffer]);
+        let mut buffer = [0; 256];
+        let mut table = AsyncWebSockets::<TcpSocket, _, 1>::new(host()).with_buffers([&mut buffer]);
         let options = AcceptOptions::default();
         // Nobody there, dropped at once: nothing is lost.
         let nobody = poll_once(table.accept_from(&acceptor, &options, Timeout::Forever));
@@ -378,13 +387,13 @@ fn dropped_it_loses_no_more_than_the_connection_under_way() {
         cut(&seen, table.accept_from(&acceptor, Seen(&seen), PATIENCE)).await;
         assert_eq!(table.in_use(), 0);
         let client = async {
-            let request = WebSocketRequest::new("h", "/");
+            let request = AsyncRequest::new("h", "/");
             let stack = EdgeStack(Stack::new());
             let ws = WebSocket::<TcpSocket, _>::connect_to(
                 &stack,
                 address,
                 &request,
-                &mut [],
+                Box::leak(Box::new([0; 256])),
                 host(),
                 CONFIG,
                 PATIENCE,

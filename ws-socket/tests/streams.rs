@@ -123,7 +123,8 @@ fn echo(mut line: Line) {
     );
     line.write_all(answer.as_bytes()).unwrap();
     let mut table = WebSockets::<_, _, 1>::new(BlockingStreams::new(), Host(Instant::now()));
-    let ws = table.register(line, Role::Server, None, 0);
+    let mut buffer = [0; 256];
+    let ws = table.register(line, Role::Server, Some((&mut buffer).into()), 0);
     let ws = ws.map_err(|(error, _)| error).unwrap();
     let mut piece = [0; 100];
     loop {
@@ -131,7 +132,7 @@ fn echo(mut line: Line) {
             Ok(received) if !received.opcode().is_control() => {
                 let payload = &piece[..received.length];
                 let opcode = received.opcode();
-                let sent = table.send_msg(ws, payload, opcode, false, true, Timeout::Forever);
+                let sent = table.send_msg(ws, payload, opcode, true, Timeout::Forever);
                 assert_eq!(sent, Ok(payload.len()));
             }
             Ok(_) => {}
@@ -152,7 +153,7 @@ fn a_blocking_stream_is_enough() {
     let mut table = WebSockets::<_, _, 1>::new(BlockingStreams::new(), Host(Instant::now()));
     let request = WebSocketRequest::new("example.com", "/").buffer(&mut buffer);
     let ws = table.connect(near, request, Timeout::Forever).unwrap();
-    let sent = table.send_msg(ws, b"Hello", Opcode::Text, true, true, Timeout::Forever);
+    let sent = table.send_msg(ws, b"Hello", Opcode::Text, true, Timeout::Forever);
     assert_eq!(sent, Ok(5));
     let mut piece = [0; 10];
     let received = table.recv_msg(ws, &mut piece, Timeout::Forever).unwrap();
@@ -170,14 +171,15 @@ fn a_blocking_stream_that_runs_out_of_time() {
     near.0
         .set_read_timeout(Some(Duration::from_millis(1)))
         .unwrap();
+    let mut buffer = [0; 256];
     let mut table = WebSockets::<_, _, 1>::new(BlockingStreams::new(), Host(Instant::now()));
-    let request = WebSocketRequest::new("example.com", "/");
+    let request = WebSocketRequest::new("example.com", "/").buffer(&mut buffer);
     let ws = table.connect(near, request, 10_000).unwrap();
     for _ in 0..3 {
         let received = table.recv_msg(ws, &mut [0; 9], 5);
         assert_eq!(received.unwrap_err(), ReceiveError::Timeout);
     }
-    let sent = table.send_msg(ws, b"Hello", Opcode::Text, true, true, 10_000);
+    let sent = table.send_msg(ws, b"Hello", Opcode::Text, true, 10_000);
     assert_eq!(sent, Ok(5));
     let received = table.recv_msg(ws, &mut [0; 9], 10_000).unwrap();
     assert!(received.is_complete());
@@ -190,8 +192,9 @@ fn a_blocking_stream_that_runs_out_of_time() {
 fn a_stream_over_a_stream() {
     let (near, far) = lines();
     let server = thread::spawn(|| echo(far));
+    let mut buffer = [0; 256];
     let mut table = WebSockets::<_, _, 1>::new(ReadyStreams::new(), Host(Instant::now()));
-    let request = WebSocketRequest::new("example.com", "/");
+    let request = WebSocketRequest::new("example.com", "/").buffer(&mut buffer);
     let ws = table.connect(near, request, 10_000).unwrap();
     let received = table.recv_msg(ws, &mut [0; 9], 5);
     assert_eq!(received.unwrap_err(), ReceiveError::Timeout);
@@ -208,7 +211,7 @@ fn a_stream_over_a_stream() {
     assert_eq!(error.kind(), embedded_io::ErrorKind::TimedOut);
 
     // The peer answers a Close; then the stream is at its end.
-    let close = table.send_msg(ws, &[3, 0xE8], Opcode::Close, true, true, 10_000);
+    let close = table.send_msg(ws, &[3, 0xE8], Opcode::Close, true, 10_000);
     assert_eq!(close, Ok(2));
     let mut stream = table.stream(ws).with_timeout(10_000);
     assert_eq!(stream.read(&mut echoed), Ok(0));
@@ -219,10 +222,12 @@ fn a_stream_over_a_stream() {
 
 #[test]
 fn streams_cannot_be_dialled() {
+    let mut buffer = [0; 256];
     let mut table =
         WebSockets::<_, _, 1>::new(BlockingStreams::<Line>::new(), Host(Instant::now()));
     let address = "127.0.0.1:9".parse().unwrap();
-    let dialled = table.connect_to(address, WebSocketRequest::new("h", "/"), 0);
+    let request = WebSocketRequest::new("h", "/").buffer(&mut buffer);
+    let dialled = table.connect_to(address, request, 0);
     assert!(matches!(dialled, Err(ConnectError::Stack(_))));
     assert_eq!(table.in_use(), 0);
 }

@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
 use ws_socket::CloseCode;
-use ws_socket::asynch::{Connection, Connector, Platform};
+use ws_socket::asynch::{AsyncPlatform, Connection, Connector};
 
 use crate::outbox::Outbox;
 use crate::stream::stream_of;
@@ -16,8 +16,8 @@ use crate::{Buffers, MqttError, MqttRequest, io};
 /// Connects to a broker by WebSocket where a TCP connection is asked for: an
 /// [`embedded_nal_async::TcpConnect`] over another, for an MQTT client that connects by itself.
 ///
-/// Each connection is lent one of `N` pairs of buffers and gives it back when it is dropped; when
-/// all are lent, a connection does without.
+/// Each connection borrows one of `N` pairs of buffers and gives it back when it is dropped; when
+/// all are in use, `connect` fails with [`ConnectError::NoBuffer`](ws_socket::ConnectError).
 pub struct MqttConnector<'r, 'buf, S, P, const N: usize> {
     inner: Connector<'r, 'buf, S, P, N>,
     gather: [Lent<'buf>; N],
@@ -42,13 +42,14 @@ impl<'r, 'buf, S, P, const N: usize> MqttConnector<'r, 'buf, S, P, N> {
         request: MqttRequest<'r>,
         buffers: [Buffers<'buf>; N],
     ) -> Self {
-        let mut receive = [const { None }; N];
-        let mut gather = [const { Cell::new(None) }; N];
-        for ((from, receive), gather) in buffers.into_iter().zip(&mut receive).zip(&mut gather) {
-            *receive = Some(from.receive);
-            gather.set(Some(from.gather));
-        }
-        let receive = receive.map(Option::unwrap_or_default);
+        let gather = [const { Cell::new(None) }; N];
+        let mut places = gather.iter();
+        let receive = buffers.map(|from| {
+            if let Some(place) = places.next() {
+                place.set(Some(from.gather));
+            }
+            from.receive
+        });
         Self {
             inner: Connector::new(stack, platform, receive)
                 .with_request(request.websocket())
@@ -64,7 +65,7 @@ impl<'r, 'buf, S, P, const N: usize> MqttConnector<'r, 'buf, S, P, N> {
     }
 }
 
-impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
+impl<'buf, S: TcpConnect, P: AsyncPlatform + Clone, const N: usize> TcpConnect
     for MqttConnector<'_, 'buf, S, P, N>
 {
     type Error = MqttError<S::Error>;
@@ -115,27 +116,27 @@ impl<S: Dns, P, const N: usize> Dns for MqttConnector<'_, '_, S, P, N> {
 /// A connection of an [`MqttConnector`].
 ///
 /// Dropped, it sends a Close (1000) if that goes out at once, and drops the TCP connection.
-pub struct MqttConnection<'a, 'buf, T: Read + Write, P: Platform> {
+pub struct MqttConnection<'a, 'buf, T: Read + Write, P: AsyncPlatform> {
     ws: Connection<'a, 'buf, T, P>,
     out: Outbox<'buf>,
     polls: bool,
     lender: &'a [Lent<'buf>],
 }
 
-impl<T: Read + Write, P: Platform> MqttConnection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> MqttConnection<'_, '_, T, P> {
     /// The code of the broker's Close, once it has been received.
     pub fn close_code(&self) -> Option<CloseCode> {
         self.ws.close_code()
     }
 }
 
-impl<T: Read + Write, P: Platform> Debug for MqttConnection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Debug for MqttConnection<'_, '_, T, P> {
     fn fmt(&self, f: &mut Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("MqttConnection").finish_non_exhaustive()
     }
 }
 
-impl<T: Read + Write, P: Platform> Drop for MqttConnection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Drop for MqttConnection<'_, '_, T, P> {
     fn drop(&mut self) {
         let lent = self.out.take_buffer();
         for place in self.lender.iter().filter(|_| !lent.is_empty()) {

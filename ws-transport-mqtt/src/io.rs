@@ -2,14 +2,14 @@
 
 use embassy_futures::poll_once;
 use embedded_io_async::{Read, ReadReady, Write};
-use ws_socket::asynch::{Platform, WebSocket};
+use ws_socket::asynch::{AsyncPlatform, WebSocket};
 use ws_socket::{CloseCode, ReceiveError, SocketError, Timeout};
 
 use crate::MqttError;
 use crate::outbox::{Outbox, Part, Step, opcode};
 
 /// Has the broker confirmed the subprotocol? Where it has not, the connection is closed.
-pub(crate) async fn agreed<T: Read + Write, P: Platform>(
+pub(crate) async fn agreed<T: Read + Write, P: AsyncPlatform>(
     ws: &mut WebSocket<'_, T, P>,
 ) -> Result<(), MqttError<T::Error>> {
     if ws.subprotocol().is_some() {
@@ -20,7 +20,7 @@ pub(crate) async fn agreed<T: Read + Write, P: Platform>(
     Err(MqttError::Subprotocol)
 }
 
-pub(crate) async fn read<T: Read + Write, P: Platform>(
+pub(crate) async fn read<T: Read + Write, P: AsyncPlatform>(
     ws: &mut WebSocket<'_, T, P>,
     buffer: &mut [u8],
 ) -> Result<usize, MqttError<T::Error>> {
@@ -32,7 +32,7 @@ pub(crate) async fn read<T: Read + Write, P: Platform>(
     Ok(read?)
 }
 
-pub(crate) async fn write<T: Read + Write, P: Platform>(
+pub(crate) async fn write<T: Read + Write, P: AsyncPlatform>(
     ws: &mut WebSocket<'_, T, P>,
     out: &mut Outbox<'_>,
     polls: bool,
@@ -57,7 +57,7 @@ pub(crate) async fn write<T: Read + Write, P: Platform>(
     }
 }
 
-pub(crate) async fn flush<T: Read + Write, P: Platform>(
+pub(crate) async fn flush<T: Read + Write, P: AsyncPlatform>(
     ws: &mut WebSocket<'_, T, P>,
     out: &mut Outbox<'_>,
 ) -> Result<(), MqttError<T::Error>> {
@@ -68,7 +68,7 @@ pub(crate) async fn flush<T: Read + Write, P: Platform>(
     Ok(ws.flush().await?)
 }
 
-async fn send<T: Read + Write, P: Platform>(
+async fn send<T: Read + Write, P: AsyncPlatform>(
     ws: &mut WebSocket<'_, T, P>,
     part: Part<'_>,
 ) -> Result<usize, MqttError<T::Error>> {

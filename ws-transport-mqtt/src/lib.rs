@@ -13,7 +13,7 @@
 //!   [`MqttError::Subprotocol`]. The path is "/mqtt" unless [`MqttRequest::url`] says otherwise.
 //! - Packets go out in binary messages, each in one of its own. What a client writes field by field
 //!   is gathered in [`Buffers::gather`] until the end of the packet; one that is longer goes out as
-//!   fragments; with no buffer each write is a fragment.
+//!   fragments; with an empty one each write is a fragment.
 //! - What the broker sends may be cut anywhere. A text message is an error, and closes the
 //!   connection with 1003.
 //! - Control frames never show. Pings are answered while a client waits in a read, and whenever it

@@ -3,12 +3,12 @@
 use embedded_io_async::{Read, ReadReady, Write};
 use mountain_mqtt::error::{PacketReadError, PacketWriteError};
 use mountain_mqtt::packet_client::Connection;
-use ws_socket::asynch::Platform;
+use ws_socket::asynch::AsyncPlatform;
 
 use crate::MqttStream;
 
 /// What went wrong is lost in its errors: [`MqttStream::close_code`] has the broker's Close.
-impl<T: Read + Write, P: Platform> Connection for MqttStream<'_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Connection for MqttStream<'_, T, P> {
     async fn send(&mut self, buf: &[u8]) -> Result<(), PacketWriteError> {
         let sent = self.write_all(buf).await;
         sent.map_err(|_| PacketWriteError::ConnectionSend)?;

@@ -1,7 +1,7 @@
 //! What is asked of a broker.
 
 use ws_socket::handshake::HeaderSource;
-use ws_socket::{Config, Host, Request};
+use ws_socket::{Buffer, Config, Host, Request};
 
 /// The subprotocol of MQTT 3.1.1 and 5.0, and that of 3.1 behind it.
 const SUBPROTOCOLS: &[&str] = &["mqtt", "mqttv3.1"];
@@ -102,8 +102,8 @@ impl<'r> MqttRequest<'r> {
     }
 
     #[cfg(feature = "async")]
-    pub(crate) fn websocket(&self) -> ws_socket::asynch::WebSocketRequest<'r> {
-        let request = ws_socket::asynch::WebSocketRequest::to(self.host, self.url)
+    pub(crate) fn websocket(&self) -> ws_socket::asynch::AsyncRequest<'r> {
+        let request = ws_socket::asynch::AsyncRequest::to(self.host, self.url)
             .subprotocols(self.subprotocols());
         match self.headers {
             Some(headers) => request.headers(headers),
@@ -112,20 +112,23 @@ impl<'r> MqttRequest<'r> {
     }
 }
 
-/// The buffers that are lent to a connection. Any length works, none too.
-#[derive(Debug, Default)]
+/// The buffers that a connection borrows.
+#[derive(Debug)]
 pub struct Buffers<'buf> {
-    /// What is read goes there in bulk; beyond 125 bytes its last 125 keep the payload of a Ping:
-    /// see [`ws_socket::WebSocketRequest::buffer`].
-    pub receive: &'buf mut [u8],
+    /// What is read goes there: at least 256 bytes, see [`ws_socket::WebSocketRequest::buffer`].
+    pub receive: Buffer<'buf>,
     /// A packet that is written in pieces is kept there until its end, so that it goes out as one
-    /// frame. One that is longer goes out as fragments of one message.
+    /// frame. One that is longer goes out as fragments of one message. Any length works, none too.
     pub gather: &'buf mut [u8],
 }
 
 impl<'buf> Buffers<'buf> {
-    /// Both.
-    pub const fn new(receive: &'buf mut [u8], gather: &'buf mut [u8]) -> Self {
-        Self { receive, gather }
+    /// Both. A `receive` of `&mut [u8; M]` is checked where the program is compiled, a slice by
+    /// [`Buffer::new`].
+    pub fn new(receive: impl Into<Buffer<'buf>>, gather: &'buf mut [u8]) -> Self {
+        Self {
+            receive: receive.into(),
+            gather,
+        }
     }
 }

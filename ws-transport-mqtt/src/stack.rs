@@ -37,19 +37,21 @@ impl<'buf, S: TcpClientStack, P: Platform<S>, const N: usize> MqttStack<'buf, S,
         request: MqttRequest<'buf>,
         buffers: [Buffers<'buf>; N],
     ) -> Self {
-        let mut receive = [const { None }; N];
         let mut out = [const { None }; N];
-        for ((from, receive), out) in buffers.into_iter().zip(&mut receive).zip(&mut out) {
-            *receive = Some(from.receive);
-            *out = Some(Outbox::new(from.gather));
-        }
+        let mut places = out.iter_mut();
+        let receive = buffers.map(|from| {
+            if let Some(place) = places.next() {
+                *place = Some(Outbox::new(from.gather));
+            }
+            from.receive
+        });
         let options = StreamOptions {
             request: Some(request.handshake()),
             opcode: Opcode::Binary,
         };
         Self {
             table: WebSockets::new(stack, platform)
-                .with_buffers(receive.map(Option::unwrap_or_default))
+                .with_buffers(receive)
                 .with_config(request.websocket_config())
                 .with_stream_options(options),
             out: out.map(|out| out.unwrap_or_else(|| Outbox::new(&mut []))),
@@ -70,7 +72,7 @@ impl<'buf, S: TcpClientStack, P: Platform<S>, const N: usize> MqttStack<'buf, S,
     ) -> nb::Result<usize, MqttError<S::Error>> {
         let opcode = opcode(table.in_message(ws).unwrap_or_default());
         let Part { bytes, rest, fin } = part;
-        match table.send_part(ws, bytes, rest, opcode, true, fin, Timeout::NoWait) {
+        match table.send_part(ws, bytes, rest, opcode, fin, Timeout::NoWait) {
             Ok(count) => Ok(count),
             Err(SendError::Timeout) => Err(nb::Error::WouldBlock),
             Err(error) => Err(nb::Error::Other(error.into())),

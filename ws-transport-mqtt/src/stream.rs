@@ -4,7 +4,7 @@ use core::net::SocketAddr;
 
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use embedded_nal_async::TcpConnect;
-use ws_socket::asynch::{Platform, WebSocket};
+use ws_socket::asynch::{AsyncPlatform, WebSocket};
 use ws_socket::{CloseCode, Timeout};
 
 use crate::outbox::Outbox;
@@ -20,7 +20,7 @@ pub struct MqttStream<'buf, T, P> {
     polls: bool,
 }
 
-impl<'buf, T: Read + Write, P: Platform> MqttStream<'buf, T, P> {
+impl<'buf, T: Read + Write, P: AsyncPlatform> MqttStream<'buf, T, P> {
     /// The opening handshake on a connected stream (TCP, or TLS over it for `wss`), at most for
     /// `timeout`.
     ///
@@ -102,7 +102,7 @@ impl<'buf, T: Read + Write, P: Platform> MqttStream<'buf, T, P> {
 /// `embedded_io_async` on what has a WebSocket `ws`, an outbox `out` and a flag `polls`.
 macro_rules! stream_of {
     ($stream:ident <$($lifetime:lifetime),*>) => {
-        impl<T: Read + Write, P: Platform> ErrorType for $stream<$($lifetime,)* T, P> {
+        impl<T: Read + Write, P: AsyncPlatform> ErrorType for $stream<$($lifetime,)* T, P> {
             type Error = MqttError<T::Error>;
         }
 
@@ -111,7 +111,7 @@ macro_rules! stream_of {
         ///
         /// # Cancellation
         /// Dropped, a read has taken nothing away, where the reads of the stream below keep to that.
-        impl<T: Read + Write, P: Platform> Read for $stream<$($lifetime,)* T, P> {
+        impl<T: Read + Write, P: AsyncPlatform> Read for $stream<$($lifetime,)* T, P> {
             async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
                 io::read(&mut self.ws, buffer).await
             }
@@ -125,7 +125,7 @@ macro_rules! stream_of {
         /// Dropped, a write has taken nothing of what it was given, where the writes of the stream
         /// below keep to that: the client writes the same bytes again. `write` may take less than
         /// all.
-        impl<T: Read + Write, P: Platform> Write for $stream<$($lifetime,)* T, P> {
+        impl<T: Read + Write, P: AsyncPlatform> Write for $stream<$($lifetime,)* T, P> {
             async fn write(&mut self, buffer: &[u8]) -> Result<usize, Self::Error> {
                 io::write(&mut self.ws, &mut self.out, self.polls, buffer).await
             }
@@ -137,14 +137,14 @@ macro_rules! stream_of {
             }
         }
 
-        impl<T: Read + Write, P: Platform> ReadReady for $stream<$($lifetime,)* T, P> {
+        impl<T: Read + Write, P: AsyncPlatform> ReadReady for $stream<$($lifetime,)* T, P> {
             /// Would a read return at once? Pings that have come are answered.
             fn read_ready(&mut self) -> Result<bool, Self::Error> {
                 Ok(self.ws.read_ready()?)
             }
         }
 
-        impl<T: Read + Write + WriteReady, P: Platform> WriteReady for $stream<$($lifetime,)* T, P> {
+        impl<T: Read + Write + WriteReady, P: AsyncPlatform> WriteReady for $stream<$($lifetime,)* T, P> {
             /// Would a write take something at once?
             fn write_ready(&mut self) -> Result<bool, Self::Error> {
                 Ok(self.ws.write_ready()?)

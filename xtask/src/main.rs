@@ -5,6 +5,7 @@ mod measure;
 mod mosquitto;
 mod npm;
 mod peers;
+mod public;
 mod report;
 mod shell;
 mod venv;
@@ -48,6 +49,12 @@ const TASKS: &[Task] = &[
         options: cost::OPTIONS,
         about: "put what is measured into docs/cost.md and README.md, or check that it is there",
         run: cost::run,
+    },
+    Task {
+        name: "public",
+        options: public::OPTIONS,
+        about: "list every public item in docs/public.md, or check that it is there with its reason",
+        run: public::run,
     },
     Task {
         name: "panics",

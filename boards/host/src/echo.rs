@@ -42,8 +42,6 @@ pub(crate) trait Wire {
 pub(crate) struct OnTable<'t, 'buf, S: TcpClientStack, P, const N: usize> {
     pub(crate) table: &'t mut WebSockets<'buf, S, P, N>,
     pub(crate) ws: WebSocketId,
-    /// It is a client.
-    pub(crate) mask: bool,
 }
 
 impl<S: TcpClientStack, P: Platform<S>, const N: usize> Wire for OnTable<'_, '_, S, P, N> {
@@ -60,9 +58,8 @@ impl<S: TcpClientStack, P: Platform<S>, const N: usize> Wire for OnTable<'_, '_,
         opcode: Opcode,
         fin: bool,
     ) -> Result<usize, SendError<S::Error>> {
-        let (mask, timeout) = (self.mask, Timeout::NoWait);
         self.table
-            .send_part(self.ws, part, rest, opcode, mask, fin, timeout)
+            .send_part(self.ws, part, rest, opcode, fin, Timeout::NoWait)
     }
 }
 

@@ -37,7 +37,7 @@ fn echo(table: &mut Table, ws: WebSocketId) -> (CloseCode, String) {
             }
             Opcode::Text | Opcode::Binary => {
                 let opcode = piece.opcode();
-                let sent = table.send_msg(ws, &message, opcode, false, true, PATIENCE);
+                let sent = table.send_msg(ws, &message, opcode, true, PATIENCE);
                 assert_eq!(sent.unwrap(), message.len());
             }
             _ => {}
@@ -47,7 +47,7 @@ fn echo(table: &mut Table, ws: WebSocketId) -> (CloseCode, String) {
 }
 
 fn send(table: &mut Table, ws: WebSocketId, payload: &[u8], opcode: Opcode, fin: bool) {
-    let sent = table.send_msg(ws, payload, opcode, false, fin, PATIENCE);
+    let sent = table.send_msg(ws, payload, opcode, fin, PATIENCE);
     assert_eq!(sent.unwrap(), payload.len());
 }
 
@@ -155,7 +155,7 @@ fn sixteen_mebibytes_go_back_without_being_held() {
         loop {
             if sent < LENGTH {
                 let rest = &message[sent..];
-                let some = table.send_msg(ws, rest, Opcode::Binary, false, true, Timeout::NoWait);
+                let some = table.send_msg(ws, rest, Opcode::Binary, true, Timeout::NoWait);
                 sent += some.unwrap_or(0);
             }
             match table.recv_msg(ws, &mut buffer, Timeout::Millis(1)) {

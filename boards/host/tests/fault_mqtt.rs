@@ -129,7 +129,7 @@ fn a_broker_that_is_silent_in_the_middle_of_a_packet_is_pinged_and_given_up() {
                 let (table, ws) = (&mut broker.table, broker.ws);
                 let binary = Opcode::Binary;
                 let rest = part.len() + rest;
-                let sent = table.send_part(ws, &part, rest, binary, false, true, PATIENCE);
+                let sent = table.send_part(ws, &part, rest, binary, true, PATIENCE);
                 assert_eq!(sent.unwrap(), part.len());
             } else {
                 broker.say(&part);
@@ -292,7 +292,7 @@ fn a_signal_ends_it_whatever_the_broker_does() {
         go.send(()).unwrap();
         loop {
             let (table, ws) = (&mut broker.table, broker.ws);
-            let sent = table.send_msg(ws, &message, Opcode::Binary, false, true, Timeout::NoWait);
+            let sent = table.send_msg(ws, &message, Opcode::Binary, true, Timeout::NoWait);
             let said = packets_in(broker, Duration::ZERO);
             if let Some(last) = said.last() {
                 assert_eq!(last[0], 0xe0);

@@ -230,7 +230,7 @@ fn echo(table: &mut Table, ws: WebSocketId) -> CloseCode {
         match piece.opcode() {
             Opcode::Close => return parse_close(payload).unwrap().0,
             opcode @ (Opcode::Text | Opcode::Binary) => {
-                let sent = table.send_msg(ws, payload, opcode, false, true, PATIENCE);
+                let sent = table.send_msg(ws, payload, opcode, true, PATIENCE);
                 sent.unwrap();
             }
             _ => {}
@@ -266,7 +266,7 @@ fn a_client_whose_standard_output_cannot_be_written_to_leaves_in_order() {
         for json in [&["--json"][..], &[]] {
             for asynch in drivers() {
                 let (url, server) = serve(|table, ws| {
-                    let sent = table.send_msg(ws, b"m", Opcode::Text, false, true, PATIENCE);
+                    let sent = table.send_msg(ws, b"m", Opcode::Text, true, PATIENCE);
                     sent.unwrap();
                     echo(table, ws)
                 });
@@ -422,7 +422,7 @@ fn sub_keeps_the_session_while_its_standard_output_is_not_read() {
             let (table, ws) = (&mut broker.table, broker.ws);
             let rest = &message[at..];
             let timeout = Timeout::Millis(1);
-            match table.send_msg(ws, rest, Opcode::Binary, false, true, timeout) {
+            match table.send_msg(ws, rest, Opcode::Binary, true, timeout) {
                 Ok(count) => at += count,
                 Err(SendError::Timeout) => {}
                 Err(error) => panic!("{error}"),
@@ -485,7 +485,7 @@ fn a_signal_ends_a_sub_whose_standard_output_is_not_read() {
             let (table, ws) = (&mut broker.table, broker.ws);
             let timeout = Timeout::Millis(1);
             // Frames that do not go out whole make no packet, which is nobody's matter here.
-            let _ = table.send_msg(ws, &message, Opcode::Binary, false, true, timeout);
+            let _ = table.send_msg(ws, &message, Opcode::Binary, true, timeout);
             match table.recv_msg(ws, &mut buffer, timeout) {
                 Ok(piece) if piece.opcode() == Opcode::Binary => {
                     if buffer[0] == 0xe0 {

@@ -120,7 +120,7 @@ fn drivers() -> [&'static [&'static str]; 2] {
 fn says() -> (String, JoinHandle<()>) {
     serve(|table, ws| {
         let message = format!("{TEXT}\nline {HARMFUL}");
-        let sent = table.send_msg(ws, message.as_bytes(), Opcode::Text, false, true, PATIENCE);
+        let sent = table.send_msg(ws, message.as_bytes(), Opcode::Text, true, PATIENCE);
         sent.unwrap();
         let reason = "bye \u{1b}[2J\u{202e}\u{9b}1m";
         table

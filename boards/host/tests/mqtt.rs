@@ -360,7 +360,7 @@ fn exit_4_the_broker_breaks_the_rules() {
         broker.welcome();
         broker.grant("t", 0);
         let (table, ws) = (&mut broker.table, broker.ws);
-        let sent = table.send_msg(ws, b"text", Opcode::Text, false, true, PATIENCE);
+        let sent = table.send_msg(ws, b"text", Opcode::Text, true, PATIENCE);
         sent.unwrap();
         let mut buffer = [0; 200];
         let close = table.recv_msg(ws, &mut buffer, PATIENCE).unwrap();

@@ -6,7 +6,7 @@ use embassy_futures::select::{Either, select};
 use embassy_net::{Stack, tcp};
 use embassy_time::{Duration, Instant, Ticker, Timer};
 use embedded_io_async::{Read, Write};
-use ws_socket::asynch::{Platform, WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncPlatform, AsyncRequest, WebSocket};
 use ws_socket::{
     Config, ConnectError, Keepalive, Opcode, ReceiveError, Received, SendError, Timeout,
 };
@@ -91,7 +91,7 @@ impl fmt::Display for Ended {
 pub async fn run(
     stack: Stack<'_>,
     url: &str,
-    mut platform: impl Platform,
+    mut platform: impl AsyncPlatform,
     station: &mut impl Station,
 ) -> ! {
     let state = State::new();
@@ -117,11 +117,11 @@ pub async fn run(
 async fn connection(
     net: &Net<'_>,
     url: &str,
-    platform: impl Platform,
+    platform: impl AsyncPlatform,
     station: &mut impl Station,
 ) -> Ended {
     let mut lent = [0; 512];
-    let request = WebSocketRequest::for_url();
+    let request = AsyncRequest::for_url();
     let ws = WebSocket::connect_url(net, url, &request, &mut lent, platform, CONFIG, CONNECT_MS);
     let mut ws = match ws.await {
         Ok(ws) => ws,
@@ -138,7 +138,7 @@ async fn connection(
 async fn report<T, P>(ws: &mut WebSocket<'_, T, P>, station: &mut impl Station) -> Ended
 where
     T: Read<Error = tcp::Error> + Write<Error = tcp::Error>,
-    P: Platform,
+    P: AsyncPlatform,
 {
     let mut ticker = Ticker::every(PERIOD);
     let mut piece = [0; 256];

@@ -9,7 +9,7 @@ use embassy_net::Stack;
 use embassy_net::tcp::TcpSocket;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use embedded_io_async::Write;
-use ws_socket::asynch::{WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncRequest, WebSocket};
 use ws_socket::{AcceptOptions, CloseCode, Config, Opcode, ReceiveError, Timeout};
 use ws_tests::embassy::{Resources, address, platform, run, stack, wire};
 
@@ -277,7 +277,7 @@ fn the_server_has_a_page_and_an_echo() {
             let (mut receive, mut send, mut lent) = ([0; 1024], [0; 1024], [0; 300]);
             let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
             socket.connect((address(2), 80)).await.unwrap();
-            let request = WebSocketRequest::new("10.0.0.2", "/echo");
+            let request = AsyncRequest::new("10.0.0.2", "/echo");
             let connected =
                 WebSocket::connect(&mut socket, &request, &mut lent, platform(), CONFIG, 1_000);
             let mut ws = connected.await.unwrap();
@@ -320,7 +320,7 @@ fn a_visitor_who_falls_silent_is_let_go() {
             let (mut receive, mut send, mut lent) = ([0; 1024], [0; 1024], [0; 300]);
             let mut socket = TcpSocket::new(stack, &mut receive, &mut send);
             socket.connect((address(2), 80)).await.unwrap();
-            let request = WebSocketRequest::new("10.0.0.2", "/echo");
+            let request = AsyncRequest::new("10.0.0.2", "/echo");
             let ws =
                 WebSocket::connect(&mut socket, &request, &mut lent, platform(), CONFIG, 1_000);
             let _silent = ws.await.unwrap();

@@ -4,7 +4,7 @@ use embassy_net::Stack;
 use embassy_net::tcp::{self, TcpSocket};
 use embassy_time::{Duration, Timer, with_timeout};
 use embedded_io_async::{Read, Write};
-use ws_socket::asynch::{Platform, WebSocket};
+use ws_socket::asynch::{AsyncPlatform, WebSocket};
 use ws_socket::handshake::{Asked, Page, Response, Rules};
 use ws_socket::{
     Config, Handler, Keepalive, Opcode, ReceiveError, SendError, Timeout, WebSocketId,
@@ -83,7 +83,7 @@ pub enum Visit {
 /// Serves one visitor after another. For as many at a time there is one of these each.
 pub async fn visitors(
     stack: Stack<'_>,
-    mut platform: impl Platform,
+    mut platform: impl AsyncPlatform,
     mut visit: impl FnMut(Visit),
 ) -> ! {
     let (mut receive, mut send, mut lent) = ([0; BUFFER], [0; BUFFER], [0; 512]);
@@ -108,8 +108,8 @@ pub async fn visitors(
 /// One visitor, from request to Close.
 async fn serve<T>(
     socket: T,
-    lent: &mut [u8],
-    platform: impl Platform,
+    lent: &mut [u8; 512],
+    platform: impl AsyncPlatform,
     visit: &mut impl FnMut(Visit),
 ) where
     T: Read<Error = tcp::Error> + Write<Error = tcp::Error>,
@@ -128,7 +128,7 @@ async fn serve<T>(
 async fn echo<T, P>(ws: &mut WebSocket<'_, T, P>) -> Visit
 where
     T: Read<Error = tcp::Error> + Write<Error = tcp::Error>,
-    P: Platform,
+    P: AsyncPlatform,
 {
     let mut piece = [0; 512];
     loop {

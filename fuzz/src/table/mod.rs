@@ -11,7 +11,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use embedded_nal::{TcpClientStack, TcpFullStack};
-use ws_socket::{Config, Recipient, Role, WebSocketId, WebSockets, ZeroRead};
+use ws_socket::{Buffer, Config, Recipient, Role, WebSocketId, WebSockets, ZeroRead};
 use ws_tests::platform::{Clock, HandPlatform};
 use ws_tests::script::{Incoming, ScriptStack};
 use ws_tests::site::Site;
@@ -29,14 +29,14 @@ const TIMEOUT: u32 = 40;
 /// Time moves in calls of the stack too, so that nobody spins for ever.
 const CALLS_PER_MS: usize = 64;
 
-/// Lengths of lent buffers: none, less than a Ping may have, with and without the reserve for it.
-const LENT: [usize; 7] = [0, 1, 20, 125, 126, 150, 250];
+/// Lengths of lent buffers: the shortest, and some more.
+const LENT: [usize; 3] = [256, 257, 300];
 
-/// How long a call may take beyond its deadline. A step reads 64 times at most, each time 125 bytes
-/// at most (what a buffer of 250 has beside its reserve), and answers each byte with three at most (a
+/// How long a call may take beyond its deadline. A step reads 64 times at most, each time 175 bytes
+/// at most (what a buffer of 300 has beside its reserve), and answers each byte with three at most (a
 /// Ping without payload has two, its masked Pong six), which a bad stack takes one at a time. A
 /// step that begins in time may end beyond it; behind it is one that knows, and one behind a last wait.
-const LAST_STEPS_MS: u32 = (3 * SLOTS * 64 * (3 * 125 + 1) / CALLS_PER_MS) as u32;
+const LAST_STEPS_MS: u32 = (3 * SLOTS * 64 * (3 * 175 + 1) / CALLS_PER_MS) as u32;
 
 /// What goes on for ever is not waited for.
 const TIMEOUTS: [i32; 4] = [0, 1, 3, 10];
@@ -55,7 +55,7 @@ struct World<'buf> {
     /// The broadcast that is under way.
     broadcast: Option<(Vec<Recipient>, Vec<u8>)>,
     /// A buffer to bring along.
-    spare: Option<&'buf mut [u8]>,
+    spare: Option<Buffer<'buf>>,
 }
 
 pub fn run(data: &[u8]) {
@@ -70,10 +70,11 @@ pub fn run(data: &[u8]) {
         zero_read,
         report_pings: options & 1 != 0,
         report_pongs: options & 2 != 0,
+        answer_pings: options & 4 == 0,
         ..Config::DEFAULT
     };
     let mut lent = [(); SLOTS].map(|()| vec![0; input.pick(&LENT)]);
-    let mut spare = vec![0; input.pick(&[0, 60, 300])];
+    let mut spare = vec![0; input.pick(&[256, 300])];
 
     let clock: Clock = Rc::new(Cell::new(input.pick(&[1, u32::MAX - 8])));
     let stack = ScriptStack::new();
@@ -81,9 +82,13 @@ pub fn run(data: &[u8]) {
     stack.cost(&clock, CALLS_PER_MS);
     let peer = Peer::new(&stack, zero_read == ZeroRead::WouldBlock);
     let platform = HandPlatform::new(&clock, options.into());
-    let table = WebSockets::new(stack.clone(), platform)
-        .with_buffers(lent.each_mut().map(|lent| &mut lent[..]))
-        .with_config(config);
+    let mut table = WebSockets::new(stack.clone(), platform).with_config(config);
+    if options & 0x70 != 0 {
+        table = table.with_buffers(
+            lent.each_mut()
+                .map(|lent| Buffer::new(lent).expect("256 bytes or more")),
+        );
+    }
     let mut world = World {
         listener: stack.connected(),
         stack,
@@ -94,7 +99,7 @@ pub fn run(data: &[u8]) {
         ids: Vec::new(),
         registered: Vec::new(),
         broadcast: None,
-        spare: Some(&mut spare),
+        spare: Buffer::new(&mut spare).ok(),
     };
     let mut steps = 0;
     while !input.is_empty() && steps < 100 {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use async_io::{Timer, block_on};
 use edge_nal::TcpBind;
 use edge_nal_std::{Stack, TcpAcceptor, TcpSocket};
-use ws_socket::asynch::{Clock, EdgeStack, Platform, WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncPlatform, AsyncRequest, Clock, EdgeStack, WebSocket};
 use ws_socket::{AcceptOptions, CloseCode, Config, Opcode, ReceiveError, Timeout};
 
 use crate::Result;
@@ -28,9 +28,8 @@ pub(crate) fn serve() -> Result {
         let mut buffer = [0; 4096];
         loop {
             let (host, config) = (Host::new(), Config::DEFAULT);
-            let buffer = &mut buffer[..];
-            let accepted =
-                Ws::accept_from(&acceptor, &options, buffer, host, config, Timeout::Forever);
+            let forever = Timeout::Forever;
+            let accepted = Ws::accept_from(&acceptor, &options, &mut buffer, host, config, forever);
             let (mut ws, _) = accepted.await?;
             at_once(&mut ws)?;
             if let Err(error) = exchange(&mut ws).await {
@@ -101,8 +100,8 @@ impl Cases for Client<'_> {
 }
 
 impl Client<'_> {
-    async fn connect<'buf>(&self, path: &str, buffer: &'buf mut [u8]) -> Result<Ws<'buf>> {
-        let request = WebSocketRequest::new(self.host, path);
+    async fn connect<'buf>(&self, path: &str, buffer: &'buf mut [u8; 4096]) -> Result<Ws<'buf>> {
+        let request = AsyncRequest::new(self.host, path);
         let (stack, host) = (EdgeStack(Stack::new()), Host::new());
         let config = Config::DEFAULT;
         let ws = WebSocket::connect_to(&stack, self.server, &request, buffer, host, config, CALL);
@@ -151,7 +150,7 @@ impl Host {
     }
 }
 
-impl Platform for Host {
+impl AsyncPlatform for Host {
     type Clock = SystemClock;
 
     fn clock(&self) -> SystemClock {

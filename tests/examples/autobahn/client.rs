@@ -54,7 +54,7 @@ where
     }
 
     fn exchange(&mut self, ws: WebSocketId) -> Result {
-        let mut conversation = Conversation::new(ws, true);
+        let mut conversation = Conversation::new(ws);
         let mut last = Instant::now();
         loop {
             match conversation.step(&mut self.table)? {

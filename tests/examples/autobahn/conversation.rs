@@ -13,7 +13,6 @@ pub(crate) const CALL: i32 = 10_000;
 /// An open connection.
 pub(crate) struct Conversation {
     pub(crate) ws: WebSocketId,
-    is_client: bool,
     echo: Echo<[u8; 4096]>,
     ping: Ping,
 }
@@ -27,10 +26,9 @@ pub(crate) enum Turn {
 }
 
 impl Conversation {
-    pub(crate) fn new(ws: WebSocketId, is_client: bool) -> Self {
+    pub(crate) fn new(ws: WebSocketId) -> Self {
         Self {
             ws,
-            is_client,
             echo: Echo::new([0; 4096]),
             ping: Ping {
                 payload: [0; 125],
@@ -46,15 +44,11 @@ impl Conversation {
         S::Error: 'static,
         Host: Platform<S>,
     {
-        let wire = &mut OnTable {
-            table,
-            ws: self.ws,
-            mask: self.is_client,
-        };
+        let wire = &mut OnTable { table, ws: self.ws };
         match self.echo.step(wire) {
             Ok(Step::Received(piece, payload)) if piece.opcode() == Opcode::Ping => {
                 if let Some(payload) = self.ping.piece(&piece, payload) {
-                    pong(table, self.ws, self.is_client, payload)?;
+                    pong(table, self.ws, payload)?;
                 }
                 Ok(Turn::Busy)
             }
@@ -66,8 +60,7 @@ impl Conversation {
     }
 }
 
-/// A Ping that comes to the caller, in pieces as every frame: without a lent buffer the table has
-/// no room for its payload.
+/// A Ping that comes to the caller, in pieces as every frame, where the caller is to answer it.
 struct Ping {
     payload: [u8; 125],
     length: usize,
@@ -86,7 +79,7 @@ impl Ping {
 }
 
 /// Answers a Ping.
-fn pong<S>(table: &mut Table<S>, ws: WebSocketId, mask: bool, payload: &[u8]) -> Result
+fn pong<S>(table: &mut Table<S>, ws: WebSocketId, payload: &[u8]) -> Result
 where
     S: TcpClientStack,
     S::Error: 'static,
@@ -94,7 +87,7 @@ where
 {
     let mut rest = payload;
     loop {
-        let sent = table.send_msg(ws, rest, Opcode::Pong, mask, true, CALL)?;
+        let sent = table.send_msg(ws, rest, Opcode::Pong, true, CALL)?;
         rest = &rest[sent..];
         if rest.is_empty() {
             return Ok(());

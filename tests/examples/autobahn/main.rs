@@ -2,8 +2,8 @@
 //! both send back what comes:
 //!
 //! ```text
-//! autobahn client std|unbuffered|dripping|async ws://ADDR:PORT    goes through the cases of a fuzzing server
-//! autobahn server std|unbuffered|dripping|async                   prints its port, serves until it is ended
+//! autobahn client std|small|dripping|async ws://ADDR:PORT    goes through the cases of a fuzzing server
+//! autobahn server std|small|dripping|async                   prints its port, serves until it is ended
 //! ```
 
 mod asynch;
@@ -19,9 +19,10 @@ mod server;
 use std::error::Error;
 use std::process::ExitCode;
 
+use embedded_nal::TcpClientStack;
 use host::Host;
-use ws_socket::WebSockets;
 use ws_socket::stack::StdStack;
+use ws_socket::{Config, Platform, WebSockets};
 use ws_tests::drip::Dripping;
 
 type Result<T = ()> = std::result::Result<T, Box<dyn Error>>;
@@ -37,9 +38,7 @@ fn main() -> ExitCode {
     let outcome = match args[..] {
         ["client", transport, url] => client(transport, url),
         ["server", transport] => server(transport),
-        _ => Err(
-            "usage: autobahn client|server std|unbuffered|dripping|async [ws://ADDR:PORT]".into(),
-        ),
+        _ => Err("usage: autobahn client|server std|small|dripping|async [ws://ADDR:PORT]".into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -50,8 +49,22 @@ fn main() -> ExitCode {
     }
 }
 
-fn buffers() -> [&'static mut [u8]; SLOTS] {
-    std::array::from_fn(|_| vec![0; 4096].leak())
+fn buffers<const M: usize>() -> [&'static mut [u8; M]; SLOTS] {
+    std::array::from_fn(|_| Box::leak(Box::new([0; M])))
+}
+
+/// The shortest buffer there is, and a caller who answers Pings.
+fn small<S: TcpClientStack>(stack: S) -> Table<S>
+where
+    Host: Platform<S>,
+{
+    let config = Config {
+        answer_pings: false,
+        report_pings: true,
+        ..Config::DEFAULT
+    };
+    let table = WebSockets::new(stack, Host::new()).with_config(config);
+    table.with_buffers(buffers::<256>())
 }
 
 fn stack() -> StdStack {
@@ -62,10 +75,13 @@ fn client(transport: &str, url: &str) -> Result {
     let host = Host::new();
     match transport {
         "async" => asynch::run(url),
-        "std" => client::run(WebSockets::new(stack(), host).with_buffers(buffers()), url),
-        "unbuffered" => client::run(WebSockets::new(stack(), host), url),
+        "std" => client::run(
+            WebSockets::new(stack(), host).with_buffers(buffers::<4096>()),
+            url,
+        ),
+        "small" => client::run(small(stack()), url),
         "dripping" => {
-            let table = WebSockets::new(Dripping(stack()), host).with_buffers(buffers());
+            let table = WebSockets::new(Dripping(stack()), host).with_buffers(buffers::<4096>());
             client::run(table, url)
         }
         other => Err(format!("no transport `{other}`").into()),
@@ -76,9 +92,11 @@ fn server(transport: &str) -> Result {
     let host = Host::new();
     match transport {
         "async" => asynch::serve(),
-        "std" => server::run(WebSockets::new(stack(), host).with_buffers(buffers())),
-        "unbuffered" => server::run(WebSockets::new(stack(), host)),
-        "dripping" => server::run(WebSockets::new(Dripping(stack()), host).with_buffers(buffers())),
+        "std" => server::run(WebSockets::new(stack(), host).with_buffers(buffers::<4096>())),
+        "small" => server::run(small(stack())),
+        "dripping" => {
+            server::run(WebSockets::new(Dripping(stack()), host).with_buffers(buffers::<4096>()))
+        }
         other => Err(format!("no transport `{other}`").into()),
     }
 }

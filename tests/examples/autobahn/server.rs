@@ -48,7 +48,7 @@ where
         let mut busy = false;
         match table.accept(&mut listener, &options, Timeout::NoWait) {
             Ok(ws) => {
-                open.push(Conversation::new(ws, false));
+                open.push(Conversation::new(ws));
                 busy = true;
             }
             Err(AcceptError::Timeout) => {}

@@ -1,12 +1,34 @@
-//! An open connection between a byte stream and its user: what drivers loop around.
+//! The connection machine: what stands between a byte stream and its user once the opening handshake
+//! is done.
 
+mod answer;
+mod close;
+mod control;
+#[cfg(feature = "extensions")]
+mod decoding;
+#[cfg(feature = "extensions")]
+mod encoding;
+mod keepalive;
 mod lent;
+mod listening;
 mod receive;
+mod receiving;
 mod send;
+mod send_close;
+mod step;
 #[cfg(test)]
 mod tests;
 
-pub use lent::{Lent, ReadInto};
+pub use answer::Answer;
+pub use close::{Close, Reason};
+#[cfg(feature = "extensions")]
+pub use encoding::SendEncoded;
+pub use keepalive::{Keepalive, elapsed};
+pub use lent::{Buffer, BufferTooShort, Lent};
+pub use receiving::{Ended, Receive};
+pub use send::{Outgoing, Refusal, Send, SendInPlace};
+pub use send_close::SendClose;
+pub use step::{Job, Step, Told};
 
 use core::ops::Range;
 
@@ -17,71 +39,82 @@ use crate::connection::Connection;
 use crate::error::ProtocolError;
 use crate::opcode::{Opcode, Role};
 
-/// One open WebSocket, without its TCP socket and its buffer: the protocol state and the control
-/// frames that are due.
+/// One open WebSocket, without its TCP socket and its buffer: the protocol state, the control frames
+/// that are due, keepalive, and how the connection ends.
 ///
-/// Blocking, async and C drivers are the same loop around it. To receive:
+/// A user's call on it is a [`Job`]: [`Receive`], [`Send`], [`Close`]. Blocking, async and C drivers
+/// are the same loop: ask the job for its next [`Step`], do that, tell the job what came of it.
 ///
-/// 1. [`advance`](Self::advance) says what is needed next.
-/// 2. [`Next::Write`]: give what [`control`](Self::control) writes to the wire and report it with
-///    [`control_sent`](Self::control_sent).
-/// 3. [`Next::Read`]: read into [`read_buffer`](Self::read_buffer), report it with
-///    [`received`](Self::received), or with [`eof`](Self::eof).
-/// 4. [`Next::Ready`]: [`take`](Self::take) hands the payload out.
+/// State changes only when a job is told of a read or a write that is over, so a driver may stop
+/// between any two steps: nothing is lost and nothing is sent twice.
 ///
-/// To send: write out what `control` has, then [`begin`](Self::begin) a frame and repeat
-/// [`fill`](Self::fill), a write, [`sent`](Self::sent).
+/// # The borrowed buffer
 ///
-/// State changes only in the calls that report a completed read or write, so a driver may stop
-/// between any two of them and go on later: nothing is lost and nothing is sent twice.
-///
-/// # The lent buffer
-///
-/// Each call that needs it is given the connection's [`Lent`] buffer: always the same, with the
-/// content that the calls before left there. Any length works, none at all too. Longer than 125
-/// bytes, its last 125 are reserved for the payload of a Ping until its Pong is out, and Pings are
-/// answered here. Up to 125 bytes all of it buffers what is read; then a Ping is handed to the user
-/// of the message face to answer, and on the stream face its payload is relayed into the Pong byte
-/// by byte.
+/// Each step is given the connection's [`Lent`] buffer: always the same, with the content that the
+/// steps before left there.
 ///
 /// # When the peer breaks the protocol
 ///
-/// What came before is handed out first. Then `take` reports the error, once; the Close frame with
-/// the fitting code becomes due, and whatever follows is discarded (RFC 6455 section 7.1.7).
+/// What came before is handed out first. Then a [`Receive`] reports the error, once. The Close frame
+/// with the fitting code becomes due, and whatever follows is discarded (RFC 6455 section 7.1.7).
 #[derive(Debug)]
 pub struct Endpoint {
     connection: Connection,
-    /// What has been read and not been taken yet: `start..end` in the lent buffer.
+    /// What was read and not taken yet: `start..end` in the borrowed buffer.
     start: usize,
     end: usize,
     /// The longest message to accept.
     limit: usize,
-    /// Not reported yet.
+    /// When the peer was heard last, or the Ping went out, as far as anybody looked at the clock.
+    since: u32,
+    /// What the peer did wrong, until it is reported.
     failure: Option<ProtocolError>,
-    /// The code of the Close frame that is due, as it stands there.
-    close_code: [u8; 2],
-    /// Bytes of Ping payload that are kept for the Pong: in the reserve, or in `relayed`.
+    /// The code of the Close that is due.
+    close_code: CloseCode,
+    /// Bytes in the reserve: payload of a Ping for its Pong, or of the Close that is due.
     kept: u8,
-    relayed: [u8; 1],
     flags: u16,
     /// The open frame is a control frame of ours, not the user's.
     control: Option<Opcode>,
     /// What becomes of the payload in hand, as [`advance`](Self::advance) found it.
     fate: Fate,
+    /// A frame of the user's, by opcode and FIN, that is on the wire whole, but whose call was
+    /// dropped before it could say so.
+    unsaid: Option<(Opcode, bool)>,
+    #[cfg(feature = "extensions")]
+    decoding: decoding::Decoding,
+    #[cfg(feature = "extensions")]
+    encoding: encoding::Encoding,
+    /// How many steps are left until others get their turn.
+    turn: u8,
 }
 
 /// A Ping was received whole, its Pong is due.
 const PONG_DUE: u16 = 0x01;
 const CLOSE_DUE: u16 = 0x02;
-/// The open Pong is fed by the Ping that is being received.
-const RELAYING: u16 = 0x08;
+/// A Ping of ours is due.
+const PING_DUE: u16 = 0x04;
+/// The peer was heard, or the Ping went out, since somebody looked at the clock.
+const FRESH: u16 = 0x08;
+/// The stream has ended.
 const EOF: u16 = 0x10;
 const REPORT_PINGS: u16 = 0x20;
 const REPORT_PONGS: u16 = 0x40;
+/// The peer broke the protocol.
 const FAILED: u16 = 0x80;
-/// A Ping of ours is due.
-const PING_DUE: u16 = 0x100;
+/// An answer to a Ping of ours is awaited.
+const PINGED: u16 = 0x100;
 const REFUSE_TEXT: u16 = 0x200;
+/// The peer was silent for too long.
+const GONE: u16 = 0x400;
+/// The stream may hold back what was written.
+const UNFLUSHED: u16 = 0x800;
+/// Pings are not answered here.
+const NO_PONGS: u16 = 0x1000;
+/// There is a mask key for the next frame.
+const KEY_READY: u16 = 0x2000;
+/// A [`SendClose`] has begun that has not said yet that it is over.
+const CLOSE_UNSAID: u16 = 0x4000;
 
 /// What the user of a connection sees of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,22 +123,8 @@ pub enum Face {
     Messages,
     /// The payload of data frames, as a TCP socket would deliver it, and nothing else.
     Stream,
-}
-
-/// What [`Endpoint::advance`] needs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
-    /// [`Endpoint::take`] has something: payload, the end of a frame, or an error.
-    Ready,
-    /// More bytes from the wire.
-    Read,
-    /// A control frame is due on the wire.
-    Write,
-    /// A Ping cannot be taken before a frame that is partly sent has gone out: of ours (try the
-    /// wire again), or of the user's (until they have sent the rest).
-    Blocked,
-    /// Nothing more will come.
-    Ended,
+    /// Nothing: what comes is checked and dropped.
+    Nobody,
 }
 
 /// A piece of a message, or of a control frame.
@@ -121,15 +140,15 @@ pub struct Piece {
     pub remaining: usize,
 }
 
-/// The length that a `scratch` of [`Endpoint::read_buffer`] and [`Endpoint::control`] should have:
-/// with fewer bytes they work too, in more steps.
+/// The length that the `scratch` of [`Endpoint::outgoing`] should have: with fewer bytes it works
+/// too, in more steps.
 pub const SCRATCH: usize = 16;
 
 impl Endpoint {
-    /// An endpoint behind the opening handshake. What stands at `buffered` in the lent buffer came
-    /// behind it in the same segment: the first frames, within the
-    /// [`read_capacity`](Lent::read_capacity). `limit` is the longest message to accept, in bytes;
-    /// a longer one fails the connection with 1009.
+    /// An endpoint after the opening handshake. What stands at `buffered` in the borrowed buffer
+    /// came after it in the same segment: the first frames, within the part that is
+    /// [read into](Lent::parts). `limit` is the longest message to accept, in bytes; a longer one
+    /// fails the connection with 1009.
     pub fn new(role: Role, lent: &Lent<'_>, buffered: Range<usize>, limit: usize) -> Self {
         let end = buffered.end.min(lent.read.len());
         Self {
@@ -137,21 +156,32 @@ impl Endpoint {
             start: buffered.start.min(end),
             end,
             limit,
+            since: 0,
             failure: None,
-            close_code: [0; 2],
+            close_code: CloseCode::NO_STATUS,
             kept: 0,
-            relayed: [0],
-            flags: 0,
+            flags: FRESH,
             control: None,
             fate: receive::DISCARD,
+            unsaid: None,
+            #[cfg(feature = "extensions")]
+            decoding: decoding::Decoding::default(),
+            #[cfg(feature = "extensions")]
+            encoding: encoding::Encoding::default(),
+            turn: 64,
         }
     }
 
-    /// Also hands Pings and Pongs to the user of the message face. The Pings are answered all the
-    /// same, where the lent buffer has the reserve for it. Without, Pongs are discarded.
+    /// Also hands Pings and Pongs to the user of the message face. Without, Pongs are discarded.
     pub fn report_control(&mut self, pings: bool, pongs: bool) {
         self.set(REPORT_PINGS, pings);
         self.set(REPORT_PONGS, pongs);
+    }
+
+    /// Are Pings answered here, as they are from the start? Without, the user answers those that are
+    /// [reported](Self::report_control) (RFC 6455 section 5.5.3 demands an answer).
+    pub const fn answer_pings(&mut self, answer: bool) {
+        self.set(NO_PONGS, !answer);
     }
 
     /// Fails the connection with 1003 at the header of a text message (RFC 6455 section 7.4.1): for
@@ -185,6 +215,12 @@ impl Endpoint {
         self.is(EOF)
     }
 
+    /// The stream has ended, or failed: no more will be read. What was read before is still handed
+    /// out.
+    pub const fn eof(&mut self) {
+        self.set(EOF, true);
+    }
+
     /// Has our Close frame gone out whole?
     pub const fn close_sent(&self) -> bool {
         self.connection.tx.is_closed()
@@ -195,19 +231,34 @@ impl Endpoint {
         self.connection.tx.is_open() && self.control.is_none()
     }
 
+    /// Bytes of the user's frame that is partly sent, or that is on the wire and was not said to
+    /// be: the next send has to go on with it.
+    pub fn open_frame(&self) -> Option<usize> {
+        if self.frame_open() {
+            Some(self.connection.tx.remaining())
+        } else {
+            self.unsaid.map(|_| 0)
+        }
+    }
+
+    /// Is a control frame of ours partly sent?
+    pub const fn control_open(&self) -> bool {
+        self.control.is_some()
+    }
+
     /// Is there nothing more to receive: the peer closed, was lost, or broke the protocol?
     pub const fn is_over(&self) -> bool {
         self.is(EOF) && self.start == self.end || self.connection.rx.has_ended()
     }
 
-    /// Is a Ping of ours due, and not out?
-    pub const fn ping_due(&self) -> bool {
-        self.is(PING_DUE)
-    }
-
     /// May the user send: no Close has begun, and no control frame has to go out first?
     pub const fn is_writable(&self) -> bool {
         !self.closing() && !self.connection.rx.has_ended() && !self.control_ready()
+    }
+
+    /// May the stream hold back what was written?
+    pub const fn is_unflushed(&self) -> bool {
+        self.is(UNFLUSHED)
     }
 
     /// Has our Close begun, or is it due?

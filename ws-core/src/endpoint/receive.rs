@@ -1,23 +1,22 @@
-//! The receiving half: what is read becomes pieces of messages, control frames are dealt with.
+//! What is read becomes pieces of messages. Control frames are dealt with on the way.
 
 use super::{
-    CLOSE_DUE, EOF, Endpoint, FAILED, Face, Lent, Next, PING_DUE, PONG_DUE, Piece, REFUSE_TEXT,
-    RELAYING, REPORT_PINGS, REPORT_PONGS, ReadInto,
+    CLOSE_DUE, EOF, Endpoint, FAILED, Face, Lent, NO_PONGS, PING_DUE, PONG_DUE, Piece, REFUSE_TEXT,
+    REPORT_PINGS, REPORT_PONGS,
 };
+use crate::close::CloseCode;
 use crate::error::ProtocolError;
 use crate::opcode::Opcode;
 
 /// What becomes of a frame's payload: bits, since a Ping may be for the user and for the Pong. With
 /// none of them it is discarded, as a header is, which is taken in the same way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Fate(u8);
 
 /// To the user.
 const DELIVER: Fate = Fate(1);
 /// Into the reserve, for a Pong.
 const KEEP: Fate = Fate(2);
-/// Straight into the Pong, a byte at a time.
-const RELAY: Fate = Fate(4);
 pub(super) const DISCARD: Fate = Fate(0);
 
 impl Fate {
@@ -26,52 +25,50 @@ impl Fate {
     }
 }
 
+/// What [`Endpoint::advance`] needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(usize)]
+pub(super) enum Next {
+    /// [`Endpoint::take`] has payload, or the end of a frame.
+    Ready,
+    /// More bytes from the wire.
+    Read,
+    /// A control frame is due on the wire.
+    Write,
+    /// A Ping cannot be taken before the Pong that is half out has made room for it.
+    Blocked,
+    /// Nothing more will come.
+    Ended,
+}
+
 impl Endpoint {
-    /// Goes as far as it can with what has been read, up to payload for the user, and says what is
-    /// needed to go on.
+    /// Goes as far as it can with what was read, up to payload for the user, and says what is needed
+    /// to go on.
     ///
-    /// `room` is the length of the buffer that [`take`](Self::take) will be given. With 0 a frame
-    /// is `Ready` as soon as its header is known. `write_blocked` says that the wire would not
-    /// take a control frame just now: receiving goes on without it.
-    pub fn advance(
+    /// `room` is the length of the user's buffer. With 0 a frame is `Ready` as soon as its header is
+    /// known. Without `writing` the wire takes no control frame just now: receiving goes on without
+    /// it.
+    pub(super) fn advance(
         &mut self,
         lent: &mut Lent<'_>,
         face: Face,
         room: usize,
-        write_blocked: bool,
+        writing: bool,
     ) -> Next {
         loop {
-            if !write_blocked && self.control_ready() {
+            if writing && self.control_ready() {
                 return Next::Write;
-            }
-            if self.failure.is_some() {
-                return Next::Ready;
             }
             if self.connection.rx.has_ended() {
                 return Next::Ended;
             }
-            let fate = self.fate_of(face, lent.has_reserve());
-            self.fate = fate;
-            if fate.is(KEEP) && self.control.is_some() {
-                // The Pong that is half out still needs the reserve.
+            self.fate = self.fate_of(face);
+            if self.fate.is(KEEP) && self.control.is_some() {
                 return Next::Blocked;
             }
-            let mut end = self.end;
-            if fate.is(RELAY) {
-                if !self.connection.tx.is_open() {
-                    self.set(RELAYING, true);
-                }
-                let due = self.control_ready();
-                if due && !write_blocked {
-                    return Next::Write;
-                }
-                if due || !self.is(RELAYING) {
-                    return Next::Blocked;
-                }
-                end = end.min(self.start + 1);
-            }
-            let available = self.start < self.end || self.connection.rx.is_complete();
-            if fate.is(DELIVER) && (available || room == 0) {
+            let available =
+                self.start < self.end || self.connection.rx.is_complete() || self.is_decoding();
+            if self.fate.is(DELIVER) && (available || room == 0) {
                 return Next::Ready;
             }
             if !available {
@@ -81,40 +78,35 @@ impl Endpoint {
                     Next::Read
                 };
             }
-            let bytes = lent.read.get_mut(self.start..end).unwrap_or_default();
+            // It is within the buffer. Where a driver lent a shorter one, what was read is gone.
+            let Some(bytes) = lent.read.get_mut(self.start..self.end) else {
+                return Next::Read;
+            };
             self.start += self.digest(bytes, lent.reserve);
         }
     }
 
     #[inline(always)]
-    fn fate_of(&self, face: Face, has_reserve: bool) -> Fate {
+    fn fate_of(&self, face: Face) -> Fate {
         let Some(frame) = self.connection.rx.frame() else {
             return DISCARD;
         };
         let messages = face == Face::Messages;
         match frame.opcode {
             Opcode::Ping => {
-                let delivered = messages && (self.is(REPORT_PINGS) || !has_reserve);
-                let shown = if delivered { DELIVER } else { DISCARD };
-                if self.is(RELAYING) {
-                    RELAY
-                } else if self.closing() {
-                    // Nothing is sent behind a Close.
+                let reported = messages && self.is(REPORT_PINGS);
+                let shown = if reported { DELIVER } else { DISCARD };
+                // Nothing is sent after a Close.
+                if self.closing() || self.is(NO_PONGS) {
                     shown
-                } else if has_reserve {
-                    Fate(KEEP.0 | shown.0)
-                } else if delivered {
-                    DELIVER
-                } else if self.connection.rx.remaining() == 0 {
-                    // An empty payload needs no place to keep it.
-                    KEEP
                 } else {
-                    RELAY
+                    Fate(KEEP.0 | shown.0)
                 }
             }
             Opcode::Pong if messages && self.is(REPORT_PONGS) => DELIVER,
             Opcode::Pong => DISCARD,
             Opcode::Close if !messages => DISCARD,
+            _ if face == Face::Nobody => DISCARD,
             _ => DELIVER,
         }
     }
@@ -122,6 +114,10 @@ impl Endpoint {
     /// Takes header bytes, or payload of one frame that is not for the user, and says how many.
     #[inline(never)]
     fn digest(&mut self, bytes: &mut [u8], reserve: &mut [u8]) -> usize {
+        #[cfg(feature = "extensions")]
+        if self.is_decoding() {
+            return self.discard_decoding();
+        }
         let rx = &mut self.connection.rx;
         if rx.in_payload() {
             return self.payload(None, bytes, reserve).unwrap_or(0);
@@ -147,8 +143,8 @@ impl Endpoint {
         }
     }
 
-    /// Takes payload, out of `from` or where it stands, and says how many bytes; `None` where it is
-    /// wrong, and that is to be reported.
+    /// Takes payload, out of `from` or where it stands, and says how many bytes; `None` where the
+    /// peer did something wrong.
     #[inline(never)]
     fn payload(
         &mut self,
@@ -167,164 +163,79 @@ impl Endpoint {
             let end = !self.connection.rx.in_payload();
             self.keep(bytes, reserve, end);
         }
-        if self.fate.is(RELAY)
-            && let Some(&byte) = bytes.first()
-        {
-            self.relayed = [byte];
-            self.kept = 1;
+        #[cfg(feature = "extensions")]
+        if self.connection.rx.is_extended() && self.connection.rx.is_complete() {
+            self.connection.rx.end_frame();
         }
         if self.connection.rx.has_ended() {
             // A Close is answered, with its own code (section 5.5.1).
-            self.close_with(self.connection.rx.close_code().0);
+            self.close_with(self.connection.rx.close_code());
         }
         Some(bytes.len())
     }
 
-    /// Hands out what [`advance`](Self::advance) found ready: up to `out.len()` bytes of one
-    /// frame's payload, from what was read already. `None` where nothing was ready.
-    ///
-    /// # Errors
-    /// What the peer did wrong, once.
-    pub fn take(
-        &mut self,
-        lent: &mut Lent<'_>,
-        out: &mut [u8],
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let length = self.take_bytes(lent, out, None);
-        self.outcome(length)
-    }
-
-    /// [`take`](Self::take), or [`received`](Self::received) of `direct` bytes that were read straight
-    /// into `out`, for a driver that takes an outcome apart by itself: the length alone, with
-    /// [`piece`](Self::piece) for the rest; `None` where nothing was ready or where there is a
-    /// [`failure`](Self::failure).
-    pub fn take_bytes(
-        &mut self,
-        lent: &mut Lent<'_>,
-        out: &mut [u8],
-        direct: Option<usize>,
-    ) -> Option<usize> {
-        if self.failure.is_some() || !self.connection.rx.in_payload() || !self.fate.is(DELIVER) {
-            return None;
-        }
-        if let Some(count) = direct {
-            let bytes = out.get_mut(..count).unwrap_or_default();
-            return self.payload(None, bytes, lent.reserve);
-        }
-        let read = lent.read.get(self.start..self.end).unwrap_or_default();
+    /// Hands out what [`advance`](Self::advance) found ready: up to `out.len()` bytes of one frame's
+    /// payload, from what was read already. `None` where the peer did something wrong.
+    pub(super) fn take(&mut self, lent: &mut Lent<'_>, out: &mut [u8]) -> Option<usize> {
+        let read = lent.read.get(self.start..self.end)?;
         let length = self.payload(Some(read), out, lent.reserve)?;
         self.start += length;
         Some(length)
     }
 
+    /// `bytes` of the payload for the user were read straight into their buffer. `None` where the peer
+    /// did something wrong.
+    pub(super) fn take_direct(&mut self, lent: &mut Lent<'_>, bytes: &mut [u8]) -> Option<usize> {
+        self.heard();
+        self.payload(None, bytes, lent.reserve)
+    }
+
+    /// Has the frame in hand nothing more than its end?
+    pub(super) const fn frame_is_over(&self) -> bool {
+        self.connection.rx.is_complete() && !self.is_decoding()
+    }
+
+    /// Is there something to decode that needs no read?
+    #[cfg(not(feature = "extensions"))]
+    #[allow(clippy::unused_self)] // it is a question with an extension
+    const fn is_decoding(&self) -> bool {
+        false
+    }
+
     /// The piece of `length` bytes that was handed out just now.
-    pub const fn piece(&self, length: usize) -> Piece {
+    pub(super) const fn piece(&self, length: usize) -> Piece {
         let frame = self.connection.rx.last_frame();
         Piece {
             length,
             opcode: frame.opcode,
             fin: frame.fin,
+            #[cfg(not(feature = "extensions"))]
             remaining: self.connection.rx.remaining(),
+            #[cfg(feature = "extensions")]
+            remaining: self.left_of_frame(),
         }
     }
 
-    /// What [`advance`](Self::advance) found ready, without taking it: the type of the frame, how
-    /// much of its payload is still to come, and no bytes. `None` where nothing is ready.
-    ///
-    /// # Errors
-    /// What the peer did wrong; [`take`](Self::take) says it too.
-    pub fn peek(&self) -> Result<Option<Piece>, ProtocolError> {
-        if let Some(error) = self.failure {
-            return Err(error);
-        }
-        let ready = self.connection.rx.in_payload() && self.fate.is(DELIVER);
-        Ok(ready.then(|| self.piece(0)))
-    }
-
-    /// What the peer did wrong, once.
-    pub const fn failure(&mut self) -> Option<ProtocolError> {
-        self.failure.take()
-    }
-
-    fn outcome(&mut self, length: Option<usize>) -> Result<Option<Piece>, ProtocolError> {
-        match self.failure() {
-            Some(error) => Err(error),
-            None => Ok(length.map(|length| self.piece(length))),
+    /// How many bytes of the frame in hand can be read straight into a buffer of `room` bytes of the
+    /// user's: 0 where the borrowed buffer takes as many. A Ping that is kept goes through the
+    /// borrowed buffer: while it is read another task may begin the Pong to the one before.
+    pub(super) fn direct(&self, lent: &Lent<'_>, room: usize) -> usize {
+        let count = room.min(self.connection.rx.remaining());
+        if self.fate == DELIVER && count >= lent.read.len() && !self.connection.rx.is_extended() {
+            count
+        } else {
+            0
         }
     }
 
-    /// Where to read after [`Next::Read`]: the lent buffer, or `user` (the buffer of the caller of
-    /// `take`; a large piece goes there directly), or `scratch`. All of what it returns may be
-    /// filled: none of it is beyond what can be taken.
-    pub fn read_buffer<'a>(
-        &self,
-        lent: &'a mut Lent<'_>,
-        user: &'a mut [u8],
-        scratch: &'a mut [u8],
-    ) -> &'a mut [u8] {
-        self.read_into(lent, user.len())
-            .buffer(lent.read, user, scratch)
-    }
-
-    /// `count` bytes were read into the [`read_buffer`](Self::read_buffer). The same `user` and
-    /// `scratch` as there. Where they went to `user` directly this is the piece, as from
-    /// [`take`](Self::take).
-    ///
-    /// # Errors
-    /// As [`take`](Self::take).
-    pub fn received(
-        &mut self,
-        lent: &mut Lent<'_>,
-        user: &mut [u8],
-        scratch: &mut [u8],
-        count: usize,
-    ) -> Result<Option<Piece>, ProtocolError> {
-        let into = self.read_into(lent, user.len());
-        if let ReadInto::User(_) = into {
-            let length = self.take_bytes(lent, user, Some(count));
-            return self.outcome(length);
-        }
-        self.stored(into, lent, scratch, count);
-        Ok(None)
-    }
-
-    /// `count` bytes were read [`into`](Self::read_into) the lent buffer or the scratch.
-    pub fn stored(&mut self, into: ReadInto, lent: &Lent<'_>, scratch: &mut [u8], count: usize) {
-        if let ReadInto::Lent = into {
+    /// `count` bytes were read into the borrowed buffer: 0 at the end of the stream.
+    pub(super) fn received(&mut self, lent: &Lent<'_>, count: usize) {
+        self.heard();
+        if count == 0 {
+            self.eof();
+        } else {
             self.start = 0;
             self.end = count.min(lent.read.len());
-        } else {
-            // Without a lent buffer: header bytes, or payload that is not for the user.
-            self.digest(scratch.get_mut(..count).unwrap_or_default(), &mut []);
-        }
-    }
-
-    /// The part of what is [read](Lent::parts) into that holds nothing, until the next read: for
-    /// what is to be sent.
-    pub fn unused<'b>(&self, read: &'b mut [u8]) -> &'b mut [u8] {
-        let end = if self.start == self.end { 0 } else { self.end };
-        read.get_mut(end..).unwrap_or_default()
-    }
-
-    /// The stream has ended: no more will be read. What was read before is still handed out.
-    pub const fn eof(&mut self) {
-        self.set(EOF, true);
-    }
-
-    /// Which buffer [`read_buffer`](Self::read_buffer) is, where that of the user has `room` bytes:
-    /// for a driver that has the parts of the lent buffer in different places.
-    pub fn read_into(&self, lent: &Lent<'_>, room: usize) -> ReadInto {
-        let capacity = lent.read.len();
-        let rx = &self.connection.rx;
-        let count = room.min(rx.remaining());
-        if self.fate.is(DELIVER) && count >= capacity {
-            ReadInto::User(count)
-        } else if capacity > 0 {
-            ReadInto::Lent
-        } else if self.fate.is(RELAY) {
-            ReadInto::Scratch(1)
-        } else {
-            ReadInto::Scratch(rx.want())
         }
     }
 
@@ -337,28 +248,35 @@ impl Endpoint {
         }
         let kept = usize::from(self.kept);
         if let Some(free) = reserve.get_mut(kept..kept + bytes.len()) {
-            free.copy_from_slice(bytes);
+            // Not by `copy_from_slice`, which may keep its panic.
+            for (place, byte) in free.iter_mut().zip(bytes) {
+                *place = *byte;
+            }
             self.kept += bytes.len() as u8;
         }
         self.set(PONG_DUE, end);
     }
 
     /// Fails the connection (section 7.1.7).
-    const fn fail(&mut self, error: ProtocolError) {
+    pub(super) const fn fail(&mut self, error: ProtocolError) {
         self.set(FAILED, true);
         self.failure = Some(error);
-        self.close_with(error.close_code().0);
+        self.close_with(error.close_code());
     }
 
     /// Makes a Close due, unless one is already. A Pong or Ping that has not begun is dropped: nothing is
-    /// sent behind a Close.
+    /// sent after a Close.
     #[inline(never)]
-    pub(super) const fn close_with(&mut self, code: u16) {
+    pub(super) const fn close_with(&mut self, code: CloseCode) {
         if !self.closing() {
             self.set(CLOSE_DUE, true);
-            self.close_code = code.to_be_bytes();
+            self.close_code = code;
             if self.control.is_none() {
                 self.set(PONG_DUE | PING_DUE, false);
+            }
+            // A Pong that is half out still needs its payload.
+            if !matches!(self.control, Some(Opcode::Pong)) {
+                self.kept = 0;
             }
         }
     }

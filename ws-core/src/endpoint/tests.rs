@@ -1,6 +1,9 @@
 //! The endpoint as a driver uses it: every cut of the stream, every size of every buffer, a wire
 //! that takes what it likes.
 
+#[cfg(feature = "extensions")]
+mod extension;
+
 use proptest::prelude::*;
 use std::collections::VecDeque;
 
@@ -25,99 +28,115 @@ struct Driver<'buf> {
     seen: Vec<Seen>,
 }
 
+/// What a wire that says at its end that it has ended tells a job.
+fn read(wire: &mut Wire, buffer: &mut [u8]) -> Told {
+    assert!(!buffer.is_empty());
+    match wire.read(buffer) {
+        None if wire.is_eof() => Told::Read(0),
+        None => Told::ReadBlocked,
+        Some(count) => Told::Read(count),
+    }
+}
+
 impl<'buf> Driver<'buf> {
     fn new(role: Role, lent: &'buf mut [u8], wire: Wire) -> Self {
+        let lent = Lent::new(lent);
         Self {
-            endpoint: Endpoint::new(role, &Lent::default(), 0..0, 1 << 20),
-            lent: Lent::new(lent),
+            endpoint: Endpoint::new(role, &lent, 0..0, 1 << 20),
+            lent,
             wire,
             partial: Default::default(),
             seen: Vec::new(),
         }
     }
 
-    fn advance(&mut self, room: usize) -> Next {
-        self.endpoint
-            .advance(&mut self.lent, Face::Messages, room, false)
-    }
-
-    fn flush(&mut self) -> bool {
+    /// Runs a job. Is it done, or does it wait for the wire?
+    fn drive(&mut self, job: &mut impl Job) -> bool {
+        let Self {
+            endpoint,
+            lent,
+            wire,
+            ..
+        } = self;
         let mut scratch = [0; 5];
-        while self.endpoint.control_ready() {
-            let count = self
-                .endpoint
-                .control(&self.lent, || Ok([1, 2, 3, 4]), &mut scratch)
-                .expect("it has a key");
-            let taken = self.wire.write(&scratch[..count]);
-            self.endpoint.control_sent(taken);
-            if taken == 0 {
-                return false;
-            }
-        }
-        true
-    }
-
-    fn piece(&mut self, user: &[u8], piece: Result<Option<Piece>, ProtocolError>) {
-        match piece {
-            Ok(None) => {}
-            Ok(Some(piece)) => {
-                // A control frame may come between the fragments of a message.
-                let control = usize::from(piece.opcode.is_control());
-                let partial = &mut self.partial[control];
-                partial.extend_from_slice(&user[..piece.length]);
-                if piece.fin && piece.remaining == 0 {
-                    self.seen
-                        .push(Seen::Message(piece.opcode, std::mem::take(partial)));
+        let mut told = Told::Resumed;
+        loop {
+            told = match job.step(endpoint, lent, told) {
+                Step::Done => return true,
+                Step::Blocked => return false,
+                Step::Yield => Told::Resumed,
+                Step::Key => {
+                    endpoint.set_key([1, 2, 3, 4]);
+                    Told::Resumed
                 }
-            }
-            Err(error) => self.seen.push(Seen::Error(error)),
+                Step::Flush | Step::FlushLast => Told::Flushed,
+                Step::Read | Step::ReadNow => read(wire, lent.read_buffer()),
+                Step::ReadUser => read(wire, job.user_buffer()),
+                Step::Write => {
+                    let (read, reserve) = lent.parts();
+                    let scratch = endpoint.scratch(read, &mut scratch);
+                    let bytes = endpoint.outgoing(job.rest(), reserve, scratch);
+                    assert!(!bytes.is_empty());
+                    match wire.write(bytes) {
+                        0 => Told::WriteBlocked,
+                        count => Told::Written(count),
+                    }
+                }
+            };
         }
     }
 
-    /// Runs until nothing moves any more.
+    fn piece(&mut self, user: &[u8], piece: Piece) {
+        // A control frame may come between the fragments of a message.
+        let control = usize::from(piece.opcode.is_control());
+        let partial = &mut self.partial[control];
+        partial.extend_from_slice(&user[..piece.length]);
+        if piece.fin && piece.remaining == 0 {
+            self.seen
+                .push(Seen::Message(piece.opcode, std::mem::take(partial)));
+        }
+    }
+
+    /// Receives until nothing moves any more: a wire that takes nothing now may take something when
+    /// it is tried again.
     fn run(&mut self, face: Face, room: usize) {
         let mut user = vec![0; room];
-        let mut scratch = [0; SCRATCH];
-        let mut blocked = false;
+        let mut tries = 0..300;
         loop {
-            match self.endpoint.advance(&mut self.lent, face, room, blocked) {
-                Next::Ready => {
-                    let piece = self.endpoint.take(&mut self.lent, &mut user);
-                    self.piece(&user, piece);
+            let mut job = Receive::new(face, &mut user);
+            if !self.drive(&mut job) {
+                match tries.next() {
+                    Some(_) => continue,
+                    None => return,
                 }
-                Next::Write => blocked = !self.flush(),
-                Next::Read => {
-                    let buffer = self
-                        .endpoint
-                        .read_buffer(&mut self.lent, &mut user, &mut scratch);
-                    assert!(!buffer.is_empty());
-                    match self.wire.read(buffer) {
-                        None if self.wire.is_eof() => self.endpoint.eof(),
-                        None => return,
-                        Some(count) => {
-                            blocked = false;
-                            let piece = self.endpoint.received(
-                                &mut self.lent,
-                                &mut user,
-                                &mut scratch,
-                                count,
-                            );
-                            self.piece(&user, piece);
-                        }
-                    }
-                }
-                Next::Blocked => {
-                    blocked = !self.flush();
-                    if blocked {
-                        self.wire.unblock();
-                    }
-                }
-                Next::Ended => {
+            }
+            tries = 0..300;
+            self.drive(&mut Answer::default());
+            match job.result().unwrap() {
+                Ok(piece) => self.piece(&user, piece),
+                Err(Ended::Protocol(error)) => self.seen.push(Seen::Error(error)),
+                Err(_) => {
                     self.seen.push(Seen::Ended);
                     return;
                 }
             }
         }
+    }
+
+    /// Sends what the wire takes of a payload that is a frame or a part of one.
+    fn send(&mut self, part: &[u8], later: usize, opcode: Opcode) -> Result<usize, Refusal> {
+        let frame = Outgoing {
+            later,
+            ..Outgoing::whole(opcode, true)
+        };
+        let mut job = Send::new(frame, part);
+        self.drive(&mut job);
+        job.refusal().map_or(Ok(job.taken()), Err)
+    }
+
+    /// Writes what is due.
+    fn flush(&mut self) -> bool {
+        self.drive(&mut Answer::default()) && !self.endpoint.control_ready()
     }
 
     fn written(&self) -> Vec<(bool, u8, Vec<u8>)> {
@@ -157,7 +176,7 @@ fn messages() -> Vec<Seen> {
 #[test]
 fn rfc6455_5_4_every_cut_every_lent_buffer() {
     let bytes = conversation();
-    for lent in [126, 127, 140, 600] {
+    for lent in [256, 257, 300, 600] {
         for room in [125, 126, 1000] {
             for cut in 0..=bytes.len() {
                 let mut lent = vec![0; lent];
@@ -184,34 +203,9 @@ fn rfc6455_5_4_every_cut_every_lent_buffer() {
     }
 }
 
-/// With no reserve the user of the message face sees the Pings and answers them.
+/// The stream face: payload alone; Pings are answered.
 #[test]
-fn rfc6455_5_5_2_without_a_reserve_pings_are_the_users() {
-    let bytes = conversation();
-    for lent in [0, 1, 2, 30, 125] {
-        for cut in 0..=bytes.len() {
-            let mut lent = vec![0; lent];
-            let mut driver = Driver::new(Role::Server, &mut lent, Wire::cut_at(&bytes, &[cut]));
-            driver.run(Face::Messages, 125);
-            let pings: Vec<_> = driver
-                .seen
-                .iter()
-                .filter(|seen| matches!(seen, Seen::Message(Opcode::Ping, _)))
-                .collect();
-            assert_eq!(pings.len(), 2);
-            assert_eq!(
-                *pings[0],
-                Seen::Message(Opcode::Ping, b"ping in between".to_vec())
-            );
-            assert_eq!(driver.written(), [(true, 8, vec![3, 0xE9])]);
-            assert_eq!(driver.seen.last(), Some(&Seen::Ended));
-        }
-    }
-}
-
-/// The stream face: payload alone; Pings are answered with any buffer, none too.
-#[test]
-fn rfc6455_5_5_2_the_stream_face_answers_pings_with_any_buffer() {
+fn rfc6455_5_5_2_the_stream_face_answers_pings() {
     let bytes = conversation();
     for role in [Role::Server, Role::Client] {
         let bytes = if role == Role::Server {
@@ -219,7 +213,7 @@ fn rfc6455_5_5_2_the_stream_face_answers_pings_with_any_buffer() {
         } else {
             crate::testing::unmasked(&bytes)
         };
-        for lent in [0, 1, 2, 3, 16, 125, 126, 300] {
+        for lent in [256, 300] {
             for room in [1, 3, 64, 1000] {
                 for drip in [1, 3, usize::MAX] {
                     let mut lent = vec![0; lent];
@@ -269,7 +263,7 @@ fn rfc6455_5_5_3_a_blocked_pong_does_not_stop_receiving() {
         frame(true, 1, KEY, b"text"),
     ]
     .concat();
-    let mut lent = [0; 200];
+    let mut lent = [0; 256];
     let mut driver = Driver::new(Role::Server, &mut lent, Wire::new(&bytes).window(0));
     driver.run(Face::Messages, 125);
     assert_eq!(driver.seen, [Seen::Message(Opcode::Text, b"text".to_vec())]);
@@ -277,17 +271,6 @@ fn rfc6455_5_5_3_a_blocked_pong_does_not_stop_receiving() {
     driver.wire.unblock();
     assert!(driver.flush());
     assert_eq!(driver.written(), [(true, 10, b"second".to_vec())]);
-}
-
-/// A byte of a relayed Ping that waits for the wire stays what it is, whatever comes behind it.
-#[test]
-fn rfc6455_5_5_2_a_relayed_byte_outlasts_the_next_frame() {
-    let bytes = [frame(true, 9, KEY, b"ab"), frame(true, 10, KEY, b"xyz")].concat();
-    let mut driver = Driver::new(Role::Server, &mut [], Wire::new(&bytes).window(3));
-    driver.run(Face::Stream, 64);
-    driver.wire.unblock();
-    assert!(driver.flush());
-    assert_eq!(driver.written(), [(true, 10, b"ab".to_vec())]);
 }
 
 /// A Pong half out keeps its payload: the next Ping waits for it.
@@ -299,7 +282,7 @@ fn rfc6455_5_5_3_a_pong_half_out_is_finished_first() {
             frame(true, 9, KEY, b"second"),
         ]
         .concat();
-        let mut lent = [0; 200];
+        let mut lent = [0; 256];
         let mut driver = Driver::new(Role::Server, &mut lent, Wire::new(&bytes).window(window));
         driver.run(Face::Messages, 125);
         driver.wire.unblock();
@@ -318,23 +301,13 @@ fn rfc6455_5_5_3_a_pong_half_out_is_finished_first() {
 /// Section 5.4: no control frame gets into the user's open frame, whatever was received.
 #[test]
 fn rfc6455_5_4_control_frames_wait_for_the_open_frame() {
-    let mut lent = [0; 200];
+    let mut lent = [0; 256];
     let wire = Wire::new(&[frame(true, 9, KEY, b"now"), frame(true, 8, KEY, &[3, 0xE8])].concat());
     let mut driver = Driver::new(Role::Server, &mut lent, wire);
-    let mut scratch = [0; 64];
-    driver
-        .endpoint
-        .begin(Opcode::Text, true, 10, || Ok([0; 4]))
-        .unwrap();
-    let count = driver.endpoint.fill(b"01234", &mut scratch);
-    assert_eq!(count, 7);
-    driver.wire.write(&scratch[..count]);
-    assert_eq!(driver.endpoint.sent(count), 5);
+    assert_eq!(driver.send(b"01234", 5, Opcode::Text), Ok(5));
     driver.run(Face::Messages, 125);
     assert_eq!(driver.wire.written.len(), 7);
-    let count = driver.endpoint.fill(b"56789", &mut scratch);
-    driver.wire.write(&scratch[..count]);
-    assert_eq!(driver.endpoint.sent(count), 5);
+    assert_eq!(driver.send(b"56789", 0, Opcode::Text), Ok(5));
     assert!(driver.flush());
     // The Ping was followed by a Close: nothing but the Close is owed any more.
     assert_eq!(
@@ -342,8 +315,8 @@ fn rfc6455_5_4_control_frames_wait_for_the_open_frame() {
         [(true, 1, b"0123456789".to_vec()), (true, 8, vec![3, 0xE8])]
     );
     assert_eq!(
-        driver.endpoint.begin(Opcode::Text, true, 0, || Ok([0; 4])),
-        Err(FrameError::Closed)
+        driver.send(b"", 0, Opcode::Text),
+        Err(Refusal::Frame(FrameError::Closed))
     );
 }
 
@@ -378,7 +351,7 @@ fn rfc6455_7_1_7_a_broken_frame_loses_nothing_before_it() {
             ProtocolError::MessageTooBig,
         ),
     ] {
-        for lent in [0, 10, 200, 4000] {
+        for lent in [256, 4000] {
             for drip in [1, usize::MAX] {
                 let bytes = [frame(true, 1, KEY, b"good"), bad.clone(), vec![0; 50]].concat();
                 let mut lent = vec![0; lent];
@@ -410,7 +383,7 @@ fn rfc6455_7_1_7_a_broken_frame_loses_nothing_before_it() {
 /// Section 7.4.1: where text is refused, its header fails the connection; what came before counts.
 #[test]
 fn rfc6455_7_4_1_text_is_refused() {
-    for lent in [0, 10, 200] {
+    for lent in [256, 300] {
         for drip in [1, usize::MAX] {
             let good = frame(true, 2, KEY, b"good");
             let bytes = [good, frame(false, 1, KEY, b"text"), vec![0; 50]].concat();
@@ -436,7 +409,7 @@ fn rfc6455_7_4_1_text_is_refused() {
 /// code is answered without one.
 #[test]
 fn rfc6455_5_5_1_one_close_each_way() {
-    let mut lent = [0; 200];
+    let mut lent = [0; 256];
     let mut driver = Driver::new(
         Role::Client,
         &mut lent,
@@ -451,8 +424,9 @@ fn rfc6455_5_5_1_one_close_each_way() {
         &mut lent,
         Wire::new(&frame(true, 8, None, &[3, 0xE8])),
     );
-    driver.endpoint.close(CloseCode::GOING_AWAY);
-    driver.endpoint.close(CloseCode::INTERNAL_ERROR);
+    for code in [CloseCode::GOING_AWAY, CloseCode::INTERNAL_ERROR] {
+        driver.endpoint.close(code);
+    }
     driver.run(Face::Messages, 125);
     assert_eq!(driver.written(), [(true, 8, vec![3, 0xE9])]);
     assert_eq!(driver.endpoint.peer_close(), Some(CloseCode::NORMAL));
@@ -465,40 +439,34 @@ fn rfc6455_5_5_2_a_ping_of_ours() {
     let theirs = frame(true, 9, KEY, b"half and half");
     for cut in 0..theirs.len() {
         for takes in [vec![1], vec![0, 1, 0, 3], vec![100]] {
-            let mut lent = [0; 200];
+            let mut lent = [0; 256];
             let wire = Wire::cycling(&theirs, &[cut.max(1), 100], &takes);
             let mut driver = Driver::new(Role::Server, &mut lent, wire);
-            let mut scratch = [0; SCRATCH];
             // What has come of it when ours becomes due.
-            if cut > 0 && driver.advance(9) == Next::Read {
-                let Driver {
-                    endpoint,
-                    lent,
-                    wire,
-                    ..
-                } = &mut driver;
-                let buffer = endpoint.read_buffer(lent, &mut [], &mut scratch);
-                let count = wire.read(buffer).unwrap();
-                endpoint
-                    .received(lent, &mut [], &mut scratch, count)
-                    .unwrap();
-                driver.advance(9);
+            if cut > 0 {
+                let mut job = Receive::new(Face::Messages, &mut []);
+                let mut told = Told::Resumed;
+                loop {
+                    let step = job.step(&mut driver.endpoint, &mut driver.lent, told);
+                    if step != Step::Read || told == Told::Read(cut) {
+                        break;
+                    }
+                    told = read(&mut driver.wire, driver.lent.read_buffer());
+                }
             }
             driver.endpoint.ping();
-            assert!(driver.endpoint.ping_due());
             for _ in 0..40 {
                 driver.run(Face::Messages, 9);
                 driver.flush();
             }
-            assert!(!driver.endpoint.ping_due());
             let mut written = driver.written();
             written.sort();
             let pong = (true, 10, b"half and half".to_vec());
             assert_eq!(written, [(true, 9, Vec::new()), pong], "cut at {cut}");
         }
     }
-    // Nothing behind a Close.
-    let mut lent = [0; 200];
+    // Nothing after a Close.
+    let mut lent = [0; 256];
     let mut driver = Driver::new(Role::Client, &mut lent, Wire::new(&[]));
     driver.endpoint.ping();
     driver.endpoint.close(CloseCode::NORMAL);
@@ -510,37 +478,19 @@ fn rfc6455_5_5_2_a_ping_of_ours() {
 /// With an empty buffer the type and the length of a frame are told and nothing is taken.
 #[test]
 fn an_empty_buffer_peeks() {
-    for lent in [0, 200] {
-        let mut lent = vec![0; lent];
-        let mut driver = Driver::new(
-            Role::Server,
-            &mut lent,
-            Wire::new(&frame(false, 2, KEY, b"abc")),
-        );
-        let mut scratch = [0; SCRATCH];
-        while driver.advance(0) == Next::Read {
-            let Driver {
-                endpoint,
-                lent,
-                wire,
-                ..
-            } = &mut driver;
-            let buffer = endpoint.read_buffer(lent, &mut [], &mut scratch);
-            let count = wire.read(buffer).unwrap();
-            endpoint
-                .received(lent, &mut [], &mut scratch, count)
-                .unwrap();
-        }
-        let peeked = Piece {
-            length: 0,
-            opcode: Opcode::Binary,
-            fin: false,
-            remaining: 3,
-        };
-        for _ in 0..2 {
-            let taken = driver.endpoint.take(&mut driver.lent, &mut []);
-            assert_eq!(taken, Ok(Some(peeked)));
-        }
+    let mut lent = [0; 256];
+    let wire = Wire::new(&frame(false, 2, KEY, b"abc")).limits(1, 1);
+    let mut driver = Driver::new(Role::Server, &mut lent, wire);
+    let peeked = Piece {
+        length: 0,
+        opcode: Opcode::Binary,
+        fin: false,
+        remaining: 3,
+    };
+    for _ in 0..2 {
+        let mut job = Receive::new(Face::Messages, &mut []);
+        assert!(driver.drive(&mut job));
+        assert_eq!(job.result(), Some(Ok(peeked)));
     }
 }
 
@@ -548,7 +498,7 @@ fn an_empty_buffer_peeks() {
 #[test]
 fn rfc6455_4_2_2_buffered_frames_come_first() {
     let bytes = frame(true, 1, None, b"first");
-    let mut lent = [0; 200];
+    let mut lent = [0; 256];
     lent[50..50 + bytes.len()].copy_from_slice(&bytes);
     let lent = Lent::new(&mut lent);
     let mut driver = Driver {
@@ -558,7 +508,7 @@ fn rfc6455_4_2_2_buffered_frames_come_first() {
         partial: Default::default(),
         seen: Vec::new(),
     };
-    assert_eq!(driver.advance(10), Next::Ready);
+    assert!(driver.drive(&mut Receive::look(Face::Messages)));
     driver.run(Face::Messages, 10);
     assert_eq!(
         driver.seen[0],
@@ -585,7 +535,7 @@ proptest! {
         messages in prop::collection::vec(sent(), 0..6),
         cuts in prop::collection::vec(1usize..200, 1..8),
         takes in prop::collection::vec(0usize..40, 1..8),
-        lent in 0usize..400,
+        lent in 256usize..500,
         room in 125usize..400,
         key: [u8; 4],
     ) {
@@ -606,23 +556,19 @@ proptest! {
                 if let Some((ping, control)) = control {
                     bytes.extend(frame(true, if *ping { 9 } else { 10 }, key, control));
                     pings += usize::from(*ping);
-                    if *ping && lent <= 125 {
-                        expected.push(Seen::Message(Opcode::Ping, control.clone()));
-                    }
                 }
             }
         }
         let mut lent = vec![0; lent];
-        let answers = lent.len() > 125;
         let mut driver = Driver::new(role, &mut lent, Wire::cycling(&bytes, &cuts, &takes));
         driver.run(Face::Messages, room);
         prop_assert_eq!(driver.seen, expected);
         // Every answer is a whole Pong; with a wire that always takes something, one to each Ping.
         driver.wire.unblock();
         let pongs = frames_of(&driver.wire.written);
-        prop_assert!(pongs.iter().all(|(fin, opcode, _)| *fin && *opcode == 10) || !answers);
+        prop_assert!(pongs.iter().all(|(fin, opcode, _)| *fin && *opcode == 10));
         if !takes.contains(&0) {
-            prop_assert_eq!(pongs.len(), if answers { pings } else { 0 });
+            prop_assert_eq!(pongs.len(), pings);
         }
     }
 
@@ -633,7 +579,7 @@ proptest! {
         bytes: VecDeque<u8>,
         cuts in prop::collection::vec(1usize..20, 1..4),
         takes in prop::collection::vec(0usize..9, 1..4),
-        lent in 0usize..300,
+        lent in 256usize..400,
     ) {
         let bytes: Vec<u8> = bytes.into();
         let mut lent = vec![0; lent];

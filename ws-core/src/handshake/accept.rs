@@ -47,8 +47,8 @@ pub fn encode_key(nonce: &[u8; 16]) -> [u8; 24] {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::CrateSha1;
     use super::*;
+    use crate::handshake::tests::testing::CrateSha1;
 
     /// RFC 6455 section 1.3: the example.
     #[test]

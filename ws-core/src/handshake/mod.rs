@@ -20,21 +20,10 @@ mod response;
 mod server;
 #[cfg(any(test, feature = "crates-hash", feature = "compact"))]
 mod sha1;
+#[cfg(test)]
+mod tests;
 mod texts;
 mod write;
-
-#[cfg(test)]
-mod client_tests;
-#[cfg(test)]
-mod http_tests;
-#[cfg(test)]
-mod page_tests;
-#[cfg(test)]
-mod request_tests;
-#[cfg(test)]
-mod server_tests;
-#[cfg(test)]
-mod testing;
 
 #[cfg(any(feature = "crates-hash", feature = "compact"))]
 pub use accept::SoftSha1;

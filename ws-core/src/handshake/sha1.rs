@@ -104,7 +104,7 @@ impl Hash {
 #[cfg(test)]
 mod tests {
     use super::super::accept::Sha1;
-    use super::super::testing::CrateSha1;
+    use crate::handshake::tests::testing::CrateSha1;
     use proptest::prelude::*;
 
     proptest! {

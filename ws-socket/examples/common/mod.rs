@@ -40,7 +40,6 @@ pub fn listen(port: u16) -> Result<(Table, StdSocket), StdError> {
     stack.bind(&mut listener, port)?;
     stack.listen(&mut listener)?;
     let buffers = [(); 16].map(|()| &mut *Box::leak(Box::new([0; 1024])));
-    let buffers = buffers.map(|buffer| &mut buffer[..]);
     let table = Table::new(stack, Host(Instant::now())).with_buffers(buffers);
     Ok((table, listener))
 }

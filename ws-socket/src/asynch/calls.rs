@@ -1,20 +1,72 @@
 //! The calls on one connection: what the connection of one task and the table have in common.
 
+use core::fmt::Debug;
 use core::pin::pin;
 
+use embassy_futures::poll_once;
 use embedded_io_async::{Read, Write};
-use ws_core::{CloseCode, Face, Opcode};
+use ws_core::{Close, CloseCode, Face, Opcode, Outgoing, Piece, RandomError, Reason, Receive};
 
-use super::Platform;
-use super::link::Link;
-use super::wait::{MAX_READS, within};
+use super::drive::Fault;
+use super::link::{Done, Link};
+use super::wait::within;
+use super::{AsyncPlatform, Clock};
 use crate::Timeout;
 use crate::error::{DisconnectError, ReceiveError, SendError};
 use crate::message::Received;
-use crate::session::{Outgoing, Payload};
-use crate::table::Disconnected;
+use crate::session::{Driven, SendJob};
+use crate::table::{Disconnected, check_code};
 
-impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+/// What a fault was, if it was the stream's.
+pub(super) fn stack_error<E>(fault: Option<Fault<E>>) -> Option<E> {
+    match fault {
+        Some(Fault::Stack(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// What a send came to that was driven to its end.
+pub(super) fn sent<E: Debug>(
+    job: &dyn SendJob,
+    fault: Option<Fault<E>>,
+) -> Result<usize, SendError<E>> {
+    let (driven, error) = match fault {
+        None => (Driven::Done, None),
+        Some(Fault::Stack(error)) => (Driven::Done, Some(error)),
+        Some(_) => (Driven::NotConnected, None),
+    };
+    SendError::outcome(driven, job, error)
+}
+
+impl<T: Read + Write, P: AsyncPlatform> Link<'_, '_, T, P> {
+    /// A call begins. One that does not wait has its turn, with `all` until it is done.
+    fn begin(&mut self, timeout: Timeout, all: bool) -> P::Clock {
+        if let (Timeout::NoWait, Some(endpoint)) = (timeout, self.entry.endpoint_mut()) {
+            endpoint.begin_turn(all);
+        }
+        self.platform.clock()
+    }
+
+    /// Does a receive, to its end. Nothing waits after the point where a piece is taken: a drop would
+    /// lose it. What became due with it goes out with the next call.
+    async fn run(&mut self, mut job: Receive<'_>) -> Result<Piece, ReceiveError<T::Error>> {
+        let Done::Over(fault) = self.drive(&mut job).await else {
+            return Err(ReceiveError::NotConnected);
+        };
+        let about = self.entry.about;
+        ReceiveError::outcome(about, Driven::Done, &job, stack_error(fault))
+    }
+
+    async fn run_within(
+        &mut self,
+        job: Receive<'_>,
+        timeout: Timeout,
+    ) -> Result<Piece, ReceiveError<T::Error>> {
+        let clock = self.begin(timeout, false);
+        let piece = within(&clock, timeout, pin!(self.run(job))).await;
+        piece.unwrap_or(Err(ReceiveError::Timeout))
+    }
+
     pub(super) async fn recv_msg(
         &mut self,
         buffer: &mut [u8],
@@ -23,83 +75,78 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if buffer.is_empty() {
             return Err(ReceiveError::EmptyBuffer);
         }
-        let clock = self.begin(timeout, MAX_READS);
-        let piece = within(&clock, timeout, pin!(self.receive(Face::Messages, buffer))).await;
-        Ok(piece.ok_or(ReceiveError::Timeout)??.into())
+        let job = Receive::new(Face::Messages, buffer);
+        Ok(self.run_within(job, timeout).await?.into())
     }
 
     pub(super) async fn peek(
         &mut self,
         timeout: Timeout,
     ) -> Result<Received, ReceiveError<T::Error>> {
-        let clock = self.begin(timeout, MAX_READS);
-        let found = within(&clock, timeout, pin!(self.find(Face::Messages, 0))).await;
-        found.ok_or(ReceiveError::Timeout)??;
-        let endpoint = self.entry.endpoint().ok_or(ReceiveError::NotConnected)?;
-        let piece = endpoint.peek()?;
-        Ok(piece.ok_or(ReceiveError::NotConnected)?.into())
+        let job = Receive::peek(Face::Messages);
+        Ok(self.run_within(job, timeout).await?.into())
     }
 
-    /// A call begins that has so many turns if it does not wait. Its clock.
-    fn begin(&mut self, timeout: Timeout, turns: u32) -> P::Clock {
-        if timeout == Timeout::NoWait {
-            self.alive.restart(turns);
-        }
-        self.platform.clock()
-    }
-
+    /// Payload of data messages, without their boundaries.
     pub(super) async fn recv(
         &mut self,
         buffer: &mut [u8],
         timeout: Timeout,
     ) -> Result<usize, ReceiveError<T::Error>> {
-        let clock = self.begin(timeout, MAX_READS);
-        let received = within(&clock, timeout, pin!(self.receive_stream(buffer))).await;
-        received.ok_or(ReceiveError::Timeout)?
-    }
-
-    /// Payload of data messages, without their boundaries.
-    pub(super) async fn receive_stream(
-        &mut self,
-        buffer: &mut [u8],
-    ) -> Result<usize, ReceiveError<T::Error>> {
-        while !buffer.is_empty() {
-            let piece = self.receive(Face::Stream, buffer).await?;
-            if piece.length > 0 {
-                return Ok(piece.length);
-            }
+        if buffer.is_empty() {
+            return Ok(0);
         }
-        Ok(0)
+        let job = Receive::new(Face::Stream, buffer);
+        Ok(self.run_within(job, timeout).await?.length)
     }
 
-    pub(super) async fn send_frame(
+    /// Waits until a receive would have a result.
+    pub(super) async fn readable(&mut self, face: Face) {
+        let _ = self.drive(&mut Receive::look(face)).await;
+    }
+
+    /// Would a receive have a result now?
+    pub(super) fn is_readable(&mut self, face: Face) -> bool {
+        self.begin(Timeout::NoWait, false);
+        poll_once(self.readable(face)).is_ready()
+    }
+
+    /// Goes on with a send to its end.
+    pub(super) async fn send(
         &mut self,
-        frame: Outgoing,
-        payload: Payload<'_>,
+        job: &mut (dyn SendJob + Send),
+    ) -> Result<usize, SendError<T::Error>> {
+        let mut attempt = Attempt {
+            job,
+            link: self,
+            over: false,
+        };
+        let done = attempt.link.drive(&mut *attempt.job).await;
+        attempt.over = true;
+        match done {
+            Done::NotConnected => Err(SendError::NotConnected),
+            Done::Over(fault) => sent(&*attempt.job, fault),
+        }
+    }
+
+    /// [`send`](Self::send), at most for `timeout`.
+    pub(super) async fn send_all(
+        &mut self,
+        job: &mut (dyn SendJob + Send),
         timeout: Timeout,
     ) -> Result<usize, SendError<T::Error>> {
-        let clock = self.begin(timeout, u32::MAX);
-        let mut taken = 0;
-        let sent = within(
-            &clock,
-            timeout,
-            pin!(self.send(frame, payload, false, &mut taken)),
-        )
-        .await;
-        self.begin(timeout, MAX_READS);
-        match sent {
-            Some(sent) => sent.map(|()| taken),
-            None => self.timed_out(taken),
-        }
-    }
-
-    /// The time of a send is up, and so much of its payload is out.
-    const fn timed_out(&mut self, taken: usize) -> Result<usize, SendError<T::Error>> {
-        // All of an empty frame may be.
-        match self.alive.unsaid.take() {
-            None if taken == 0 => Err(SendError::Timeout),
-            _ => Ok(taken),
-        }
+        let clock = self.begin(timeout, true);
+        let sent = within(&clock, timeout, pin!(self.send(job))).await;
+        self.begin(timeout, false);
+        sent.unwrap_or_else(|| {
+            // All of an empty frame may be out.
+            let endpoint = self.entry.endpoint_mut();
+            let said = endpoint.is_some_and(|endpoint| job.say(endpoint));
+            match job.taken() {
+                0 if !said => Err(SendError::Timeout),
+                taken => Ok(taken),
+            }
+        })
     }
 
     pub(super) async fn send_stream(
@@ -111,30 +158,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         if payload.is_empty() {
             return Ok(0);
         }
-        let clock = self.begin(timeout, u32::MAX);
-        let mut taken = 0;
-        let all = self.send_all(opcode, payload, &mut taken);
-        let sent = within(&clock, timeout, pin!(all)).await;
-        self.begin(timeout, MAX_READS);
-        match sent {
-            Some(Err(SendError::Random(_))) if taken > 0 => Ok(taken),
-            Some(sent) => sent.map(|()| taken),
-            None => self.timed_out(taken),
-        }
-    }
-
-    /// More than one frame goes out only where one is open that is shorter than the payload.
-    async fn send_all(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        taken: &mut usize,
-    ) -> Result<(), SendError<T::Error>> {
-        while let Some(rest @ [_, ..]) = payload.get(*taken..) {
-            let frame = Outgoing::whole(opcode, true, None);
-            self.send(frame, Payload::Keep(rest), false, taken).await?;
-        }
-        Ok(())
+        let mut job = ws_core::Send::new(Outgoing::stream(opcode), payload);
+        self.send_all(&mut job, timeout).await
     }
 
     pub(super) async fn disconnect(
@@ -144,12 +169,38 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         until_eof: bool,
         timeout: Timeout,
     ) -> Result<Disconnected, DisconnectError> {
-        if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
-            return Err(DisconnectError::Code(code));
+        check_code(code)?;
+        let clock = self.begin(timeout, false);
+        let mut job = Close::new(code, until_eof);
+        let close = async {
+            if !reason.is_empty() {
+                self.drive(&mut Reason::new(code, reason)).await;
+            }
+            self.drive(&mut job).await
+        };
+        let _ = within(&clock, timeout, pin!(close)).await;
+        if job.lacks_key() {
+            return Err(RandomError.into());
         }
-        let clock = self.begin(timeout, MAX_READS);
-        let closed = within(&clock, timeout, pin!(self.close(code, reason, until_eof))).await;
-        closed.unwrap_or(Ok(()))?;
         Ok(Disconnected::new(self.entry.closing(), self.entry.about))
+    }
+}
+
+/// A send under way. Dropped before a byte of its frame is out, it takes the frame back.
+struct Attempt<'j, 'l, 'a, 'buf, T: Read + Write, P: AsyncPlatform> {
+    job: &'j mut (dyn SendJob + Send),
+    link: &'l mut Link<'a, 'buf, T, P>,
+    over: bool,
+}
+
+impl<T: Read + Write, P: AsyncPlatform> Drop for Attempt<'_, '_, '_, '_, T, P> {
+    fn drop(&mut self) {
+        let now = self.link.platform.clock().now_ms();
+        if let Some(open) = self.link.entry.open() {
+            self.job.end(open.endpoint);
+            if !self.over {
+                *open.full_at = Some(now);
+            }
+        }
     }
 }

@@ -8,28 +8,27 @@ use core::pin::pin;
 use embassy_futures::poll_once;
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
 use embedded_nal_async::{AddrType, Dns, TcpConnect};
-use ws_core::CloseCode;
 use ws_core::handshake::{Host, HostAddr};
+use ws_core::{Close, CloseCode};
 
 use super::wait::within;
-use super::{Framing, Platform, WebSocket, WebSocketRequest};
+use super::{AsyncPlatform, AsyncRequest, Framing, WebSocket};
 use crate::error::{ConnectError, SocketError};
-use crate::{Config, Timeout};
+use crate::{Buffer, Config, Timeout};
 
 /// Makes WebSockets where TCP connections are asked for: a [`TcpConnect`] over another. What
 /// connects by that trait, an MQTT client say, speaks WebSocket by being given this in place of
 /// its stack.
 ///
-/// Each connection is lent one of `N` buffers, as
-/// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer) is, and gives it back when it is
-/// dropped; when all are lent, a connection does without.
+/// Each connection borrows one of `N` buffers and gives it back when it is dropped; when all are in
+/// use, `connect` fails with [`ConnectError::NoBuffer`].
 pub struct Connector<'r, 'buf, S, P, const N: usize> {
     stack: S,
     platform: P,
-    request: Option<WebSocketRequest<'r>>,
+    request: Option<AsyncRequest<'r>>,
     config: Config,
     framing: Framing,
-    buffers: [Buffer<'buf>; N],
+    buffers: [Place<'buf>; N],
 }
 
 impl<S, P, const N: usize> core::fmt::Debug for Connector<'_, '_, S, P, N> {
@@ -39,25 +38,25 @@ impl<S, P, const N: usize> core::fmt::Debug for Connector<'_, '_, S, P, N> {
 }
 
 /// A buffer while no connection has it.
-type Buffer<'buf> = Cell<Option<&'buf mut [u8]>>;
+type Place<'buf> = Cell<Option<Buffer<'buf>>>;
 
 impl<'r, 'buf, S, P, const N: usize> Connector<'r, 'buf, S, P, N> {
     /// Connections over `stack` that ask the address for `/`, with [`Config::DEFAULT`]. Each gets a
     /// clone of `platform`.
-    pub fn new(stack: S, platform: P, buffers: [&'buf mut [u8]; N]) -> Self {
+    pub fn new<B: Into<Buffer<'buf>>>(stack: S, platform: P, buffers: [B; N]) -> Self {
         Self {
             stack,
             platform,
             request: None,
             config: Config::DEFAULT,
             framing: Framing::DEFAULT,
-            buffers: buffers.map(|buffer| Cell::new(Some(buffer))),
+            buffers: buffers.map(|buffer| Cell::new(Some(buffer.into()))),
         }
     }
 
     /// What the opening handshake asks for.
     #[must_use]
-    pub const fn with_request(mut self, request: WebSocketRequest<'r>) -> Self {
+    pub const fn with_request(mut self, request: AsyncRequest<'r>) -> Self {
         self.request = Some(request);
         self
     }
@@ -83,7 +82,7 @@ impl<'r, 'buf, S, P, const N: usize> Connector<'r, 'buf, S, P, N> {
     }
 }
 
-impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
+impl<'buf, S: TcpConnect, P: AsyncPlatform + Clone, const N: usize> TcpConnect
     for Connector<'_, 'buf, S, P, N>
 {
     type Error = SocketError<S::Error>;
@@ -99,13 +98,14 @@ impl<'buf, S: TcpConnect, P: Platform + Clone, const N: usize> TcpConnect
         remote: SocketAddr,
     ) -> Result<Self::Connection<'a>, Self::Error> {
         let host = HostAddr::new(remote);
-        let address = WebSocketRequest::to(Host::Addr(&host), "/");
+        let address = AsyncRequest::to(Host::Addr(&host), "/");
         let request = self.request.unwrap_or(address);
         let validated = request.request().validate();
         validated.map_err(ConnectError::from)?;
-        let lent = self.buffers.iter().find_map(Cell::take);
+        let buffer = self.buffers.iter().find_map(Cell::take);
+        let buffer = buffer.ok_or(ConnectError::NoBuffer)?;
         let mut connection = Connection {
-            ws: WebSocket::new(lent.unwrap_or_default(), self.platform.clone(), self.config),
+            ws: WebSocket::new(buffer, self.platform.clone(), self.config),
             lender: &self.buffers,
         };
         connection.ws.framing = self.framing;
@@ -148,34 +148,35 @@ impl<S: Dns, P, const N: usize> Dns for Connector<'_, '_, S, P, N> {
 ///
 /// Dropped, it sends a Close (1000) if that goes out at once, and drops the TCP connection. To wait
 /// for the peer's there is [`WebSocket::disconnect`].
-pub struct Connection<'a, 'buf, T: Read + Write, P: Platform> {
+pub struct Connection<'a, 'buf, T: Read + Write, P: AsyncPlatform> {
     ws: WebSocket<'buf, T, P>,
-    lender: &'a [Buffer<'buf>],
+    lender: &'a [Place<'buf>],
 }
 
-impl<T: Read + Write, P: Platform> core::fmt::Debug for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> core::fmt::Debug for Connection<'_, '_, T, P> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Connection").finish_non_exhaustive()
     }
 }
 
-impl<T: Read + Write, P: Platform> Drop for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Drop for Connection<'_, '_, T, P> {
     fn drop(&mut self) {
-        if let Some(open) = self.ws.entry.open() {
-            open.endpoint.close(CloseCode::NORMAL);
-        }
-        let _ = poll_once(self.ws.link().flush_control());
+        let mut goodbye = Close::new(CloseCode::NORMAL, false);
+        let _ = poll_once(self.ws.link().drive(&mut goodbye));
         let lent = core::mem::take(&mut self.ws.entry.lent);
-        for place in self.lender.iter().filter(|_| !lent.is_empty()) {
+        let Ok(buffer) = Buffer::new(lent) else {
+            return;
+        };
+        for place in self.lender {
             match place.take() {
-                None => return place.set(Some(lent)),
+                None => return place.set(Some(buffer)),
                 other => place.set(other),
             }
         }
     }
 }
 
-impl<'buf, T: Read + Write, P: Platform> Deref for Connection<'_, 'buf, T, P> {
+impl<'buf, T: Read + Write, P: AsyncPlatform> Deref for Connection<'_, 'buf, T, P> {
     type Target = WebSocket<'buf, T, P>;
 
     fn deref(&self) -> &Self::Target {
@@ -183,23 +184,23 @@ impl<'buf, T: Read + Write, P: Platform> Deref for Connection<'_, 'buf, T, P> {
     }
 }
 
-impl<T: Read + Write, P: Platform> DerefMut for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> DerefMut for Connection<'_, '_, T, P> {
     fn deref_mut(&mut self) -> &mut Self::Target {
         &mut self.ws
     }
 }
 
-impl<T: Read + Write, P: Platform> ErrorType for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> ErrorType for Connection<'_, '_, T, P> {
     type Error = SocketError<T::Error>;
 }
 
-impl<T: Read + Write, P: Platform> Read for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Read for Connection<'_, '_, T, P> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
         self.ws.read(buffer).await
     }
 }
 
-impl<T: Read + Write, P: Platform> Write for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Write for Connection<'_, '_, T, P> {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Self::Error> {
         self.ws.write(buffer).await
     }
@@ -209,13 +210,13 @@ impl<T: Read + Write, P: Platform> Write for Connection<'_, '_, T, P> {
     }
 }
 
-impl<T: Read + Write, P: Platform> ReadReady for Connection<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> ReadReady for Connection<'_, '_, T, P> {
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
         self.ws.read_ready()
     }
 }
 
-impl<T: Read + Write + WriteReady, P: Platform> WriteReady for Connection<'_, '_, T, P> {
+impl<T: Read + Write + WriteReady, P: AsyncPlatform> WriteReady for Connection<'_, '_, T, P> {
     fn write_ready(&mut self) -> Result<bool, Self::Error> {
         self.ws.write_ready()
     }

@@ -12,12 +12,12 @@ use ws_core::CloseCode;
 
 use super::link::Link;
 use super::table::busy;
-use super::wait::{MAX_READS, within};
-use super::{Clock, Platform, WebSocket, WebSockets};
+use super::wait::{Turns, within};
+use super::{AsyncPlatform, AsyncWebSockets, Clock, WebSocket};
 use crate::error::{AcceptError, DisconnectError};
 use crate::table::Disconnected;
 use crate::timeout::Deadline;
-use crate::{Config, Handler, Timeout, WebSocketId};
+use crate::{Buffer, Config, Handler, Timeout, WebSocketId};
 
 /// How long, in milliseconds, a client whose connection came to nothing may take to read the answer
 /// and close.
@@ -72,7 +72,7 @@ impl<S: edge_nal::Dns> Dns for EdgeStack<S> {
     }
 }
 
-impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
+impl<'buf, T: Read + Write + TcpShutdown, P: AsyncPlatform> WebSocket<'buf, T, P> {
     /// Accepts TCP connections, and does the server's side of each
     /// ([`accept`](WebSocket::accept)), until one is a WebSocket: that and its peer's address, at
     /// most after `timeout`. One that comes to nothing (refused, lost, out of time, or its pages
@@ -92,7 +92,7 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
     pub async fn accept_from<'a, 'r, A>(
         acceptor: &'a A,
         mut handler: impl Handler<'r>,
-        buffer: &'buf mut [u8],
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
         timeout: impl Into<Timeout>,
@@ -102,7 +102,7 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
     {
         handler.check()?;
         handler.rules().validate()?;
-        let mut ws = Self::new(buffer, platform, config);
+        let mut ws = Self::new(buffer.into(), platform, config);
         let clock = ws.platform.clock();
         let id = WebSocketId::ONLY;
         let accepted = async {
@@ -136,13 +136,13 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
     ) -> Result<Disconnected, DisconnectError> {
         let timeout = timeout.into();
         let clock = self.platform.clock();
-        let mut deadline = Deadline::new(clock.now_ms(), timeout);
+        let mut deadline = Deadline::from(clock.now_ms(), timeout);
         let ended = self.disconnect_with(code, reason, timeout).await?;
-        let left = match timeout {
+        let rest = match timeout {
             Timeout::Millis(_) => Timeout::Millis(deadline.left(clock.now_ms())),
             other => other,
         };
-        self.close_tcp(left).await;
+        self.close_tcp(rest).await;
         Ok(ended)
     }
 
@@ -161,12 +161,12 @@ impl<'buf, T: Read + Write + TcpShutdown, P: Platform> WebSocket<'buf, T, P> {
     }
 }
 
-impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, T, P, N> {
+impl<T: Read + Write + TcpShutdown, P: AsyncPlatform, const N: usize> AsyncWebSockets<'_, T, P, N> {
     /// Accepts TCP connections, and does the server's side of each, until one is a WebSocket: see
     /// [`WebSocket::accept_from`]. Where all slots are taken each is refused with 503.
     ///
     /// # Errors
-    /// `Timeout`; `Response` as with [`accept`](WebSockets::accept); `Stack` where it is the
+    /// `Timeout`; `Response` as with [`accept`](AsyncWebSockets::accept); `Stack` where it is the
     /// acceptor that fails.
     ///
     /// # Cancellation
@@ -205,7 +205,7 @@ impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, 
         handler: &mut impl Handler<'r>,
     ) -> Option<WebSocketId> {
         let clock = self.platform.clock();
-        let Some((mut taken, alive, platform, config)) = self.take() else {
+        let Some((mut taken, platform, config)) = self.take() else {
             let mut scratch = [0; 64];
             // One that takes nothing is left as it is.
             let refused = stream.write(busy(&mut scratch));
@@ -215,17 +215,15 @@ impl<T: Read + Write + TcpShutdown, P: Platform, const N: usize> WebSockets<'_, 
         };
         let mut link = Link {
             entry: taken.slots.entry(taken.ws).ok()?,
-            alive,
             platform,
             config,
-            one_key: false,
         };
         taken.stays = link.accepted(stream, taken.ws, handler).await;
         taken.stays.then_some(taken.ws)
     }
 }
 
-impl<T: Read + Write + TcpShutdown, P: Platform> Link<'_, '_, T, P> {
+impl<T: Read + Write + TcpShutdown, P: AsyncPlatform> Link<'_, '_, T, P> {
     /// The server's side of a connection. Where no WebSocket came of it, it is closed in order.
     async fn accepted<'r>(
         &mut self,
@@ -271,12 +269,9 @@ pub async fn close_tcp<T: Read + Write + TcpShutdown>(
 async fn close<T: Read + Write + TcpShutdown>(stream: &mut T) {
     let mut dropped = [0; 64];
     if stream.flush().await.is_ok() && stream.close(Close::Write).await.is_ok() {
-        let mut count = 0;
+        let mut turns = Turns::NEW;
         while let Ok(1..) = stream.read(&mut dropped).await {
-            count = (count + 1) % MAX_READS;
-            if count == 0 {
-                yield_now().await;
-            }
+            turns.take().await;
         }
     }
 }

@@ -4,7 +4,7 @@
 //! | --- | --- |
 //! | [`WebSocket`] | one connection on one stream, in its task's hands |
 //! | [`Halves`] | the same in two tasks, one receives while the other sends, where the stream splits |
-//! | [`WebSockets`] | a table of them with ids, in one task; Zephyr's calls are functions of this module too |
+//! | [`AsyncWebSockets`] | a table of them with ids, in one task; Zephyr's calls are functions of this module too |
 //! | [`Connector`] | makes WebSockets where TCP connections are asked for: an `embedded_nal_async::TcpConnect` |
 //!
 //! A stream is anything that is [`embedded_io_async::Read`] and `Write`: a TCP connection of any
@@ -14,17 +14,18 @@
 //! # Example
 //!
 //! ```
-//! use ws_socket::asynch::{Platform, WebSocket, WebSocketRequest};
+//! use ws_socket::asynch::{AsyncPlatform, AsyncRequest, WebSocket};
 //! use ws_socket::{Config, Opcode, Timeout};
 //! use embedded_nal_async::{Dns, TcpConnect};
 //!
-//! async fn hello<S>(stack: &S, platform: impl Platform) -> Result<(), Box<dyn core::error::Error>>
+//! async fn hello<S, P>(stack: &S, platform: P) -> Result<(), Box<dyn core::error::Error>>
 //! where
 //!     S: TcpConnect<Error: 'static> + Dns,
+//!     P: AsyncPlatform,
 //! {
 //!     let mut buffer = [0; 512];
 //!     let url = "ws://example.com/chat";
-//!     let request = WebSocketRequest::for_url().subprotocols(&["chat"]);
+//!     let request = AsyncRequest::for_url().subprotocols(&["chat"]);
 //!     let config = Config { flush: false, ..Config::DEFAULT }; // plain TCP
 //!     let mut ws =
 //!         WebSocket::connect_url(stack, url, &request, &mut buffer, platform, config, 5_000).await?;
@@ -70,18 +71,15 @@
 //! [`Connector`] are not.
 
 mod calls;
-mod close;
 mod connector;
+mod drive;
 #[cfg(feature = "edge-nal")]
 mod edge;
 mod functions;
-mod keepalive;
 mod link;
 mod platform;
 mod poll;
-mod receive;
 mod request;
-mod send;
 mod split;
 mod stream;
 mod table;
@@ -98,12 +96,12 @@ pub use functions::{
     websocket_disconnect, websocket_poll, websocket_recv_msg, websocket_register,
     websocket_send_msg, websocket_unregister,
 };
-pub use platform::{Clock, Platform};
+pub use platform::{AsyncPlatform, Clock};
 #[cfg(feature = "embassy-time")]
 pub use platform::{Embassy, EmbassyClock};
-pub use request::WebSocketRequest;
+pub use request::AsyncRequest;
 pub use split::{Halves, Receiver, Sender};
 pub use stream::Framing;
-pub use table::WebSockets;
+pub use table::AsyncWebSockets;
 pub use tls::{TlsBelow, TlsStream, TlsStreamError};
 pub use websocket::WebSocket;

@@ -4,7 +4,7 @@ use crate::RandomError;
 
 /// Randomness and a clock.
 #[allow(async_fn_in_trait)] // a `Send` bound would shut out single-core executors
-pub trait Platform {
+pub trait AsyncPlatform {
     /// The clock for timeouts and keepalive: a handle that is cheap to make.
     type Clock: Clock;
 
@@ -46,7 +46,7 @@ pub trait Clock {
     async fn sleep_ms(&self, ms: u32);
 }
 
-impl<P: Platform + ?Sized> Platform for &mut P {
+impl<P: AsyncPlatform + ?Sized> AsyncPlatform for &mut P {
     type Clock = P::Clock;
 
     fn clock(&self) -> P::Clock {
@@ -62,7 +62,7 @@ impl<P: Platform + ?Sized> Platform for &mut P {
     }
 }
 
-/// A [`Platform`] whose clock is embassy-time's, and whose randomness is a function's: feature
+/// An [`AsyncPlatform`] whose clock is embassy-time's, and whose randomness is a function's: feature
 /// `embassy-time`.
 #[cfg(feature = "embassy-time")]
 #[derive(Debug, Clone, Copy)]
@@ -89,7 +89,7 @@ impl Clock for EmbassyClock {
     feature = "embassy-time",
     any(feature = "crates-hash", feature = "compact")
 ))]
-impl<F: FnMut(&mut [u8]) -> Result<(), RandomError>> Platform for Embassy<F> {
+impl<F: FnMut(&mut [u8]) -> Result<(), RandomError>> AsyncPlatform for Embassy<F> {
     type Clock = EmbassyClock;
 
     fn clock(&self) -> EmbassyClock {

@@ -1,36 +1,51 @@
 //! Waiting for several at once: Zephyr's `zsock_poll` on WebSockets.
 
-use core::future::pending;
+use core::future::{pending, poll_fn};
 use core::pin::pin;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::Poll;
 
-use embassy_futures::select::select_array;
-use embassy_futures::{poll_once, yield_now};
+use embassy_futures::select::{select, select_array};
+use embassy_futures::yield_now;
 use embedded_io_async::{Read, Write};
 use ws_core::Face;
 
-use super::link::{Link, key};
-use super::table::WebSockets;
-use super::wait::{MAX_READS, at_most, within};
-use super::{Clock, Platform};
+use super::drive::key;
+use super::link::Link;
+use super::table::AsyncWebSockets;
+use super::wait::{at_most, within};
+use super::{AsyncPlatform, Clock};
 use crate::slots::Slots;
 use crate::table::{Events, PollItem};
 use crate::{RandomError, Timeout};
 
-/// The one mask key that a connection needs while it is polled beside others.
-struct OneKey<C>(C, Result<[u8; 4], RandomError>);
+/// The one mask key that a connection may need while it waits beside others, all of which cannot
+/// borrow the platform.
+struct OneKey<'u, C> {
+    clock: C,
+    key: Option<Option<[u8; 4]>>,
+    /// Set where a connection needs another.
+    used_up: &'u AtomicBool,
+}
 
-impl<C: Clock + Copy> Platform for OneKey<C> {
+impl<C: Clock + Copy> AsyncPlatform for OneKey<'_, C> {
     type Clock = C;
 
     fn clock(&self) -> C {
-        self.0
+        self.clock
     }
 
     fn fill_random(&mut self, bytes: &mut [u8]) -> Result<(), RandomError> {
-        for (byte, random) in bytes.iter_mut().zip(self.1?) {
-            *byte = random;
+        match self.key.take() {
+            Some(Some(key)) => {
+                bytes.copy_from_slice(&key);
+                return Ok(());
+            }
+            // The platform had none to give.
+            Some(None) => {}
+            None => self.used_up.store(true, Ordering::Relaxed),
         }
-        Ok(())
+        Err(RandomError)
     }
 
     // No handshake is polled.
@@ -39,7 +54,7 @@ impl<C: Clock + Copy> Platform for OneKey<C> {
     }
 }
 
-impl<T: Read + Write, P: Platform, const N: usize> WebSockets<'_, T, P, N>
+impl<T: Read + Write, P: AsyncPlatform, const N: usize> AsyncWebSockets<'_, T, P, N>
 where
     P::Clock: Copy,
 {
@@ -65,11 +80,7 @@ where
                     readable.get_mut(Slots::<T, N>::index(item.ws)),
                     self.link(item.ws),
                 ) {
-                    let look = || {
-                        link.alive.restart(MAX_READS);
-                        poll_once(link.readable(Face::Messages)).is_ready()
-                    };
-                    readable.get_or_insert_with(look);
+                    readable.get_or_insert_with(|| link.is_readable(Face::Messages));
                 }
             }
             let (ready, full) = self.look_at(items, &readable);
@@ -87,23 +98,23 @@ where
     /// that is readable can go no further.
     async fn any_moves(&mut self, readable: [Option<bool>; N]) {
         let clock = self.platform.clock();
-        let mut keys = readable.map(|_| OneKey(clock, key(&mut self.platform)));
+        let used_up = &AtomicBool::new(false);
+        let mut keys = readable.map(|_| OneKey {
+            clock,
+            key: Some(key(&mut self.platform)),
+            used_up,
+        });
         let config = &self.config;
-        let mut alive = self.alive.iter_mut();
         let mut platforms = keys.iter_mut();
         let mut readable = readable.into_iter();
         let moves = self.slots.each_entry().map(|entry| {
-            let beside = (alive.next(), platforms.next(), readable.next());
+            let beside = (platforms.next(), readable.next());
             async move {
-                if let (Some(entry), (Some(alive), Some(platform), Some(Some(false)))) =
-                    (entry, beside)
-                {
+                if let (Some(entry), (Some(platform), Some(Some(false)))) = (entry, beside) {
                     let mut link = Link {
                         entry,
-                        alive,
                         platform,
                         config,
-                        one_key: true,
                     };
                     link.readable(Face::Messages).await;
                 } else {
@@ -111,7 +122,12 @@ where
                 }
             }
         });
-        select_array(moves).await;
+        // Polled after them, and so with them whenever one has moved.
+        let more_keys = poll_fn(|_| match used_up.load(Ordering::Relaxed) {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        });
+        select(select_array(moves), more_keys).await;
     }
 
     /// Fills in what is the case, and says for how many something is; and whether a stream that did
@@ -124,7 +140,7 @@ where
             item.revents = match self.link(item.ws) {
                 Ok(link) => {
                     let mut found = events(&link, item.events, readable);
-                    if found.contains(Events::OUT) && link.alive.full_at == Some(now) {
+                    if found.contains(Events::OUT) && link.entry.is_full(now) {
                         found.0 &= !Events::OUT.0;
                         full = true;
                     }

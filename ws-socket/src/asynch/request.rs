@@ -15,10 +15,10 @@ use crate::error::ConnectError;
 use crate::table::{HEAD_START, LONG, number};
 use crate::{Config, Timeout};
 
-/// A client's opening handshake: Zephyr's `struct websocket_request`, without its callbacks, so
-/// that what holds it may be sent between threads.
+/// A client's opening handshake: [`WebSocketRequest`](crate::WebSocketRequest) without its buffer, which a
+/// call is given beside it, and without its callbacks, so that what holds it may be sent between threads.
 #[derive(Debug, Clone, Copy)]
-pub struct WebSocketRequest<'r> {
+pub struct AsyncRequest<'r> {
     pub(super) host: Host<'r>,
     pub(super) url: &'r str,
     headers: Option<&'r dyn HeaderSource>,
@@ -26,7 +26,7 @@ pub struct WebSocketRequest<'r> {
     origin: Option<&'r str>,
 }
 
-impl<'r> WebSocketRequest<'r> {
+impl<'r> AsyncRequest<'r> {
     /// A request to `host` (the Host header: name or address, with the port unless it is 80) for
     /// `url` (path and query: "/chat?room=1"; "" is "/").
     pub const fn new(host: &'r str, url: &'r str) -> Self {
@@ -34,7 +34,7 @@ impl<'r> WebSocketRequest<'r> {
     }
 
     /// A request for what the URL names that is given beside it
-    /// ([`WebSockets::connect_url`](super::WebSockets::connect_url)).
+    /// ([`AsyncWebSockets::connect_url`](super::AsyncWebSockets::connect_url)).
     pub const fn for_url() -> Self {
         Self::new("", "")
     }
@@ -78,7 +78,7 @@ impl<'r> WebSocketRequest<'r> {
         &self,
         url: &'u str,
         config: &Config,
-    ) -> Result<(Url<'u>, WebSocketRequest<'u>), ConnectError<E>>
+    ) -> Result<(Url<'u>, AsyncRequest<'u>), ConnectError<E>>
     where
         'r: 'u,
     {
@@ -86,7 +86,7 @@ impl<'r> WebSocketRequest<'r> {
         if url.secure && !config.secure {
             return Err(ConnectError::NotSecure);
         }
-        let request = WebSocketRequest {
+        let request = AsyncRequest {
             host: url.host_header(),
             url: url.target,
             ..*self

@@ -1,16 +1,13 @@
 //! A WebSocket as a stream of bytes: `embedded_io_async`'s traits on it.
 
-use core::task::Poll;
-
-use embassy_futures::poll_once;
 use embedded_io_async::{ErrorType, Read, ReadReady, Write, WriteReady};
-use ws_core::{Face, Opcode};
+use ws_core::{Face, Opcode, Outgoing, Send};
 
-use super::Platform;
-use super::wait::MAX_READS;
+use super::AsyncPlatform;
+use super::link::Done;
 use super::websocket::WebSocket;
+use crate::Timeout;
 use crate::error::{ReceiveError, SendError, SocketError};
-use crate::session::{Outgoing, Payload};
 
 /// How [`Write`] on a WebSocket cuts what it is given into messages.
 ///
@@ -45,9 +42,9 @@ impl<T: ErrorType, P> ErrorType for WebSocket<'_, T, P> {
 
 /// # Cancellation
 /// Dropped, a read has taken nothing away, where the stream's own reads keep to that.
-impl<T: Read + Write, P: Platform> Read for WebSocket<'_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Read for WebSocket<'_, T, P> {
     async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Self::Error> {
-        match self.link().receive_stream(buffer).await {
+        match self.link().recv(buffer, Timeout::Forever).await {
             Err(ReceiveError::Closed(_)) => Ok(0),
             read => Ok(read?),
         }
@@ -57,20 +54,20 @@ impl<T: Read + Write, P: Platform> Read for WebSocket<'_, T, P> {
 /// # Cancellation
 /// Dropped, a write has sent nothing of what it was given. `write` may take less than all: the frame
 /// stays open for the rest, and takes whatever the next writes give.
-impl<T: Read + Write, P: Platform> Write for WebSocket<'_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Write for WebSocket<'_, T, P> {
     async fn write(&mut self, buffer: &[u8]) -> Result<usize, Self::Error> {
         if buffer.is_empty() {
             return Ok(0);
         }
-        let mut taken = 0;
         // What finishes a frame that has no payload left takes nothing of this.
-        while taken == 0 {
+        loop {
             let frame = self.next_fragment(!self.framing.until_flush);
-            let mut link = self.link();
-            link.send(frame, Payload::Keep(buffer), true, &mut taken)
-                .await?;
+            let mut job = Send::new(frame, buffer);
+            match self.link().send(&mut job).await? {
+                0 => {}
+                taken => return Ok(taken),
+            }
         }
-        Ok(taken)
     }
 
     async fn flush(&mut self) -> Result<(), Self::Error> {
@@ -79,42 +76,24 @@ impl<T: Read + Write, P: Platform> Write for WebSocket<'_, T, P> {
             && matches!(self.entry.open_frame(), None | Some(0))
         {
             let frame = self.next_fragment(true);
-            let mut link = self.link();
-            link.send(frame, Payload::Keep(&[]), true, &mut 0).await?;
+            let mut job = Send::new(frame, &[]);
+            self.link().send(&mut job).await?;
         }
-        let mut link = self.link();
-        link.flush_control().await?;
-        let flushed = link.flush_stream().await;
-        Ok(flushed.map_err(SendError::Stack)?)
+        match self.link().answer().await {
+            Done::Over(Some(fault)) => Err(SendError::from(fault).into()),
+            Done::Over(None) | Done::NotConnected => Ok(()),
+        }
     }
 }
 
-impl<T: Read + Write, P: Platform> ReadReady for WebSocket<'_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> ReadReady for WebSocket<'_, T, P> {
     /// Would a read return something now? What the stream has is read as far as it takes to know.
     fn read_ready(&mut self) -> Result<bool, Self::Error> {
-        for _ in 0..MAX_READS {
-            self.alive.restart(MAX_READS);
-            if poll_once(self.link().readable(Face::Stream)).is_pending() {
-                return Ok(false);
-            }
-            // An empty frame is nothing to a read.
-            let empty = self.entry.endpoint().is_some_and(|open| {
-                let rx = &open.connection().rx;
-                !open.has_failed() && rx.frame().is_some() && rx.remaining() == 0
-            });
-            let taken = empty && {
-                let taken = poll_once(self.link().receive(Face::Stream, &mut []));
-                matches!(taken, Poll::Ready(Ok(_)))
-            };
-            if !taken {
-                return Ok(true);
-            }
-        }
-        Ok(false)
+        Ok(self.link().is_readable(Face::Stream))
     }
 }
 
-impl<T: Read + Write + WriteReady, P: Platform> WriteReady for WebSocket<'_, T, P> {
+impl<T: Read + Write + WriteReady, P: AsyncPlatform> WriteReady for WebSocket<'_, T, P> {
     /// Would a write take something now?
     fn write_ready(&mut self) -> Result<bool, Self::Error> {
         // Where nothing can be sent any more, a write says so at once.
@@ -142,6 +121,10 @@ impl<T, P> WebSocket<'_, T, P> {
         } else {
             self.framing.opcode
         };
-        Outgoing::whole(opcode, fin, None)
+        Outgoing {
+            fin,
+            at_once: true,
+            ..Outgoing::stream(opcode)
+        }
     }
 }

@@ -6,21 +6,20 @@ use core::pin::pin;
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
 use ws_core::handshake::{HeadPart, Response, ServerHandshake};
-use ws_core::{CloseCode, Lent, Opcode, Role};
+use ws_core::{CloseCode, Lent, Opcode, Outgoing, Role, Send, SendInPlace};
 
-use super::keepalive::Alive;
+use super::AsyncPlatform;
 use super::link::Link;
-use super::request::{WebSocketRequest, dial};
+use super::request::{AsyncRequest, dial};
 use super::wait::within;
-use super::{Clock, Platform};
 use crate::error::{
     AcceptError, ConnectError, DisconnectError, HandleError, ReceiveError, RegisterError, SendError,
 };
 use crate::message::Received;
-use crate::session::{Entry, Outgoing, Payload, State};
+use crate::session::{Entry, State};
 use crate::slots::Slots;
 use crate::table::Disconnected;
-use crate::{Config, Handler, Timeout, WebSocketId};
+use crate::{Buffer, Config, Handler, Timeout, WebSocketId};
 
 /// `N` WebSockets with ids, in one task's hands: [`Table`](crate::Table) for async code.
 ///
@@ -32,19 +31,17 @@ use crate::{Config, Handler, Timeout, WebSocketId};
 /// alone leaves the others alone: [`poll`](Self::poll) waits for many. Where each connection has a
 /// task of its own, [`WebSocket`](super::WebSocket) is the better fit.
 #[derive(Debug)]
-pub struct WebSockets<'buf, T, P, const N: usize> {
+pub struct AsyncWebSockets<'buf, T, P, const N: usize> {
     pub(super) slots: Slots<'buf, T, N>,
-    pub(super) alive: [Alive; N],
     pub(super) platform: P,
     pub(super) config: Config,
 }
 
-impl<'buf, T, P, const N: usize> WebSockets<'buf, T, P, N> {
+impl<'buf, T, P, const N: usize> AsyncWebSockets<'buf, T, P, N> {
     /// A table of `N` slots, all free, with [`Config::DEFAULT`].
     pub const fn new(platform: P) -> Self {
         Self {
             slots: Slots::new(),
-            alive: [Alive::NEW; N],
             platform,
             config: Config::DEFAULT,
         }
@@ -53,7 +50,7 @@ impl<'buf, T, P, const N: usize> WebSockets<'buf, T, P, N> {
     /// Lends a buffer to each slot: see
     /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer).
     #[must_use]
-    pub fn with_buffers(mut self, buffers: [&'buf mut [u8]; N]) -> Self {
+    pub fn with_buffers<B: Into<Buffer<'buf>>>(mut self, buffers: [B; N]) -> Self {
         self.slots.lend(buffers);
         self
     }
@@ -94,7 +91,7 @@ impl<T, const N: usize> Drop for Taken<'_, '_, T, N> {
     }
 }
 
-impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, N> {
+impl<'buf, T: Read + Write, P: AsyncPlatform, const N: usize> AsyncWebSockets<'buf, T, P, N> {
     /// Makes a WebSocket of a connected stream: see [`Table::connect`](crate::Table::connect).
     ///
     /// # Errors
@@ -105,7 +102,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     pub async fn connect(
         &mut self,
         stream: T,
-        request: &WebSocketRequest<'_>,
+        request: &AsyncRequest<'_>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, ConnectError<T::Error>> {
         self.connect_with(stream, request, timeout, |_| {}).await
@@ -118,19 +115,21 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     pub async fn connect_with(
         &mut self,
         stream: T,
-        request: &WebSocketRequest<'_>,
+        request: &AsyncRequest<'_>,
         timeout: impl Into<Timeout>,
         on_response: impl FnMut(HeadPart<'_>),
     ) -> Result<WebSocketId, ConnectError<T::Error>> {
         request.request().validate()?;
-        let (mut taken, alive, platform, config) = self.take().ok_or(ConnectError::NoFreeSlot)?;
+        let (mut taken, platform, config) = self.take().ok_or(ConnectError::NoFreeSlot)?;
         let clock = platform.clock();
+        let entry = taken.slots.entry(taken.ws)?;
+        if !entry.has_buffer() {
+            return Err(ConnectError::NoBuffer);
+        }
         let mut link = Link {
-            entry: taken.slots.entry(taken.ws)?,
-            alive,
+            entry,
             platform,
             config,
-            one_key: false,
         };
         link.begin_client(stream)?;
         let upgraded = within(
@@ -152,13 +151,14 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         &mut self,
         stack: &'s S,
         remote: SocketAddr,
-        request: &WebSocketRequest<'_>,
+        request: &AsyncRequest<'_>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, ConnectError<T::Error>>
     where
         S: TcpConnect<Error = T::Error, Connection<'s> = T>,
     {
         request.request().validate()?;
+        self.check_room()?;
         let clock = self.platform.clock();
         let connected = async {
             let stream = stack.connect(remote).await.map_err(ConnectError::Stack)?;
@@ -177,13 +177,14 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         &mut self,
         stack: &'s S,
         url: &str,
-        request: &WebSocketRequest<'_>,
+        request: &AsyncRequest<'_>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, ConnectError<T::Error>>
     where
         S: TcpConnect<Error = T::Error, Connection<'s> = T> + Dns,
     {
         let (url, request) = request.for_parsed(url, &self.config)?;
+        self.check_room()?;
         let timeout = timeout.into();
         let clock = self.platform.clock();
         let connected = async {
@@ -210,7 +211,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     ) -> Result<Option<WebSocketId>, AcceptError<T::Error>> {
         handler.check()?;
         handler.rules().validate()?;
-        let Some((mut taken, alive, platform, config)) = self.take() else {
+        let Some((mut taken, platform, config)) = self.take() else {
             let mut scratch = [0; 64];
             let refusal = async {
                 let mut rest = busy(&mut scratch);
@@ -229,12 +230,13 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         let Ok(entry) = taken.slots.entry(taken.ws) else {
             return Ok(None);
         };
+        if !entry.has_buffer() {
+            return Err(AcceptError::NoBuffer);
+        }
         let mut link = Link {
             entry,
-            alive,
             platform,
             config,
-            one_key: false,
         };
         link.begin_server(stream);
         taken.stays = link.server(taken.ws, &mut handler).await?;
@@ -253,14 +255,16 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         role: Role,
         behind: &[u8],
     ) -> Result<WebSocketId, (RegisterError, T)> {
-        let now = self.platform.clock().now_ms();
         let config = self.config;
-        let Some((mut taken, alive, ..)) = self.take() else {
+        let Some((mut taken, ..)) = self.take() else {
             return Err((RegisterError::NoFreeSlot, stream));
         };
         let Ok(entry) = taken.slots.entry(taken.ws) else {
             return Err((RegisterError::NoFreeSlot, stream));
         };
+        if !entry.has_buffer() {
+            return Err((RegisterError::NoBuffer, stream));
+        }
         let capacity = Lent::read_capacity(entry.lent.len());
         let room = entry.lent.get_mut(..capacity).unwrap_or_default();
         let Some(room) = room.get_mut(..behind.len()) else {
@@ -269,7 +273,6 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         room.copy_from_slice(behind);
         entry.begin(stream, State::Failed);
         entry.opened(role, &config, 0..behind.len(), None);
-        *alive = Alive::opened(now);
         taken.stays = true;
         Ok(taken.ws)
     }
@@ -328,14 +331,24 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         ws: WebSocketId,
         payload: &[u8],
         opcode: Opcode,
-        mask: bool,
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::whole(opcode, fin, Some(mask));
-        let payload = Payload::Keep(payload);
-        let mut link = self.link(ws)?;
-        link.send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = Send::new(frame, payload);
+        self.link(ws)?.send_all(&mut job, timeout.into()).await
+    }
+
+    /// [`send_msg`](Self::send_msg), where the caller may say of masking.
+    pub(super) async fn send_frame(
+        &mut self,
+        ws: WebSocketId,
+        frame: Outgoing,
+        payload: &[u8],
+        timeout: Timeout,
+    ) -> Result<usize, SendError<T::Error>> {
+        let mut job = Send::new(frame, payload);
+        self.link(ws)?.send_all(&mut job, timeout).await
     }
 
     /// [`send_msg`](Self::send_msg) without a copy: see
@@ -348,14 +361,12 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
         ws: WebSocketId,
         payload: &mut [u8],
         opcode: Opcode,
-        mask: bool,
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::whole(opcode, fin, Some(mask));
-        let payload = Payload::Mask(payload);
-        let mut link = self.link(ws)?;
-        link.send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = SendInPlace::new(frame, payload);
+        self.link(ws)?.send_all(&mut job, timeout.into()).await
     }
 
     /// Receives what a socket would: see [`Table::recv`](crate::Table::recv).
@@ -389,7 +400,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// Closes a connection with 1000: see [`disconnect_with`](Self::disconnect_with).
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub async fn disconnect(
         &mut self,
         ws: WebSocketId,
@@ -402,7 +413,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// Closes a connection: see [`Table::disconnect_with`](crate::Table::disconnect_with).
     ///
     /// # Errors
-    /// An id that is none, or a code that may not be sent: then nothing has happened.
+    /// An invalid id, or a code that may not be sent: then nothing has happened.
     ///
     /// # Cancellation
     /// Dropped, it leaves the connection in its slot, and goes on when called again;
@@ -441,7 +452,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// Frees the slot and drops the stream at once, without a Close.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn abort(&mut self, ws: WebSocketId) -> Result<(), HandleError> {
         self.slots.vacate(ws, Entry::vacate)?;
         Ok(())
@@ -451,7 +462,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// number.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
         self.slots.entry(ws)?;
         Ok(Slots::<T, N>::index(ws))
@@ -461,7 +472,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// (server).
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
         Ok(self.slots.entry(ws)?.subprotocol())
     }
@@ -469,7 +480,7 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// The code of the peer's Close, once it has been received.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn close_code(&mut self, ws: WebSocketId) -> Result<Option<CloseCode>, HandleError> {
         let endpoint = self.slots.entry(ws)?.endpoint();
         Ok(endpoint.and_then(|endpoint| endpoint.peer_close()))
@@ -479,36 +490,38 @@ impl<'buf, T: Read + Write, P: Platform, const N: usize> WebSockets<'buf, T, P, 
     /// where none is.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
-        let link = self.link(ws)?;
-        let unsaid = link.alive.unsaid.map(|_| 0);
-        Ok(link.entry.open_frame().or(unsaid))
+        Ok(self.slots.entry(ws)?.open_frame())
     }
 
     pub(super) fn link(&mut self, ws: WebSocketId) -> Result<Link<'_, 'buf, T, P>, HandleError> {
-        let alive = self.alive.get_mut(Slots::<T, N>::index(ws));
-        let alive = alive.ok_or(HandleError::Unknown)?;
         Ok(Link {
             entry: self.slots.entry(ws)?,
-            alive,
             platform: &mut self.platform,
             config: &self.config,
-            one_key: false,
         })
+    }
+
+    /// Is there a free slot, and has it a buffer? What is in want of one is not to be dialed for.
+    fn check_room<E: core::fmt::Debug>(&self) -> Result<(), ConnectError<E>> {
+        match self.slots.vacancy() {
+            None => Err(ConnectError::NoFreeSlot),
+            Some(false) => Err(ConnectError::NoBuffer),
+            Some(true) => Ok(()),
+        }
     }
 
     /// A free slot, and what a link is made of beside it.
     #[allow(clippy::type_complexity)]
-    pub(super) fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut Alive, &mut P, &Config)> {
+    pub(super) fn take(&mut self) -> Option<(Taken<'_, 'buf, T, N>, &mut P, &Config)> {
         let ws = self.slots.take_free(true)?;
-        let alive = self.alive.get_mut(Slots::<T, N>::index(ws))?;
         let taken = Taken {
             slots: &mut self.slots,
             ws,
             stays: false,
         };
-        Some((taken, alive, &mut self.platform, &self.config))
+        Some((taken, &mut self.platform, &self.config))
     }
 }
 

@@ -6,21 +6,20 @@ use core::mem::take;
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
-use embassy_futures::{poll_once, yield_now};
+use embassy_futures::poll_once;
 use embedded_io_async::{Read, Write};
-use ws_core::SCRATCH;
+use ws_core::Lent;
 use ws_core::handshake::{ClientError, HeadPart};
 
-use super::keepalive::Alive;
 use super::link::{Hash, Link};
-use super::request::WebSocketRequest;
-use super::wait::{at_once, within};
-use super::{Clock, Platform};
+use super::request::AsyncRequest;
+use super::wait::{Turns, at_once, within};
+use super::{AsyncPlatform, Clock};
 use crate::error::{AcceptError, ConnectError};
-use crate::session::{Output, SEND_SCRATCH, State, Tcp, head_buffer};
+use crate::session::{Output, SEND_SCRATCH, State, Tcp};
 use crate::{Handler, RandomError, Timeout, WebSocketId};
 
-impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> Link<'_, '_, T, P> {
     /// The stream is there: a client's handshake begins.
     pub(super) fn begin_client(&mut self, stream: T) -> Result<(), RandomError> {
         let mut nonce = [0; 16];
@@ -33,7 +32,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
     /// A client's handshake, to its end.
     pub(super) async fn client(
         &mut self,
-        request: &WebSocketRequest<'_>,
+        request: &AsyncRequest<'_>,
         mut on_response: impl FnMut(HeadPart<'_>),
     ) -> Result<(), ConnectError<T::Error>> {
         let Some(Tcp {
@@ -43,12 +42,11 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         else {
             return Err(ConnectError::Handshake(ClientError::Eof));
         };
-        let mut small = [0; SCRATCH];
+        let mut turns = Turns::NEW;
         // What was read already.
         let mut early = {
-            let mut scratch = [0; SEND_SCRATCH];
             let failed = loop {
-                let count = handshake.fill(&request.request(), &mut scratch);
+                let count = handshake.fill(&request.request(), self.entry.lent);
                 if count == 0 {
                     let flushed = match self.config.flush {
                         true => socket.flush().await,
@@ -56,10 +54,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     };
                     break flushed.map_err(ConnectError::Stack).err();
                 }
-                if self.alive.turn() {
-                    yield_now().await;
-                }
-                let bytes = scratch.get(..count).unwrap_or_default();
+                turns.take().await;
+                let bytes = self.entry.lent.get(..count).unwrap_or_default();
                 match socket.write(bytes).await {
                     Ok(0) => break Some(handshake.eof().into()),
                     Ok(count) => handshake.sent(count),
@@ -70,7 +66,8 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 None => 0,
                 // A server that refuses may close before all of the request is there.
                 Some(error) => {
-                    let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
+                    let mut lent = Lent::new(self.entry.lent);
+                    let buffer = lent.read_buffer();
                     // It waits for nothing: the error is not kept over an await.
                     match poll_once(at_once(pin!(socket.read(buffer)))) {
                         Poll::Ready(Some(Ok(count @ 1..))) => count,
@@ -79,11 +76,10 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 }
             }
         };
+        let mut lent = Lent::new(self.entry.lent);
+        let buffer = lent.read_buffer();
         loop {
-            if self.alive.turn() {
-                yield_now().await;
-            }
-            let buffer = head_buffer(self.entry.lent, &mut small, handshake.want());
+            turns.take().await;
             let read = match take(&mut early) {
                 0 => socket.read(buffer).await.map_err(ConnectError::Stack)?,
                 count => count,
@@ -103,9 +99,16 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     frames,
                     upgraded.subprotocol,
                 );
-                *self.alive = Alive::opened(self.platform.clock().now_ms());
                 return Ok(());
             }
+        }
+    }
+
+    /// Has a stream that buffers send what it holds back.
+    async fn flush(&mut self) -> Result<(), T::Error> {
+        match self.entry.socket_mut() {
+            Some(stream) if self.config.flush => stream.flush().await,
+            _ => Ok(()),
         }
     }
 
@@ -126,10 +129,9 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
         let mut scratch = [0; SEND_SCRATCH];
         let answer_timeout = self.config.answer_timeout;
         let mut serving = Serving::begin(ws, handler);
+        let mut turns = Turns::NEW;
         loop {
-            if self.alive.turn() {
-                yield_now().await;
-            }
+            turns.take().await;
             let now = clock.now_ms();
             let handler = &mut *serving.handler;
             let exchange = self.entry.exchange(self.config, now, ws, handler);
@@ -137,8 +139,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 break;
             };
             if exchange.is_reading() {
-                let mut small = [0; SCRATCH];
-                let read = match exchange.read_buffer(&mut small) {
+                let read = match exchange.read_buffer() {
                     Some(buffer) => {
                         let read = timed(&clock, left, pin!(stream.read(buffer))).await;
                         match read {
@@ -150,7 +151,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                     }
                     None => 0,
                 };
-                exchange.received(&mut Hash(self.platform), &small, read);
+                exchange.received(&mut Hash(self.platform), read);
                 continue;
             }
             match exchange.output(&mut scratch) {
@@ -167,9 +168,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 }
                 Output::Upgraded(subprotocol) => {
                     self.entry.upgraded(self.config, subprotocol);
-                    *self.alive = Alive::opened(now);
-                    self.alive.unflushed = true;
-                    let flush = pin!(self.flush_stream());
+                    let flush = pin!(self.flush());
                     match timed(&clock, answer_timeout, flush).await {
                         None => break,
                         Some(flushed) => flushed.map_err(AcceptError::Stack)?,
@@ -180,8 +179,7 @@ impl<T: Read + Write, P: Platform> Link<'_, '_, T, P> {
                 Output::Kept => {
                     self.entry
                         .next_request(self.config, now, ws, serving.handler);
-                    self.alive.unflushed = true;
-                    let flush = pin!(self.flush_stream());
+                    let flush = pin!(self.flush());
                     match timed(&clock, answer_timeout, flush).await {
                         None => break,
                         Some(flushed) => flushed.map_err(AcceptError::Stack)?,

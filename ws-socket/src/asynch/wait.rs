@@ -4,7 +4,7 @@ use core::future::{Future, poll_fn};
 use core::pin::{Pin, pin};
 use core::task::Poll;
 
-use embassy_futures::poll_once;
+use embassy_futures::{poll_once, yield_now};
 
 use super::Clock;
 use crate::Timeout;
@@ -25,9 +25,20 @@ pub(super) fn at_most<F: Future>(
     within(clock, timeout, work)
 }
 
-/// After how many reads and writes in a row that did not wait others get their turn, and deadlines
-/// are looked at: see [`Alive::turn`](super::keepalive::Alive::turn).
-pub(super) const MAX_READS: u32 = 64;
+/// Counts reads and writes in a row that did not wait: now and then others get their turn, and
+/// deadlines are looked at. (Of an open connection the jobs of the core do that.)
+pub(super) struct Turns(u8);
+
+impl Turns {
+    pub(super) const NEW: Self = Self(0);
+
+    pub(super) async fn take(&mut self) {
+        self.0 = (self.0 + 1) % 64;
+        if self.0 == 0 {
+            yield_now().await;
+        }
+    }
+}
 
 /// Runs `work` as far as it goes without waiting; a stream that waits for nothing but its next poll
 /// has a few.
@@ -63,9 +74,8 @@ pub(super) async fn within<F: Future>(
             Poll::Pending => None,
         },
         Timeout::Millis(_) => {
-            let now = clock.now_ms();
-            let mut deadline = Deadline::new(now, timeout);
-            let left = deadline.left(now);
+            let mut deadline = Deadline::from(clock.now_ms(), timeout);
+            let left = deadline.left(clock.now_ms());
             let (mut work, mut sleep) = (work, pin!(clock.sleep_ms(left)));
             poll_fn(|context| {
                 if let Poll::Ready(output) = work.as_mut().poll(context) {

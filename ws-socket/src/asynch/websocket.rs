@@ -6,24 +6,23 @@ use core::pin::pin;
 use embedded_io_async::{Read, Write};
 use embedded_nal_async::{Dns, TcpConnect};
 use ws_core::handshake::HeadPart;
-use ws_core::{CloseCode, Opcode, Role};
+use ws_core::{CloseCode, Opcode, Outgoing, Role, Send, SendInPlace};
 
-use super::keepalive::Alive;
+use super::AsyncPlatform;
 use super::link::Link;
-use super::request::{WebSocketRequest, dial};
+use super::request::{AsyncRequest, dial};
 use super::stream::Framing;
 use super::wait::within;
-use super::{Clock, Platform};
 use crate::error::{AcceptError, ConnectError, DisconnectError, ReceiveError, SendError};
 use crate::message::Received;
-use crate::session::{Entry, Outgoing, Payload, State};
+use crate::session::{Entry, State};
 use crate::table::Disconnected;
-use crate::{Config, Handler, Timeout, WebSocketId};
+use crate::{Buffer, Config, Handler, Timeout, WebSocketId};
 
 /// One WebSocket on one stream: a TCP connection, TLS, anything that reads and writes.
 ///
 /// For a program with a task to each connection, or with one connection; a table of them is
-/// [`WebSockets`](super::WebSockets). Calls, rules and errors are the same.
+/// [`AsyncWebSockets`](super::AsyncWebSockets). Calls, rules and errors are the same.
 ///
 /// It is a stream of bytes, too, for what speaks to sockets: [`embedded_io_async::Read`] and
 /// `Write`, see [`Framing`].
@@ -32,17 +31,16 @@ use crate::{Config, Handler, Timeout, WebSocketId};
 #[derive(Debug)]
 pub struct WebSocket<'buf, T, P> {
     pub(super) entry: Entry<'buf, T>,
-    pub(super) alive: Alive,
     pub(super) platform: P,
     pub(super) config: Config,
     pub(super) framing: Framing,
 }
 
-impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
+impl<'buf, T: Read + Write, P: AsyncPlatform> WebSocket<'buf, T, P> {
     /// Makes a WebSocket of a connected stream: the client's opening handshake (RFC 6455
     /// section 4.1), at most for `timeout`. `buffer` is lent as with
-    /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer): any length, none too. What
-    /// came behind the answer in the same segment is received first.
+    /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer): at least
+    /// [`Buffer::MIN`](crate::Buffer::MIN) bytes. What came behind the answer in the same segment is received first.
     ///
     /// # Errors
     /// See [`ConnectError`].
@@ -51,8 +49,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// Dropped, it drops the stream.
     pub async fn connect(
         stream: T,
-        request: &WebSocketRequest<'_>,
-        buffer: &'buf mut [u8],
+        request: &AsyncRequest<'_>,
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
         timeout: impl Into<Timeout>,
@@ -67,15 +65,15 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// See [`ConnectError`].
     pub async fn connect_with(
         stream: T,
-        request: &WebSocketRequest<'_>,
-        buffer: &'buf mut [u8],
+        request: &AsyncRequest<'_>,
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
         timeout: impl Into<Timeout>,
         on_response: impl FnMut(HeadPart<'_>),
     ) -> Result<Self, ConnectError<T::Error>> {
         request.request().validate()?;
-        let mut ws = Self::new(buffer, platform, config);
+        let mut ws = Self::new(buffer.into(), platform, config);
         ws.link().begin_client(stream)?;
         let clock = ws.platform.clock();
         let mut link = ws.link();
@@ -96,8 +94,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub async fn connect_to<'s, S>(
         stack: &'s S,
         remote: SocketAddr,
-        request: &WebSocketRequest<'_>,
-        buffer: &'buf mut [u8],
+        request: &AsyncRequest<'_>,
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
         timeout: impl Into<Timeout>,
@@ -124,8 +122,8 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub async fn connect_url<'s, S>(
         stack: &'s S,
         url: &str,
-        request: &WebSocketRequest<'_>,
-        buffer: &'buf mut [u8],
+        request: &AsyncRequest<'_>,
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
         timeout: impl Into<Timeout>,
@@ -158,13 +156,13 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub async fn accept<'r>(
         stream: T,
         mut handler: impl Handler<'r>,
-        buffer: &'buf mut [u8],
+        buffer: impl Into<Buffer<'buf>>,
         platform: P,
         config: Config,
     ) -> Result<Option<Self>, AcceptError<T::Error>> {
         handler.check()?;
         handler.rules().validate()?;
-        let mut ws = Self::new(buffer, platform, config);
+        let mut ws = Self::new(buffer.into(), platform, config);
         let mut link = ws.link();
         link.begin_server(stream);
         let id = WebSocketId::ONLY;
@@ -178,24 +176,22 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub fn from_upgraded(
         stream: T,
         role: Role,
-        buffer: &'buf mut [u8],
+        buffer: impl Into<Buffer<'buf>>,
         buffered: usize,
         platform: P,
         config: Config,
     ) -> Self {
-        let mut ws = Self::new(buffer, platform, config);
+        let mut ws = Self::new(buffer.into(), platform, config);
         ws.entry.begin(stream, State::Failed);
         ws.entry.opened(role, &ws.config, 0..buffered, None);
-        ws.alive = Alive::opened(ws.platform.clock().now_ms());
         ws
     }
 
-    pub(super) fn new(buffer: &'buf mut [u8], platform: P, config: Config) -> Self {
+    pub(super) fn new(buffer: Buffer<'buf>, platform: P, config: Config) -> Self {
         let mut entry = Entry::new();
         entry.lend(Some(buffer));
         Self {
             entry,
-            alive: Alive::NEW,
             platform,
             config,
             framing: Framing::default(),
@@ -205,17 +201,15 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub(super) const fn link(&mut self) -> Link<'_, 'buf, T, P> {
         Link {
             entry: &mut self.entry,
-            alive: &mut self.alive,
             platform: &mut self.platform,
             config: &self.config,
-            one_key: false,
         }
     }
 
     /// Receives a piece of a message: see [`Table::recv_msg`](crate::Table::recv_msg).
     ///
     /// # Errors
-    /// See [`ReceiveError`]. `Timeout` and `FrameOpen` take nothing away: call again. After all
+    /// See [`ReceiveError`]. `Timeout` takes nothing away: call again. After all
     /// others nothing more comes, and [`disconnect`](Self::disconnect) is what is left to do.
     ///
     /// # Cancellation
@@ -240,7 +234,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         self.link().peek(timeout.into()).await
     }
 
-    /// Sends one frame: see [`Table::send_msg`](crate::Table::send_msg), without its `mask`. It
+    /// Sends one frame: see [`Table::send_msg`](crate::Table::send_msg). It
     /// returns fewer bytes than all of the payload only when the time was up.
     ///
     /// # Errors
@@ -258,9 +252,9 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::whole(opcode, fin, None).on_messages(self.masks());
-        let payload = Payload::Keep(payload);
-        self.link().send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = Send::new(frame, payload);
+        self.link().send_all(&mut job, timeout.into()).await
     }
 
     /// [`send_msg`](Self::send_msg) without a copy: a client masks the payload where it stands. Its
@@ -276,9 +270,9 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::whole(opcode, fin, None).on_messages(self.masks());
-        let payload = Payload::Mask(payload);
-        self.link().send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = SendInPlace::new(frame, payload);
+        self.link().send_all(&mut job, timeout.into()).await
     }
 
     /// Sends a part of a frame whose payload is not all at hand: see
@@ -295,9 +289,9 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::part(opcode, fin, rest, part)?.on_messages(self.masks());
-        let payload = Payload::Keep(part);
-        self.link().send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::part(opcode, fin, rest, part).ok_or(SendError::PartTooLong)?;
+        let mut job = Send::new(frame, part);
+        self.link().send_all(&mut job, timeout.into()).await
     }
 
     /// [`send_part`](Self::send_part) by one write of the stream below, without a flush: it returns
@@ -317,12 +311,13 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
         opcode: Opcode,
         fin: bool,
     ) -> Result<usize, SendError<T::Error>> {
-        let frame = Outgoing::part(opcode, fin, rest, part)?;
-        let mut taken = 0;
-        let mut link = self.link();
-        link.send(frame, Payload::Keep(part), true, &mut taken)
-            .await?;
-        Ok(taken)
+        let frame = Outgoing {
+            stream: true,
+            at_once: true,
+            ..Outgoing::part(opcode, fin, rest, part).ok_or(SendError::PartTooLong)?
+        };
+        let mut job = Send::new(frame, part);
+        self.link().send(&mut job).await
     }
 
     /// Receives what a socket would: see [`Table::recv`](crate::Table::recv).
@@ -436,8 +431,7 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     /// Bytes of the frame that is partly sent and that the next send has to go on with; `None`
     /// where none is.
     pub fn open_frame(&self) -> Option<usize> {
-        let unsaid = self.alive.unsaid.map(|_| 0);
-        self.entry.open_frame().or(unsaid)
+        self.entry.open_frame()
     }
 
     /// Is a message of ours partly sent as fragments, so that the next data frame has to be a
@@ -445,10 +439,5 @@ impl<'buf, T: Read + Write, P: Platform> WebSocket<'buf, T, P> {
     pub fn in_message(&self) -> bool {
         let endpoint = self.entry.endpoint();
         endpoint.is_some_and(|endpoint| endpoint.connection().tx.in_message())
-    }
-
-    fn masks(&self) -> bool {
-        let endpoint = self.entry.endpoint();
-        endpoint.is_some_and(|endpoint| endpoint.connection().tx.masks())
     }
 }

@@ -2,9 +2,8 @@
 //! out. What every driver loops around.
 
 use ws_core::handshake::{Asked, Body, HeadPart, Page, Response, ServerHandshake, Sha1, Transfer};
-use ws_core::{Role, SCRATCH};
+use ws_core::{Lent, Role};
 
-use super::upgrade::head_buffer;
 use super::{Entry, State, Tcp, pace};
 use crate::fmt::{About, debug};
 use crate::handler::Handler;
@@ -175,31 +174,22 @@ impl<'r, H: Handler<'r>> Exchange<'_, H> {
     }
 
     /// Where the request is read to; `None` where some of it is there already.
-    pub(crate) fn read_buffer<'b>(
-        &'b mut self,
-        scratch: &'b mut [u8; SCRATCH],
-    ) -> Option<&'b mut [u8]> {
+    pub(crate) fn read_buffer(&mut self) -> Option<&mut [u8]> {
         if self.buffered.0 < self.buffered.1 {
             return None;
         }
-        let buffer = head_buffer(self.lent, scratch, self.handshake.want());
-        let room = buffer.len().min(u16::MAX.into());
-        buffer.get_mut(..room)
+        let room = Lent::read_capacity(self.lent.len()).min(u16::MAX.into());
+        self.lent.get_mut(..room)
     }
 
     /// Takes what was read: `read` bytes just now into the [`read_buffer`](Self::read_buffer), or
     /// with 0 what was there already.
-    pub(crate) fn received(&mut self, hash: &mut impl Sha1, scratch: &[u8; SCRATCH], read: usize) {
+    pub(crate) fn received(&mut self, hash: &mut impl Sha1, read: usize) {
         if read > 0 {
             *self.buffered = (0, u16::try_from(read).unwrap_or(u16::MAX));
         }
         let (start, end) = *self.buffered;
-        let source = if self.lent.is_empty() {
-            scratch
-        } else {
-            &*self.lent
-        };
-        let bytes = source.get(start.into()..end.into()).unwrap_or_default();
+        let bytes = self.lent.get(start.into()..end.into()).unwrap_or_default();
         let before = self.handshake.limit_left();
         let (ws, handler) = (self.ws, &mut *self.handler);
         let rules = handler.rules();

@@ -2,6 +2,7 @@
 //! calls, the socket face and the shared table are loops around them.
 
 mod close;
+mod drive;
 mod exchange;
 mod pace;
 mod receive;
@@ -10,21 +11,20 @@ mod server;
 mod upgrade;
 
 pub(crate) use close::Closing;
+pub(crate) use drive::Driven;
 #[cfg(feature = "async")]
 pub(crate) use exchange::Output;
 use exchange::Stage;
-pub(crate) use send::{Outgoing, Payload, Sending};
+pub(crate) use send::SendJob;
 pub(crate) use server::Step;
-#[cfg(feature = "async")]
-pub(crate) use upgrade::head_buffer;
 
 use embedded_nal::{TcpClientStack, TcpError, TcpErrorKind, nb};
 use ws_core::handshake::{ClientHandshake, ServerHandshake, Sha1};
-use ws_core::{Endpoint, Lent, RandomError};
+use ws_core::{Endpoint, Lent, Told};
 
 use crate::fmt::About;
-use crate::timeout::{Wait, Waiting};
-use crate::{Config, Platform, ZeroRead};
+use crate::timeout::{Deadline, FOREVER};
+use crate::{Awaited, Buffer, Config, Platform, ZeroRead};
 
 /// What a slot holds.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ pub(crate) enum State {
 
 // A request or a page under way takes little more than an open connection.
 #[cfg(target_pointer_width = "32")]
-const _: () = assert!(size_of::<Option<Tcp<u32>>>() <= 76);
+const _: () = assert!(size_of::<Option<Tcp<u32>>>() <= 84);
 
 impl<'buf, T> Entry<'buf, T> {
     pub(crate) const fn new() -> Self {
@@ -97,10 +97,15 @@ impl<'buf, T> Entry<'buf, T> {
     }
 
     /// Takes a buffer in place of the one that is there.
-    pub(crate) fn lend(&mut self, buffer: Option<&'buf mut [u8]>) {
+    pub(crate) fn lend(&mut self, buffer: Option<Buffer<'buf>>) {
         if let Some(buffer) = buffer {
-            self.lent = buffer;
+            self.lent = buffer.into_inner();
         }
+    }
+
+    /// Is there a buffer to read into?
+    pub(crate) const fn has_buffer(&self) -> bool {
+        !self.lent.is_empty()
     }
 
     /// The TCP socket.
@@ -111,13 +116,6 @@ impl<'buf, T> Entry<'buf, T> {
     /// What goes over it.
     pub(crate) fn state(&self) -> Option<&State> {
         Some(&self.tcp.as_ref()?.state)
-    }
-
-    const fn state_mut(&mut self) -> Option<&mut State> {
-        match &mut self.tcp {
-            Some(tcp) => Some(&mut tcp.state),
-            None => None,
-        }
     }
 
     /// Did the stack not take all of what was sent at `now`? So it is not to be asked again before
@@ -136,8 +134,7 @@ impl<'buf, T> Entry<'buf, T> {
 
     /// Bytes of the frame that is partly sent and that the next send has to go on with.
     pub(crate) fn open_frame(&self) -> Option<usize> {
-        let endpoint = self.endpoint().filter(|endpoint| endpoint.frame_open())?;
-        Some(endpoint.connection().tx.remaining())
+        self.endpoint()?.open_frame()
     }
 
     /// The TCP socket, to read and write.
@@ -171,10 +168,13 @@ impl<'buf, T> Entry<'buf, T> {
         match &mut self.tcp {
             Some(Tcp {
                 socket,
-                state: State::Open { endpoint, .. },
+                state: State::Open {
+                    endpoint, full_at, ..
+                },
             }) => Some(Open {
                 socket,
                 endpoint,
+                full_at,
                 lent: Lent::new(self.lent),
             }),
             _ => None,
@@ -186,6 +186,7 @@ impl<'buf, T> Entry<'buf, T> {
 pub(crate) struct Open<'a, T> {
     pub(crate) socket: &'a mut T,
     pub(crate) endpoint: &'a mut Endpoint,
+    pub(crate) full_at: &'a mut Option<u32>,
     pub(crate) lent: Lent<'a>,
 }
 
@@ -195,52 +196,84 @@ pub(crate) struct Context<S: TcpClientStack, P> {
     pub(crate) stack: S,
     pub(crate) platform: P,
     pub(crate) config: Config,
-    /// Set by a step that lets others run although it could have gone on: no reason to wait.
-    pub(crate) unfinished: bool,
+    /// For how many milliseconds the next wait may last: less than [`FOREVER`] where something is to
+    /// be done then without anything having happened.
+    at_most: u32,
+    /// What found the wire blocked since the last wait of a call: [`READ`], [`WRITE`].
+    pub(crate) blocked: u8,
     /// Of the read or write that failed last, until somebody says it.
     pub(crate) error: Option<S::Error>,
 }
 
-/// Why a step does not go on. What there is to say of it stays where it is.
+const READ: u8 = 1;
+const WRITE: u8 = 2;
+
+/// Why the stack does not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(usize)] // As wide as a count: a `Result` of the two is returned in two registers.
 pub(crate) enum Stop {
     /// For now.
     Blocked,
-    /// There is no mask key.
-    NoKey,
-    /// The stack failed: [`Context::error`].
+    /// It failed: [`Context::error`].
     Failed,
-    /// There is no open connection.
-    NotConnected,
-    /// Nothing more will come: the endpoint knows why.
-    Ended,
 }
 
 impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
-    /// Is there to be a step, the first or another? Before another the stack gets its turn.
+    pub(crate) const fn new(stack: S, platform: P) -> Self {
+        Self {
+            stack,
+            platform,
+            config: Config::DEFAULT,
+            at_most: FOREVER,
+            blocked: 0,
+            error: None,
+        }
+    }
+
+    /// The next wait is to last so many milliseconds at most.
+    pub(crate) const fn wait_at_most(&mut self, millis: u32) {
+        if millis < self.at_most {
+            self.at_most = millis;
+        }
+    }
+
+    /// The next wait is for a socket that is being connected.
+    pub(crate) const fn wait_to_write(&mut self) {
+        self.blocked |= WRITE;
+    }
+
+    /// The next wait is for a listening socket.
+    pub(crate) const fn wait_to_read(&mut self) {
+        self.blocked |= READ;
+    }
+
+    /// Keeps an eye on a peer that is waited for.
+    fn watch(&mut self, endpoint: &mut Endpoint) {
+        if let Some(keepalive) = self.config.keepalive {
+            let now = self.platform.now_ms();
+            self.wait_at_most(endpoint.patience(keepalive, false, now));
+        }
+    }
+
+    /// Waits after a step that blocked, so that the stack gets its turn. Is there to be another step?
+    /// Not where the one that blocked came after the time was up.
     // Once for all calls that wait, whatever they wait for.
     #[inline(never)]
-    pub(crate) fn again(&mut self, waiting: &mut Waiting) -> bool {
-        if waiting.wait == Wait::Over {
+    pub(crate) fn wait(&mut self, deadline: &mut Deadline, socket: Option<&S::TcpSocket>) -> bool {
+        let first = !deadline.has_begun();
+        let left = deadline.left(self.platform.now_ms());
+        let at_most = core::mem::replace(&mut self.at_most, FOREVER);
+        let blocked = core::mem::take(&mut self.blocked);
+        if left == 0 && !first {
             return false;
         }
-        if waiting.wait != Wait::First {
-            if core::mem::take(&mut self.unfinished) {
-                waiting.at_most = 0;
-            }
-            self.platform.wait(&mut self.stack, waiting.at_most);
-        }
-        if waiting.wait == Wait::Last {
-            waiting.wait = Wait::Over;
-            return true;
-        }
-        // Looked at before the step, so that the last step comes behind the last wait.
-        waiting.at_most = waiting.deadline.left(self.platform.now_ms());
-        waiting.wait = match waiting.at_most {
-            0 => Wait::Last,
-            _ => Wait::Next,
+        let awaited = Awaited {
+            socket,
+            read: blocked & READ != 0,
+            write: blocked & WRITE != 0,
         };
+        self.platform
+            .wait_for(&mut self.stack, awaited, left.min(at_most));
         true
     }
 
@@ -252,7 +285,7 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
             Err(nb::Error::Other(error)) if error.kind() == TcpErrorKind::PipeClosed => Ok(0),
             result => result,
         };
-        self.stopped(read)
+        self.stopped(read, READ)
     }
 
     /// Writes at least one byte, or would block; there is at least one.
@@ -262,12 +295,15 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
             Ok(0) => Err(nb::Error::WouldBlock),
             result => result,
         };
-        self.stopped(written)
+        self.stopped(written, WRITE)
     }
 
-    fn stopped(&mut self, result: nb::Result<usize, S::Error>) -> Result<usize, Stop> {
+    fn stopped(&mut self, result: nb::Result<usize, S::Error>, what: u8) -> Result<usize, Stop> {
         result.map_err(|error| match error {
-            nb::Error::WouldBlock => Stop::Blocked,
+            nb::Error::WouldBlock => {
+                self.blocked |= what;
+                Stop::Blocked
+            }
             nb::Error::Other(error) => {
                 self.error = Some(error);
                 Stop::Failed
@@ -275,11 +311,32 @@ impl<S: TcpClientStack, P: Platform<S>> Context<S, P> {
         })
     }
 
-    /// A fresh mask key.
-    fn key(&mut self) -> Result<[u8; 4], RandomError> {
+    /// Gives the endpoint a fresh mask key.
+    fn key(&mut self, endpoint: &mut Endpoint) -> Told {
         let mut key = [0; 4];
-        self.platform.fill_random(&mut key)?;
-        Ok(key)
+        if self.platform.fill_random(&mut key).is_err() {
+            return Told::NoKey;
+        }
+        endpoint.set_key(key);
+        Told::Resumed
+    }
+
+    /// [`read`](Self::read) for a job.
+    fn hear(&mut self, socket: &mut S::TcpSocket, buffer: &mut [u8]) -> Told {
+        match self.read(socket, buffer) {
+            Ok(count) => Told::Read(count),
+            Err(Stop::Blocked) => Told::ReadBlocked,
+            Err(Stop::Failed) => Told::ReadFailed,
+        }
+    }
+
+    /// [`write`](Self::write) for a job.
+    fn say(&mut self, socket: &mut S::TcpSocket, bytes: &[u8]) -> Told {
+        match self.write(socket, bytes) {
+            Ok(count) => Told::Written(count),
+            Err(Stop::Blocked) => Told::WriteBlocked,
+            Err(Stop::Failed) => Told::WriteFailed,
+        }
     }
 }
 
@@ -295,14 +352,6 @@ impl<S, P: Platform<S>> Sha1 for Hash<'_, S, P> {
     }
 }
 
-/// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
-#[cfg(feature = "async")]
-pub(crate) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
-
-/// Frames and answers are written from a scratch buffer: a segment's worth on a host, little on a
+/// Answers are written from a scratch buffer: a segment's worth on a host, little on a
 /// microcontroller.
 pub(crate) const SEND_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 128 };
-
-/// The same on the stack of a blocking call, for a request and for what of a client goes out masked:
-/// little, since where more of the lent buffer is free they are written from there.
-pub(crate) const STACK_SCRATCH: usize = if size_of::<usize>() > 4 { 4096 } else { 16 };

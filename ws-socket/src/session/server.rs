@@ -1,7 +1,6 @@
 //! A server's side of a connection before frames, over a stack.
 
 use embedded_nal::TcpClientStack;
-use ws_core::SCRATCH;
 
 use super::exchange::Output;
 use super::{Context, Entry, SEND_SCRATCH, Stop};
@@ -45,8 +44,7 @@ impl<T> Entry<'_, T> {
                 return Step::Over;
             };
             if exchange.is_reading() {
-                let mut small = [0; SCRATCH];
-                let read = match exchange.read_buffer(&mut small) {
+                let read = match exchange.read_buffer() {
                     Some(buffer) => context.read(socket, buffer).map(Some),
                     None => Ok(None),
                 };
@@ -54,7 +52,7 @@ impl<T> Entry<'_, T> {
                     Err(Stop::Blocked) => return Step::Blocked(left),
                     Ok(Some(0)) | Err(_) => return Step::Over,
                     Ok(read) => {
-                        exchange.received(&mut context.hash(), &small, read.unwrap_or(0));
+                        exchange.received(&mut context.hash(), read.unwrap_or(0));
                     }
                 }
                 continue;

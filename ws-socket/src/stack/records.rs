@@ -123,7 +123,7 @@ impl<E: Error> Error for RecordsError<E> {
 impl<'b, T> TlsRecords<'b, T> {
     /// For an async library. Keeps records whose body is no longer than `buffer`.
     pub const fn new(stream: T, buffer: &'b mut [u8]) -> Self {
-        Self::with_clock(stream, buffer, (), Deadline::new(0, Timeout::Forever), 0)
+        Self::with_clock(stream, buffer, (), Deadline::new(Timeout::Forever), 0)
     }
 }
 
@@ -135,13 +135,13 @@ impl<'b, T, C: FnMut() -> u32> TlsRecords<'b, T, C> {
     /// fit `buffer` of a longer record to come. At most 24 days; a limit holds to the wait of one read
     /// or write of the stream. While TLS opens, reads that say `TimedOut` are tried again until then.
     pub fn blocking(stream: T, buffer: &'b mut [u8], limit: u32, mut clock: C) -> Self {
-        let deadline = Deadline::new(clock(), Timeout::Millis(limit));
+        let deadline = Deadline::from(clock(), Timeout::Millis(limit));
         Self::with_clock(stream, buffer, clock, deadline, limit)
     }
 
     /// A limited time begins.
     fn limited(&mut self) {
-        self.deadline = Deadline::new((self.clock)(), Timeout::Millis(self.limit));
+        self.deadline = Deadline::from((self.clock)(), Timeout::Millis(self.limit));
     }
 
     fn in_time<E>(&mut self) -> Result<(), RecordsError<E>> {

@@ -6,8 +6,9 @@ use ws_core::handshake::{Response, ServerHandshake};
 use super::{Table, find};
 use crate::error::{AcceptError, HandleError};
 use crate::fmt::debug;
-use crate::session::{State, Step};
+use crate::session::{Entry, State, Step};
 use crate::slots::SlotStore;
+use crate::timeout::Deadline;
 use crate::{Handler, Platform, PollItem, Timeout, WebSocketId};
 
 /// How many connections a step takes from the listening socket at most before it lets others run:
@@ -68,9 +69,9 @@ where
     ) -> Result<WebSocketId, AcceptError<S::Error>> {
         handler.check()?;
         handler.rules().validate()?;
-        let deadline = self.deadline(timeout.into());
-        self.wait_at_most(deadline, |table, at_most| {
-            match table.try_accept(listener, &mut handler, at_most) {
+        let mut deadline = Deadline::new(timeout.into());
+        self.wait_for(&mut deadline, |table| {
+            match table.try_accept(listener, &mut handler) {
                 Ok(accepted) => accepted.ok_or(nb::Error::WouldBlock),
                 Err(error) => Err(error),
             }
@@ -94,13 +95,13 @@ where
     ) -> Result<Polled, AcceptError<S::Error>> {
         handler.check()?;
         handler.rules().validate()?;
-        let deadline = self.deadline(timeout.into());
-        let polled = self.wait_at_most(deadline, |table, at_most| {
-            let accepted = match table.try_accept(listener, &mut handler, at_most) {
+        let mut deadline = Deadline::new(timeout.into());
+        let polled = self.wait_for(&mut deadline, |table| {
+            let accepted = match table.try_accept(listener, &mut handler) {
                 Ok(accepted) => accepted,
                 Err(error) => return Err(error),
             };
-            let ready = table.look_at(items, at_most);
+            let ready = table.look_at(items);
             if accepted.is_none() && ready == 0 {
                 return Err(nb::Error::WouldBlock);
             }
@@ -131,6 +132,11 @@ where
             self.refuse(socket);
             return Ok(None);
         };
+        if !self.look(ws, Entry::has_buffer).unwrap_or(false) {
+            let _ = self.slots.vacate(ws, |_| {});
+            self.refuse(socket);
+            return Err(nb::Error::Other(AcceptError::NoBuffer));
+        }
         self.enter(ws, |entry, context| {
             let now = context.platform.now_ms();
             entry.begin_server(socket, &context.config, now);
@@ -144,7 +150,6 @@ where
         &mut self,
         listener: &mut S::TcpSocket,
         handler: &mut H,
-        at_most: &mut u32,
     ) -> nb::Result<Option<WebSocketId>, AcceptError<S::Error>> {
         // Those that are there first: some may be over, and leave a slot to a newcomer.
         let first = self.turn;
@@ -153,7 +158,7 @@ where
         loop {
             match self.slots.taken(index) {
                 Ok(Some(ws)) if self.is_accepting(ws) => {
-                    if self.go_on(ws, handler, at_most) {
+                    if self.go_on(ws, handler) {
                         self.turn = index + 1;
                         return Ok(Some(ws));
                     }
@@ -174,28 +179,26 @@ where
         for _ in 0..MAX_ARRIVALS {
             match self.take_in(listener, handler) {
                 Ok(Some(ws)) => {
-                    if self.go_on(ws, handler, at_most) {
+                    if self.go_on(ws, handler) {
                         return Ok(Some(ws));
                     }
                 }
                 Ok(None) => {}
-                Err(nb::Error::WouldBlock) => return Ok(None),
+                Err(nb::Error::WouldBlock) => {
+                    self.context.wait_to_read();
+                    return Ok(None);
+                }
                 Err(error) => return Err(error),
             }
         }
-        *at_most = 0;
+        self.context.wait_at_most(0);
         Ok(None)
     }
 
     /// True if it is a WebSocket now.
-    fn go_on<'r, H: Handler<'r>>(
-        &mut self,
-        ws: WebSocketId,
-        handler: &mut H,
-        at_most: &mut u32,
-    ) -> bool {
+    fn go_on<'r, H: Handler<'r>>(&mut self, ws: WebSocketId, handler: &mut H) -> bool {
         match self.advance(ws, handler) {
-            Accepting::Pending(left) => *at_most = left.min(*at_most),
+            Accepting::Pending(left) => self.context.wait_at_most(left),
             Accepting::Open => return true,
             Accepting::Closed => {}
         }

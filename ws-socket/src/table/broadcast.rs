@@ -1,12 +1,12 @@
 //! One message to many.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::{CloseCode, Opcode};
+use ws_core::{CloseCode, Opcode, Outgoing};
 
 use super::Table;
 use crate::error::{HandleError, SendError};
-use crate::session::{Outgoing, Payload};
 use crate::slots::{Direction, SlotStore};
+use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
 
 /// What becomes of a recipient that does not take a message as fast as it is sent.
@@ -89,8 +89,8 @@ where
         policy: SlowPolicy,
         timeout: impl Into<Timeout>,
     ) -> usize {
-        let deadline = self.deadline(timeout.into());
-        let done = self.wait_for(deadline, |table| {
+        let mut deadline = Deadline::new(timeout.into());
+        let done = self.wait_for(&mut deadline, |table| {
             let mut left = false;
             for recipient in recipients.iter_mut().filter(|to| !to.is_done()) {
                 recipient.progress = table.offer(*recipient, payload, opcode);
@@ -140,12 +140,8 @@ where
                 (false, true) => return Err(SendError::Timeout),
                 _ => {}
             }
-            let mask = table.look(to.ws, |entry| {
-                entry.endpoint().map(|open| open.connection().tx.masks())
-            })?;
-            let frame = Outgoing::whole(opcode, true, mask);
             let rest = payload.get(taken..).unwrap_or_default();
-            let (count, sent) = match table.try_send(to.ws, frame, Payload::Keep(rest)) {
+            let (count, sent) = match table.try_send(to.ws, Outgoing::whole(opcode, true), rest) {
                 Ok(count) => (count, true),
                 Err(nb::Error::WouldBlock) => (0, false),
                 Err(nb::Error::Other(error)) => return Err(error),

@@ -37,8 +37,26 @@ where
         request: WebSocketRequest<'_, 'buf>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
-        let deadline = self.deadline(timeout.into());
-        self.upgrade(socket, &request.handshake, request.connection, deadline)
+        let deadline = &mut Deadline::new(timeout.into());
+        self.upgrade_or_close(socket, &request.handshake, request.connection, deadline)
+    }
+
+    /// [`connect`](Self::connect) that gives the TCP socket back where it fails, open, as Zephyr does: to
+    /// be closed, or asked again where the server's answer ended in order. (`None` where another task
+    /// has taken the slot meanwhile.)
+    ///
+    /// # Errors
+    /// As [`connect`](Self::connect).
+    #[allow(clippy::type_complexity)] // an error and what comes back with it
+    pub fn connect_keeping_socket(
+        &mut self,
+        socket: S::TcpSocket,
+        request: WebSocketRequest<'_, 'buf>,
+        timeout: impl Into<Timeout>,
+    ) -> Result<WebSocketId, (ConnectError<S::Error>, Option<S::TcpSocket>)> {
+        let deadline = &mut Deadline::new(timeout.into());
+        let upgraded = self.upgrade(socket, &request.handshake, request.connection, deadline);
+        upgraded.map_err(|failed| (failed.error, failed.socket))
     }
 
     /// [`connect`](Self::connect), with a TCP connection to `remote` made first.
@@ -51,7 +69,7 @@ where
         request: WebSocketRequest<'_, 'buf>,
         timeout: impl Into<Timeout>,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
-        let deadline = self.deadline(timeout.into());
+        let deadline = &mut Deadline::new(timeout.into());
         self.dial(remote, &request.handshake, request.connection, deadline)
     }
 
@@ -77,8 +95,9 @@ where
     where
         S: Dns,
     {
-        let deadline = self.deadline(timeout.into());
+        let deadline = &mut Deadline::new(timeout.into());
         let (url, handshake) = self.parse_url(url, request.handshake)?;
+        self.check_room(request.connection.buffer.is_some())?;
         let scope = match url.zone {
             None => 0,
             Some(zone) => number(zone).ok_or(ConnectError::Zone)?,
@@ -87,7 +106,7 @@ where
             UrlHost::Ip(address) => self.race::<1>(Some(address), url.port, scope, deadline),
             UrlHost::Name(name) => self.race::<2>(ByFamily::new(name), url.port, scope, deadline),
         }?;
-        self.upgrade(socket, &handshake, request.connection, deadline)
+        self.upgrade_or_close(socket, &handshake, request.connection, deadline)
     }
 
     /// [`connect_url`](Self::connect_url) over all addresses that the stack knows for the name (up to
@@ -108,8 +127,9 @@ where
         S: Addresses,
     {
         const M: usize = AddressList::CAPACITY;
-        let deadline = self.deadline(timeout.into());
+        let deadline = &mut Deadline::new(timeout.into());
         let (url, handshake) = self.parse_url(url, request.handshake)?;
+        self.check_room(request.connection.buffer.is_some())?;
         let stack = &mut self.context.stack;
         let scope = match url.zone {
             None => 0,
@@ -122,7 +142,7 @@ where
             UrlHost::Ip(address) => self.race::<1>(Some(address), url.port, scope, deadline),
             UrlHost::Name(name) => self.race::<M>(All::new(name), url.port, scope, deadline),
         }?;
-        self.upgrade(socket, &handshake, request.connection, deadline)
+        self.upgrade_or_close(socket, &handshake, request.connection, deadline)
     }
 
     /// What is to be connected to, and what is asked there.
@@ -144,27 +164,41 @@ where
         Ok((url, handshake))
     }
 
+    /// Is there a free slot, and a buffer for it? What is in want of one is not to be dialed for.
+    pub(super) fn check_room(&self, brings_buffer: bool) -> Result<(), ConnectError<S::Error>> {
+        match self.slots.vacancy() {
+            None => Err(ConnectError::NoFreeSlot),
+            Some(false) if !brings_buffer => Err(ConnectError::NoBuffer),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn dial(
         &mut self,
         remote: SocketAddr,
         handshake: &Request<'_>,
         options: ConnectionOptions<'_, 'buf>,
-        deadline: Deadline,
+        deadline: &mut Deadline,
     ) -> Result<WebSocketId, ConnectError<S::Error>> {
         handshake.validate()?;
+        self.check_room(options.buffer.is_some())?;
         let mut socket = self.open_socket(deadline)?;
         let dialed = self.wait_for(deadline, |table| {
+            table.context.wait_to_write();
             table.context.stack.connect(&mut socket, remote)
         });
         match dialed {
-            Ok(Some(())) => self.upgrade(socket, handshake, options, deadline),
+            Ok(Some(())) => self.upgrade_or_close(socket, handshake, options, deadline),
             Ok(None) => self.give_up(socket, ConnectError::Timeout),
             Err(error) => self.give_up(socket, ConnectError::Stack(error)),
         }
     }
 
     /// A socket of the stack, when there is one: those of connections before may still be closing.
-    fn open_socket(&mut self, deadline: Deadline) -> Result<S::TcpSocket, ConnectError<S::Error>> {
+    fn open_socket(
+        &mut self,
+        deadline: &mut Deadline,
+    ) -> Result<S::TcpSocket, ConnectError<S::Error>> {
         let mut failed = None;
         let opened = self.wait_for(deadline, |table| {
             table.context.stack.socket().map_err(|error| {
@@ -178,18 +212,49 @@ where
             .ok_or_else(|| failed.map_or(ConnectError::Timeout, ConnectError::Stack))
     }
 
+    fn upgrade_or_close(
+        &mut self,
+        socket: S::TcpSocket,
+        handshake: &Request<'_>,
+        options: ConnectionOptions<'_, 'buf>,
+        deadline: &mut Deadline,
+    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        let failed = match self.upgrade(socket, handshake, options, deadline) {
+            Ok(ws) => return Ok(ws),
+            Err(failed) => failed,
+        };
+        let Context {
+            stack, platform, ..
+        } = &mut self.context;
+        match failed.socket {
+            // It is another connection's.
+            Some(_) if matches!(failed.error, ConnectError::AlreadyWrapped) => {}
+            Some(socket) if failed.begun => platform.abort(stack, socket),
+            Some(socket) => {
+                let _ = stack.close(socket);
+            }
+            None => {}
+        }
+        Err(failed.error)
+    }
+
     fn upgrade(
         &mut self,
         socket: S::TcpSocket,
         handshake: &Request<'_>,
         options: ConnectionOptions<'_, 'buf>,
-        deadline: Deadline,
-    ) -> Result<WebSocketId, ConnectError<S::Error>> {
+        deadline: &mut Deadline,
+    ) -> Result<WebSocketId, Failed<S>> {
+        let before = |error, socket| Failed {
+            error,
+            socket: Some(socket),
+            begun: false,
+        };
         if self.has(&socket) {
-            return Err(ConnectError::AlreadyWrapped);
+            return Err(before(ConnectError::AlreadyWrapped, socket));
         }
         if let Err(error) = handshake.validate() {
-            return self.give_up(socket, error.into());
+            return Err(before(error.into(), socket));
         }
         let ConnectionOptions {
             on_response,
@@ -198,18 +263,18 @@ where
         } = options;
         let nonce = match self.context.nonce() {
             Ok(nonce) => nonce,
-            Err(error) => return self.give_up(socket, error.into()),
+            Err(error) => return Err(before(error.into(), socket)),
         };
         let Some(ws) = self.slots.take_free(buffer.is_none()) else {
-            return self.give_up(socket, ConnectError::NoFreeSlot);
+            return Err(before(ConnectError::NoFreeSlot, socket));
         };
+        let mut upgraded = Err(ConnectError::Timeout);
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
             context.begin_client(entry, socket, &nonce);
         });
         let mut ignore = |_: HeadPart<'_>| {};
         let on_response = on_response.unwrap_or(&mut ignore);
-        let mut upgraded = Err(ConnectError::Timeout);
         let reached = self.repeat(ws, deadline, &mut |entry, context| {
             match entry.client(context, handshake, on_response) {
                 Ok(()) => upgraded = Ok(()),
@@ -218,19 +283,20 @@ where
             }
             true
         });
-        let Err(error) = reached.map_err(ConnectError::Handle).and(upgraded) else {
-            if let Some(on_connect) = on_connect {
-                on_connect(ws);
-            }
-            return Ok(ws);
-        };
-        if let Ok(Some(socket)) = self.slots.vacate(ws, Entry::vacate) {
-            let Context {
-                stack, platform, ..
-            } = &mut self.context;
-            platform.abort(stack, socket);
+        let mut opened = reached.map_err(ConnectError::Handle).and(upgraded);
+        if opened.is_ok()
+            && let Some(on_connect) = on_connect
+        {
+            opened = on_connect(ws).map_err(ConnectError::ByProgram);
         }
-        Err(error)
+        match opened {
+            Ok(()) => Ok(ws),
+            Err(error) => Err(Failed {
+                error,
+                socket: self.slots.vacate(ws, Entry::vacate).ok().flatten(),
+                begun: true,
+            }),
+        }
     }
 
     fn give_up<T>(
@@ -241,6 +307,14 @@ where
         let _ = self.context.stack.close(socket);
         Err(error)
     }
+}
+
+/// Why there is no WebSocket, and the TCP socket of which none was made.
+struct Failed<S: TcpClientStack> {
+    error: ConnectError<S::Error>,
+    socket: Option<S::TcpSocket>,
+    /// The handshake had begun.
+    begun: bool,
 }
 
 /// The number in a zone.

@@ -3,13 +3,14 @@
 use core::net::{IpAddr, SocketAddr, SocketAddrV6};
 
 use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
+use ws_core::elapsed;
 
 use super::Table;
 use crate::Platform;
 use crate::error::ConnectError;
 use crate::slots::SlotStore;
 use crate::stack::{AddressList, Addresses};
-use crate::timeout::{Deadline, elapsed};
+use crate::timeout::Deadline;
 
 /// For how many milliseconds an address is dialed alone (RFC 8305 section 5).
 pub(crate) const HEAD_START: u32 = 250;
@@ -276,7 +277,7 @@ where
         mut source: impl Source<S>,
         port: u16,
         scope: u32,
-        mut deadline: Deadline,
+        deadline: &mut Deadline,
     ) -> Result<S::TcpSocket, ConnectError<S::Error>> {
         let mut race = Race::<_, _, M> {
             attempts: [const { None }; M],
@@ -287,10 +288,13 @@ where
             seen: self.context.platform.now_ms(),
             since: 0,
         };
-        let through = self.wait_at_most(deadline, |table, at_most| {
+        // What is left is looked at here, too, to know when to give an address up.
+        let mut until = *deadline;
+        let through = self.wait_for(deadline, |table| {
             let context = &mut table.context;
+            context.wait_to_write();
             let now = context.platform.now_ms();
-            let left = deadline.left(now);
+            let left = until.left(now);
             race.tick(now);
             loop {
                 if let Some(socket) = race.through(&mut context.stack) {
@@ -309,7 +313,7 @@ where
             }
             let next = HEAD_START.saturating_sub(race.since);
             let next = if next > 0 { next } else { HEAD_START };
-            *at_most = next.min(*at_most);
+            table.context.wait_at_most(next);
             Err(nb::Error::WouldBlock)
         });
         for attempt in race.attempts.into_iter().flatten() {

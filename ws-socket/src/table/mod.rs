@@ -19,6 +19,8 @@ pub(crate) use connect::number;
 #[cfg(feature = "async")]
 pub(crate) use dial::{HEAD_START, LONG};
 pub use disconnect::Disconnected;
+#[cfg(feature = "async")]
+pub(crate) use disconnect::check_code;
 pub use nal::StreamOptions;
 pub use poll::{Events, PollItem};
 pub use stream::Stream;
@@ -26,13 +28,13 @@ pub use stream::Stream;
 use core::marker::PhantomData;
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::CloseCode;
+use ws_core::{CloseCode, Job};
 
 use crate::error::HandleError;
-use crate::session::{Context, Entry};
+use crate::session::{Context, Driven, Entry};
 use crate::slots::{Direction, LocalSlots, SlotStore, Unavailable};
-use crate::timeout::{Deadline, Waiting};
-use crate::{Config, Platform, Timeout, WebSocketId};
+use crate::timeout::Deadline;
+use crate::{Buffer, Config, Platform, WebSocketId};
 
 /// `N` WebSockets over one stack, in one owner's hands: see [`Table`].
 pub type WebSockets<'buf, S, P, const N: usize> =
@@ -79,7 +81,7 @@ where
     /// Lends a buffer to each slot, for all connections there that bring none of their own: see
     /// [`WebSocketRequest::buffer`](crate::WebSocketRequest::buffer).
     #[must_use]
-    pub fn with_buffers(mut self, buffers: [&'buf mut [u8]; N]) -> Self {
+    pub fn with_buffers<B: Into<Buffer<'buf>>>(mut self, buffers: [B; N]) -> Self {
         self.slots.0.lend(buffers);
         self
     }
@@ -100,13 +102,7 @@ where
     pub(crate) fn over(slots: L, stack: S, platform: P) -> Self {
         Self {
             slots,
-            context: Context {
-                stack,
-                platform,
-                config: Config::DEFAULT,
-                unfinished: false,
-                error: None,
-            },
+            context: Context::new(stack, platform),
             stream: StreamOptions::new(),
             is_taken: None,
             turn: 0,
@@ -180,7 +176,7 @@ where
     /// number.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn slot(&mut self, ws: WebSocketId) -> Result<usize, HandleError> {
         self.look(ws, |_| L::index(ws))
     }
@@ -197,7 +193,7 @@ where
     /// (server).
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn subprotocol(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
         self.look(ws, |entry| entry.subprotocol())
     }
@@ -205,7 +201,7 @@ where
     /// The code of the peer's Close, once it has been received.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn close_code(&mut self, ws: WebSocketId) -> Result<Option<CloseCode>, HandleError> {
         self.look(ws, |entry| {
             entry.endpoint().and_then(|endpoint| endpoint.peer_close())
@@ -216,7 +212,7 @@ where
     /// where none is.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn open_frame(&mut self, ws: WebSocketId) -> Result<Option<usize>, HandleError> {
         self.look(ws, |entry| entry.open_frame())
     }
@@ -225,7 +221,7 @@ where
     /// [`Continuation`](crate::Opcode::Continuation)?
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn in_message(&mut self, ws: WebSocketId) -> Result<bool, HandleError> {
         self.look(ws, |entry| {
             entry
@@ -238,7 +234,7 @@ where
     /// send by it, nor to close it.
     ///
     /// # Errors
-    /// An id that is none.
+    /// An invalid id.
     pub fn with_socket<R>(
         &mut self,
         ws: WebSocketId,
@@ -293,36 +289,24 @@ where
         debug_assert!(entered.is_ok());
     }
 
-    fn deadline(&mut self, timeout: Timeout) -> Deadline {
-        Deadline::new(self.context.platform.now_ms(), timeout)
-    }
-
     /// Repeats `step` until it does not block any more, at most until the deadline: then `None`.
     /// The stack gets its turn between, at least once.
     fn wait_for<T, E>(
         &mut self,
-        deadline: Deadline,
+        deadline: &mut Deadline,
         mut step: impl FnMut(&mut Self) -> nb::Result<T, E>,
     ) -> Result<Option<T>, E> {
-        self.wait_at_most(deadline, |table, _| step(table))
-    }
-
-    /// [`wait_for`](Self::wait_for) for a step that may lower how many milliseconds it has time
-    /// until it has something to do without anything having happened.
-    fn wait_at_most<T, E>(
-        &mut self,
-        deadline: Deadline,
-        mut step: impl FnMut(&mut Self, &mut u32) -> nb::Result<T, E>,
-    ) -> Result<Option<T>, E> {
-        let mut waiting = Waiting::new(deadline);
-        while self.context.again(&mut waiting) {
-            match step(self, &mut waiting.at_most) {
+        self.context.blocked = 0;
+        loop {
+            match step(self) {
                 Ok(value) => return Ok(Some(value)),
                 Err(nb::Error::Other(error)) => return Err(error),
                 Err(nb::Error::WouldBlock) => {}
             }
+            if !self.context.wait(deadline, None) {
+                return Ok(None);
+            }
         }
-        Ok(None)
     }
 
     /// Repeats a step on a slot until it is done, at most until the deadline. The stack gets its turn
@@ -332,19 +316,73 @@ where
     fn repeat(
         &mut self,
         ws: WebSocketId,
-        deadline: Deadline,
+        deadline: &mut Deadline,
         step: &mut impl FnMut(&mut Entry<'buf, S::TcpSocket>, &mut Context<S, P>) -> bool,
     ) -> Result<(), HandleError> {
         let Self { slots, context, .. } = self;
-        let mut waiting = Waiting::new(deadline);
-        while context.again(&mut waiting) {
+        context.blocked = 0;
+        loop {
             match slots.with(ws, |entry| step(entry, context)) {
-                Ok(true) => break,
+                Ok(true) => return Ok(()),
                 Ok(false) | Err(Unavailable::CheckedOut) => {}
                 Err(Unavailable::Handle(error)) => return Err(error),
             }
+            if !wait_on(slots, context, ws, deadline) {
+                return Ok(());
+            }
         }
-        Ok(())
+    }
+
+    /// Has a job done, at most until the deadline. The stack gets its turn between, at least once; so
+    /// do others that have the slot: `None` where they had it all the while. What the stack failed with
+    /// is in [`Context::error`].
+    // Once for all calls on an open connection.
+    #[inline(never)]
+    fn run(
+        &mut self,
+        ws: WebSocketId,
+        deadline: &mut Deadline,
+        job: &mut dyn Job,
+    ) -> Result<Option<Driven>, HandleError> {
+        let Self { slots, context, .. } = self;
+        (context.error, context.blocked) = (None, 0);
+        let mut driven = None;
+        let mut begun = false;
+        loop {
+            let go_on = |entry: &mut Entry<'buf, S::TcpSocket>| {
+                if !begun && let Some(endpoint) = entry.endpoint_mut() {
+                    endpoint.begin_turn(false);
+                }
+                begun = true;
+                entry.drive(context, job)
+            };
+            match slots.with(ws, go_on) {
+                Ok(Driven::Blocked) => driven = Some(Driven::Blocked),
+                Ok(end) => return Ok(Some(end)),
+                Err(Unavailable::CheckedOut) => {}
+                Err(Unavailable::Handle(error)) => return Err(error),
+            }
+            if !wait_on(slots, context, ws, deadline) {
+                return Ok(driven);
+            }
+        }
+    }
+
+    /// Goes on with a job as far as it goes without waiting. A slot that is checked out is as good as
+    /// a wire that blocks.
+    fn run_once(&mut self, ws: WebSocketId, job: &mut dyn Job) -> Result<Driven, HandleError> {
+        self.context.error = None;
+        let run = |entry: &mut Entry<'buf, S::TcpSocket>, context: &mut Context<S, P>| {
+            if let Some(endpoint) = entry.endpoint_mut() {
+                endpoint.begin_turn(false);
+            }
+            entry.drive(context, job)
+        };
+        match self.at(ws, run) {
+            Ok(driven) => Ok(driven),
+            Err(Unavailable::CheckedOut) => Ok(Driven::Blocked),
+            Err(Unavailable::Handle(error)) => Err(error),
+        }
     }
 
     /// Runs `work` with a direction of the connection claimed.
@@ -373,6 +411,27 @@ where
             let _ = self.context.stack.close(socket);
         }
     }
+}
+
+/// [`Context::wait`] for a connection. A slot that others use meanwhile is not checked out for so long.
+#[inline(never)]
+fn wait_on<'buf, S, P, L>(
+    slots: &mut L,
+    context: &mut Context<S, P>,
+    ws: WebSocketId,
+    deadline: &mut Deadline,
+) -> bool
+where
+    S: TcpClientStack,
+    P: Platform<S>,
+    L: SlotStore<'buf, Socket = S::TcpSocket>,
+{
+    if L::SHARED {
+        return context.wait(deadline, None);
+    }
+    slots
+        .with(ws, |entry| context.wait(deadline, entry.socket()))
+        .unwrap_or(false)
 }
 
 /// The first slot that is as wanted.

@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use embedded_nal::{AddrType, Dns, TcpClientStack, nb};
 use ws_core::handshake::{Host, HostAddr, Request};
-use ws_core::{CloseCode, Opcode};
+use ws_core::{Close, CloseCode, Opcode};
 
 use super::Table;
 use crate::error::{ConnectError, HandleError, SocketError};
@@ -51,8 +51,9 @@ where
     type TcpSocket = WebSocketId;
     type Error = SocketError<S::Error>;
 
-    /// Takes a slot and a TCP socket of the stack.
+    /// Takes a slot and a TCP socket of the stack. The slot has to have a buffer.
     fn socket(&mut self) -> Result<WebSocketId, Self::Error> {
+        self.check_room(false)?;
         let ws = self.slots.take_free(true).ok_or(ConnectError::NoFreeSlot)?;
         match self.context.stack.socket() {
             Ok(socket) => {
@@ -113,13 +114,8 @@ where
     /// Sends a Close (1000) if it can go out at once, and closes TCP. To wait for the peer's Close
     /// there is [`disconnect`](Table::disconnect).
     fn close(&mut self, socket: WebSocketId) -> Result<(), Self::Error> {
-        let goodbye: nb::Result<(), HandleError> = self.step(socket, |entry, context| {
-            entry.begin_close(CloseCode::NORMAL);
-            let _ = entry.flush(context);
-            Ok(())
-        });
-        // Where the slot is busy or gone this says so, too.
-        let _ = goodbye;
+        // Where the slot is busy or gone the next call says so, too.
+        let _ = self.run_once(socket, &mut Close::new(CloseCode::NORMAL, false));
         Ok(self.drop_connection(socket).map_err(HandleError::from)?)
     }
 }

@@ -6,6 +6,7 @@ use ws_core::Face;
 use super::Table;
 use crate::error::HandleError;
 use crate::slots::SlotStore;
+use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
 
 /// What is waited for, and what is the case: the bits of Zephyr's `ZSOCK_POLL*`.
@@ -22,7 +23,7 @@ impl Events {
     pub const OUT: Self = Self(0x04);
     /// The connection is over (always looked for).
     pub const HUP: Self = Self(0x10);
-    /// The id is none (always looked for).
+    /// The id is invalid (always looked for).
     pub const NVAL: Self = Self(0x20);
 
     /// Are all of `other`'s bits set?
@@ -72,32 +73,26 @@ where
     ///
     /// A server that waits for new connections too calls
     /// [`poll_accept`](Self::poll_accept) instead.
-    ///
-    /// Without a lent buffer, a payload under way counts as readable although its first byte may
-    /// not be there yet.
     pub fn poll(&mut self, items: &mut [PollItem], timeout: impl Into<Timeout>) -> usize {
-        let deadline = self.deadline(timeout.into());
-        let ready = self.wait_at_most(deadline, |table, at_most| {
-            match table.look_at(items, at_most) {
-                0 => Err(nb::Error::<HandleError>::WouldBlock),
-                ready => Ok(ready),
-            }
+        let mut deadline = Deadline::new(timeout.into());
+        let ready = self.wait_for(&mut deadline, |table| match table.look_at(items) {
+            0 => Err(nb::Error::<HandleError>::WouldBlock),
+            ready => Ok(ready),
         });
         ready.ok().flatten().unwrap_or(0)
     }
 
-    /// Fills in what is the case, and says for how many something is; and within how many
-    /// milliseconds to look again, whatever happens.
-    pub(super) fn look_at(&mut self, items: &mut [PollItem], at_most: &mut u32) -> usize {
+    /// Fills in what is the case, and says for how many something is.
+    pub(super) fn look_at(&mut self, items: &mut [PollItem]) -> usize {
         let mut ready = 0;
         for item in items {
-            item.revents = self.events(item.ws, item.events, at_most);
+            item.revents = self.events(item.ws, item.events);
             ready += usize::from(item.revents != Events(0));
         }
         ready
     }
 
-    fn events(&mut self, ws: WebSocketId, wanted: Events, at_most: &mut u32) -> Events {
+    fn events(&mut self, ws: WebSocketId, wanted: Events) -> Events {
         let found = self.step(ws, |entry, context| {
             let readable = entry.is_readable(context, Face::Messages);
             let mut events = Events(0);
@@ -108,7 +103,7 @@ where
                 Some(endpoint) if endpoint.is_over() => events = events | Events::HUP,
                 Some(endpoint) if endpoint.is_writable() && wanted.contains(Events::OUT) => {
                     if entry.is_full(context.platform.now_ms()) {
-                        *at_most = 1.min(*at_most);
+                        context.wait_at_most(1);
                     } else {
                         events = events | Events::OUT;
                     }

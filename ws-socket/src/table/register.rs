@@ -8,7 +8,7 @@ use super::Table;
 use crate::error::{HandleError, RegisterError};
 use crate::session::{Entry, State};
 use crate::slots::SlotStore;
-use crate::{Platform, WebSocketId};
+use crate::{Buffer, Platform, WebSocketId};
 
 impl<'buf, S, P, L> Table<'buf, S, P, L>
 where
@@ -28,24 +28,33 @@ where
         &mut self,
         socket: S::TcpSocket,
         role: Role,
-        buffer: Option<&'buf mut [u8]>,
+        buffer: Option<Buffer<'buf>>,
         buffered: usize,
     ) -> Result<WebSocketId, (RegisterError, S::TcpSocket)> {
         if self.has(&socket) {
             return Err((RegisterError::AlreadyWrapped, socket));
         }
-        let length = buffer.as_ref().map_or(0, |buffer| buffer.len());
-        if buffered > Lent::read_capacity(length) {
-            return Err((RegisterError::Buffered, socket));
-        }
         let Some(ws) = self.slots.take_free(buffer.is_none()) else {
             return Err((RegisterError::NoFreeSlot, socket));
         };
+        let mut socket = Some(socket);
+        let mut error = RegisterError::NoBuffer;
         self.enter(ws, |entry, context| {
             entry.lend(buffer);
-            entry.begin(socket, State::Failed);
-            entry.opened(role, &context.config, 0..buffered, None);
+            let capacity = Lent::read_capacity(entry.lent.len());
+            if entry.has_buffer() && buffered > capacity {
+                error = RegisterError::Buffered;
+            } else if entry.has_buffer()
+                && let Some(socket) = socket.take()
+            {
+                entry.begin(socket, State::Failed);
+                entry.opened(role, &context.config, 0..buffered, None);
+            }
         });
+        if let Some(socket) = socket {
+            let _ = self.slots.vacate(ws, |_| {});
+            return Err((error, socket));
+        }
         Ok(ws)
     }
 

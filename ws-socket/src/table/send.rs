@@ -1,12 +1,13 @@
 //! Sending: Zephyr's `websocket_send_msg`, and the socket face's `send`.
 
 use embedded_nal::{TcpClientStack, nb};
-use ws_core::Opcode;
+use ws_core::{Opcode, Outgoing, Send, SendInPlace};
 
 use super::Table;
 use crate::error::SendError;
-use crate::session::{Outgoing, Payload, Sending};
+use crate::session::{Driven, SendJob};
 use crate::slots::{Direction, SlotStore};
+use crate::timeout::Deadline;
 use crate::{Platform, Timeout, WebSocketId};
 
 impl<'buf, S, P, L> Table<'buf, S, P, L>
@@ -17,15 +18,14 @@ where
 {
     /// Sends one frame: a message, or a fragment of one where `fin` is false (the first with its
     /// type, the others as [`Opcode::Continuation`]; RFC 6455 section 5.4), or a control frame of
-    /// at most 125 bytes. `mask` says what the role demands anyway: true for a client, false for a
-    /// server. Text is taken as it is: it is the caller's to have it be UTF-8.
+    /// at most 125 bytes. A client's frames are masked, a server's are not. Text is taken as it is: it
+    /// is the caller's to have it be UTF-8.
     ///
     /// Returns how many bytes of the payload went out within `timeout`. If that is less than all,
     /// the frame is open: call again with the rest, the same opcode and `fin`, before any other
     /// frame of this connection. A frame of which nothing went out is taken back, and the call may
     /// be made again or not. No copy of the payload is made: it is masked piece by piece on its
-    /// way, in what is free of the lent buffer, or in 16 bytes on the stack (4 KiB on a host) where
-    /// that is more. So much goes to the stack in one call, header included: a server's payload, and
+    /// way, in what is free of the lent buffer, or in 16 bytes on the stack where that is more. So much goes to the stack in one call, header included: a server's payload, and
     /// one [masked where it stands](Self::send_msg_mut), goes as it is.
     ///
     /// # Errors
@@ -36,12 +36,21 @@ where
         ws: WebSocketId,
         payload: &[u8],
         opcode: Opcode,
-        mask: bool,
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let frame = Outgoing::whole(opcode, fin, Some(mask));
-        self.send_all(ws, frame, Payload::Keep(payload), timeout.into())
+        self.send_frame(ws, Outgoing::whole(opcode, fin), payload, timeout.into())
+    }
+
+    /// Sends a frame, or a part of one, where the caller may say of masking.
+    pub(crate) fn send_frame(
+        &mut self,
+        ws: WebSocketId,
+        frame: Outgoing,
+        payload: &[u8],
+        timeout: Timeout,
+    ) -> Result<usize, SendError<S::Error>> {
+        self.send_all(ws, &mut Send::new(frame, payload), timeout)
     }
 
     /// [`send_msg`](Self::send_msg) without a copy: a client masks the payload where it stands and
@@ -56,12 +65,12 @@ where
         ws: WebSocketId,
         payload: &mut [u8],
         opcode: Opcode,
-        mask: bool,
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let frame = Outgoing::whole(opcode, fin, Some(mask));
-        self.send_all(ws, frame, Payload::Mask(payload), timeout.into())
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = SendInPlace::new(frame, payload);
+        self.send_all(ws, &mut job, timeout.into())
     }
 
     /// Sends a part of a frame whose payload is not all at hand: a message passed on while it is
@@ -72,20 +81,17 @@ where
     ///
     /// # Errors
     /// As [`send_msg`](Self::send_msg); `PartTooLong` where `part` is longer than `rest`.
-    #[allow(clippy::too_many_arguments)] // send_msg's and one
     pub fn send_part(
         &mut self,
         ws: WebSocketId,
         part: &[u8],
         rest: usize,
         opcode: Opcode,
-        mask: bool,
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
-        let mut frame = Outgoing::part(opcode, fin, rest, part)?;
-        frame.mask = Some(mask);
-        self.send_all(ws, frame, Payload::Keep(part), timeout.into())
+        let frame = Outgoing::part(opcode, fin, rest, part).ok_or(SendError::PartTooLong)?;
+        self.send_frame(ws, frame, part, timeout.into())
     }
 
     /// Sends what a socket would: a message of the type in
@@ -101,43 +107,37 @@ where
         payload: &[u8],
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<S::Error>> {
+        let frame = Outgoing::stream(self.stream.opcode);
         if payload.is_empty() {
-            let deadline = self.deadline(timeout.into());
-            return self.claimed(ws, Direction::Send, |table| {
-                let sent = table.wait_for(deadline, |table| table.try_send_stream(ws, &[]))?;
-                sent.ok_or(SendError::Timeout)
-            });
+            return self.claimed(ws, Direction::Send, |table| Ok(table.look(ws, |_| 0)?));
         }
-        let frame = Outgoing::whole(self.stream.opcode, true, None);
-        self.send_all(ws, frame, Payload::Keep(payload), timeout.into())
+        self.send_frame(ws, frame, payload, timeout.into())
     }
 
-    /// One step of [`send`](Self::send).
+    /// [`send`](Self::send) that does not wait.
     pub(super) fn try_send_stream(
         &mut self,
         ws: WebSocketId,
         payload: &[u8],
     ) -> nb::Result<usize, SendError<S::Error>> {
-        let frame = Outgoing::whole(self.stream.opcode, true, None);
         if payload.is_empty() {
             return self.step(ws, |_, _| Ok(0));
         }
-        self.try_send(ws, frame, Payload::Keep(payload))
+        self.try_send(ws, Outgoing::stream(self.stream.opcode), payload)
     }
 
+    /// Sends what goes out at once; `WouldBlock` where that is nothing.
     pub(super) fn try_send(
         &mut self,
         ws: WebSocketId,
         frame: Outgoing,
-        payload: Payload<'_>,
+        payload: &[u8],
     ) -> nb::Result<usize, SendError<S::Error>> {
-        let mut sending = Sending::new(payload);
-        let sent = self.step(ws, |entry, context| {
-            entry.send(context, frame, &mut sending)
-        });
-        match (sent, sending.taken()) {
-            (Err(nb::Error::WouldBlock), taken @ 1..) => Ok(taken),
-            (sent, taken) => sent.map(|()| taken),
+        let mut job = Send::new(frame, payload);
+        let driven = self.run_once(ws, &mut job).map_err(SendError::Handle)?;
+        match SendError::outcome(driven, &job, self.context.error.take()) {
+            Err(SendError::Timeout) => Err(nb::Error::WouldBlock),
+            sent => sent.map_err(nb::Error::Other),
         }
     }
 
@@ -145,28 +145,14 @@ where
     fn send_all(
         &mut self,
         ws: WebSocketId,
-        frame: Outgoing,
-        payload: Payload<'_>,
+        job: &mut impl SendJob,
         timeout: Timeout,
     ) -> Result<usize, SendError<S::Error>> {
-        let deadline = self.deadline(timeout);
-        let mut sending = Sending::new(payload);
-        let mut sent = Err(SendError::Timeout);
+        let mut deadline = Deadline::new(timeout);
         self.claimed(ws, Direction::Send, |table| {
-            table.repeat(ws, deadline, &mut |entry, context| {
-                match entry.send(context, frame, &mut sending) {
-                    Ok(()) => sent = Ok(()),
-                    Err(nb::Error::Other(error)) => sent = Err(error),
-                    Err(nb::Error::WouldBlock) => return false,
-                }
-                true
-            })
-        })?;
-        match (sent, sending.taken()) {
-            (Ok(()), taken) | (Err(SendError::Timeout | SendError::Random(_)), taken @ 1..) => {
-                Ok(taken)
-            }
-            (Err(error), _) => Err(error),
-        }
+            let driven = table.run(ws, &mut deadline, job)?;
+            let error = table.context.error.take();
+            SendError::outcome(driven.unwrap_or(Driven::Blocked), job, error)
+        })
     }
 }

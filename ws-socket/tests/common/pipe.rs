@@ -10,7 +10,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use embedded_io_async::{ErrorType, Read, Write};
-use ws_socket::asynch::{Clock, Platform};
+use ws_socket::asynch::{AsyncPlatform, Clock};
 
 /// One direction: at most `room` bytes are under way.
 struct Lane {
@@ -158,7 +158,7 @@ impl Drop for End {
 #[derive(Clone, Copy)]
 pub struct Host;
 
-impl Platform for Host {
+impl AsyncPlatform for Host {
     type Clock = Self;
 
     fn clock(&self) -> Self {

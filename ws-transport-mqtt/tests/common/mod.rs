@@ -6,14 +6,14 @@ pub mod pipe;
 
 use pipe::{End, Host};
 use ws_socket::asynch::WebSocket;
-use ws_socket::{AcceptOptions, Config, Opcode, Timeout};
+use ws_socket::{AcceptOptions, Buffer, Config, Opcode, Timeout};
 
 pub const FOREVER: Timeout = Timeout::Forever;
 
 pub type Server<'buf> = WebSocket<'buf, End, Host>;
 
 /// A broker that has shaken hands.
-pub async fn broker(far: End, subprotocols: &[&str], buffer: &'static mut [u8]) -> Server<'static> {
+pub async fn broker(far: End, subprotocols: &[&str], buffer: Buffer<'static>) -> Server<'static> {
     let options = AcceptOptions {
         subprotocols,
         ..Default::default()
@@ -26,8 +26,13 @@ pub async fn broker(far: End, subprotocols: &[&str], buffer: &'static mut [u8]) 
     ws.await.unwrap().unwrap()
 }
 
-/// For the rest of the test.
-pub fn lend(length: usize) -> &'static mut [u8] {
+/// To read into, for the rest of the test.
+pub fn lend(length: usize) -> Buffer<'static> {
+    Buffer::new(gathering(length)).unwrap()
+}
+
+/// To gather in, for the rest of the test.
+pub fn gathering(length: usize) -> &'static mut [u8] {
     Box::leak(vec![0; length].into_boxed_slice())
 }
 

@@ -10,6 +10,8 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-core", "crates-hash"),
     ("ws-core", "compact"),
     ("ws-core", "crates-hash,compact"),
+    ("ws-core", "extensions"),
+    ("ws-core", "compact,extensions"),
     ("ws-deflate", ""),
     ("ws-socket", ""),
     ("ws-socket", "crates-hash"),

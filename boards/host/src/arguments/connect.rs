@@ -23,9 +23,10 @@ Options:
   --subprotocol P      offer a subprotocol; again for more, the preferred first
   --header 'K: V'      send a header; again for more
   --origin O           send an Origin header, as a browser does
-  --ping SECONDS       send a Ping every so often (fractions are fine)
-  --timeout MS         for connecting, and for waiting for the peer's Close
-                       (default 10000)
+  --ping SECONDS       send a Ping every so often (fractions are fine); a peer
+                       that is silent for --timeout after one is given up
+  --timeout MS         for connecting, for the peer's Close, for a sign of life
+                       after a Ping (default 10000)
   --binary             send the lines as binary messages
   --echo               send every message back as it comes, however long it is,
                        and read no standard input; ends when the peer closes

@@ -2,7 +2,7 @@
 
 use async_io::Timer;
 use std::time::{Duration, Instant};
-use ws_socket::asynch::{Clock, Platform};
+use ws_socket::asynch::{AsyncPlatform, Clock};
 
 /// The system's clock and randomness.
 #[derive(Debug, Clone, Copy)]
@@ -18,7 +18,7 @@ impl Host {
     }
 }
 
-impl Platform for Host {
+impl AsyncPlatform for Host {
     type Clock = Self;
 
     fn clock(&self) -> Self {

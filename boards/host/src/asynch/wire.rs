@@ -87,11 +87,7 @@ impl Wire for Polled<'_> {
             ReceiveError::Timeout,
         );
         self.reading = matches!(received, Err(ReceiveError::Timeout));
-        match received {
-            // It is up to a send, whose room is waited for.
-            Err(ReceiveError::FrameOpen) => Err(ReceiveError::Timeout),
-            received => received,
-        }
+        received
     }
 
     fn send_part(

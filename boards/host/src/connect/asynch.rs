@@ -9,25 +9,25 @@ use async_channel::Receiver;
 use async_io::block_on;
 use std::io;
 use std::time::{Duration, Instant};
-use ws_socket::asynch::{WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncRequest, WebSocket};
 use ws_socket::url::Url;
-use ws_socket::{Config, ConnectError, HeadPart, Request};
+use ws_socket::{Buffer, Config, ConnectError, HeadPart, Request};
 
 /// What one connection is made of.
 pub(super) struct Asynch<'buf> {
     config: Config,
-    buffer: &'buf mut [u8],
+    buffer: Option<Buffer<'buf>>,
     wakes: Receiver<()>,
     dialer: Dialing,
 }
 
 impl<'buf> Asynch<'buf> {
     /// With the buffer to lend; and what ends its waits.
-    pub(super) fn new(config: Config, buffer: &'buf mut [u8]) -> (Self, Wake) {
+    pub(super) fn new(config: Config, buffer: Buffer<'buf>) -> (Self, Wake) {
         let (wake, wakes) = waker();
         let driver = Self {
             config,
-            buffer,
+            buffer: Some(buffer),
             wakes,
             dialer: Dialing::new(),
         };
@@ -65,14 +65,14 @@ impl<'buf> Dial for Asynch<'buf> {
         within: Duration,
     ) -> Result<Opened<Polled<'buf>>, ConnectError<io::Error>> {
         let mut asked =
-            WebSocketRequest::to(request.host, request.target).subprotocols(request.subprotocols);
+            AsyncRequest::to(request.host, request.target).subprotocols(request.subprotocols);
         if let Some(headers) = request.headers {
             asked = asked.headers(headers);
         }
         if let Some(origin) = request.origin {
             asked = asked.origin(origin);
         }
-        let buffer = std::mem::take(&mut self.buffer);
+        let buffer = self.buffer.take().ok_or(ConnectError::NoBuffer)?;
         let (host, config) = (Host::new(), self.config);
         let connected =
             WebSocket::connect_with(socket, &asked, buffer, host, config, within, on_response);

@@ -13,12 +13,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use ws_socket::stack::{StdError, StdStack};
 use ws_socket::url::Url;
-use ws_socket::{Config, ConnectError, HeadPart, Request, WebSocketRequest};
+use ws_socket::{Buffer, Config, ConnectError, HeadPart, Request, WebSocketRequest};
 
 /// A table for one connection.
 pub(super) struct Blocking<'buf> {
     table: WebSockets<'buf, 1>,
-    buffer: &'buf mut [u8],
+    buffer: Option<Buffer<'buf>>,
 }
 
 impl<'buf> Blocking<'buf> {
@@ -26,10 +26,11 @@ impl<'buf> Blocking<'buf> {
     ///
     /// # Errors
     /// What the system says where it has no way to wait for sockets left.
-    pub(super) fn new(config: Config, buffer: &'buf mut [u8]) -> io::Result<(Self, Wake)> {
+    pub(super) fn new(config: Config, buffer: Buffer<'buf>) -> io::Result<(Self, Wake)> {
         let stack = OsStack::new(StdStack::new())?;
         let wake = stack.waker();
         let table = WebSockets::new(stack, OsPlatform::new()).with_config(config);
+        let buffer = Some(buffer);
         Ok((Self { table, buffer }, wake))
     }
 }
@@ -97,15 +98,15 @@ impl<'buf> Dial for Blocking<'buf> {
         within: Duration,
     ) -> Result<Opened<Self::Wire<'_>>, ConnectError<StdError>> {
         let mut on_response = |part: HeadPart<'_>| on_response(part);
-        let request = WebSocketRequest::from_handshake(request)
-            .buffer(std::mem::take(&mut self.buffer))
-            .on_response(&mut on_response);
+        let mut request = WebSocketRequest::from_handshake(request).on_response(&mut on_response);
+        if let Some(buffer) = self.buffer.take() {
+            request = request.buffer(buffer);
+        }
         let ws = self.table.connect(socket, request, within)?;
         let subprotocol = self.table.subprotocol(ws)?;
         let wire = OnTable {
             table: &mut self.table,
             ws,
-            mask: true,
         };
         Ok((wire, subprotocol))
     }

@@ -41,17 +41,15 @@ impl<E: Debug> From<ReceiveError<E>> for End {
     fn from(error: ReceiveError<E>) -> Self {
         match error {
             ReceiveError::Protocol(error) => Self::Protocol(error),
-            ReceiveError::Lost
-            | ReceiveError::NoPong
-            | ReceiveError::Random(_)
-            | ReceiveError::Stack(_) => Self::Lost(error.to_string()),
+            ReceiveError::Lost | ReceiveError::NoPong | ReceiveError::Stack(_) => {
+                Self::Lost(error.to_string())
+            }
             ReceiveError::Closed(code) => Self::Closed {
                 code,
                 reason: String::new(),
             },
             ReceiveError::Handle(_)
             | ReceiveError::Timeout
-            | ReceiveError::FrameOpen
             | ReceiveError::EmptyBuffer
             | ReceiveError::NotConnected => Self::Internal(error.to_string()),
         }

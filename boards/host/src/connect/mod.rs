@@ -33,7 +33,7 @@ const MAX_MESSAGE: usize = 64 << 20;
 /// Runs `ws connect`.
 pub(crate) fn run(options: &ConnectOptions) -> Exit {
     let mut printer = Printer::new(options.json);
-    let mut lent = vec![0; LENT];
+    let mut lent = [0; LENT];
     let config = Config {
         max_message: if options.echo {
             usize::MAX
@@ -47,10 +47,10 @@ pub(crate) fn run(options: &ConnectOptions) -> Exit {
     };
     // TLS is below the async calls only.
     if options.asynch || Url::parse(&options.url).is_ok_and(|url| url.secure) {
-        let (mut dialer, wake) = Asynch::new(config, &mut lent);
+        let (mut dialer, wake) = Asynch::new(config, (&mut lent).into());
         return run_over(&mut dialer, wake, options, printer);
     }
-    match Blocking::new(config, &mut lent) {
+    match Blocking::new(config, (&mut lent).into()) {
         Ok((mut dialer, wake)) => run_over(&mut dialer, wake, options, printer),
         Err(error) => {
             let detail = format!("the system has no way to wait for sockets left: {error}");

@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::output;
 use crate::signals;
 use crate::wire::{Alone, Wake};
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::{Duration, Instant};
 use ws_socket::{CloseCode, Opcode, ReceiveError, Received, SendError, parse_close};
 
@@ -77,6 +77,8 @@ struct Pings {
     count: u64,
     /// When the last went out, until it is answered.
     sent: Option<Instant>,
+    /// Since when the peer owes a sign of life.
+    asked: Option<Instant>,
 }
 
 /// A connection and what has become of it.
@@ -144,6 +146,7 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
                 next: Instant::now() + every,
                 count: 0,
                 sent: None,
+                asked: None,
             }),
             closing: None,
             leave_by: None,
@@ -189,7 +192,12 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
             }
             moved = true;
         }
+        if let Some(pings) = self.pings.as_mut().filter(|_| moved || self.paused) {
+            // Whatever came is a sign of life. While nothing is received, none can come.
+            pings.asked = None;
+        }
         moved |= self.send()?;
+        self.is_peer_there()?;
         if self.paused && self.closing.is_some() {
             // The peer's Close is after what has no room here: that is not the peer's time.
             self.closing = Some(Instant::now() + self.options.timeout);
@@ -201,12 +209,44 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         Ok(moved)
     }
 
+    /// With `--ping` a peer that is silent for the timeout after a Ping is given up.
+    fn is_peer_there(&mut self) -> Result<(), End> {
+        if !self.listens() {
+            return Ok(());
+        }
+        let (now, free) = (Instant::now(), self.may_begin_frame());
+        if let Some(pings) = self.pings.as_mut().filter(|pings| now >= pings.next)
+            && !free
+        {
+            // A frame that the peer does not take is in the way.
+            pings.asked.get_or_insert(now);
+        }
+        match self.gives_up().is_some_and(|at| now >= at) {
+            true => Err(ReceiveError::<io::Error>::NoPong.into()),
+            false => Ok(()),
+        }
+    }
+
+    /// Would a sign of life be heard, and is there no other limit on the wait for it?
+    const fn listens(&self) -> bool {
+        self.closing.is_none() && self.sendable && !self.paused
+    }
+
+    /// When the peer is given up.
+    fn gives_up(&self) -> Option<Instant> {
+        let asked = self.pings.as_ref().filter(|_| self.listens())?.asked?;
+        Some(asked + self.options.timeout)
+    }
+
     /// Sleeps until a socket is ready, a line was read, or the next thing is due.
     fn wait(&mut self) {
-        let ping = self.pings.as_ref().map(|pings| pings.next);
-        // One that cannot go out now goes out when the wire is free again.
-        let ping = ping.filter(|_| self.may_begin_frame());
-        let next = ping.into_iter().chain(self.leave_by);
+        let pings = self.pings.as_ref();
+        // One that cannot go out now goes out when the wire is free again; from when it is due on the
+        // peer owes a sign of life.
+        let ping =
+            pings.filter(|pings| self.may_begin_frame() || self.listens() && pings.asked.is_none());
+        let ping = ping.map(|pings| pings.next);
+        let next = ping.into_iter().chain(self.leave_by).chain(self.gives_up());
         let closing = self.closing.filter(|_| !self.paused);
         let next = next.chain(closing).min();
         let left = next.map(|next| next.saturating_duration_since(Instant::now()));
@@ -293,6 +333,12 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         match self.wire.send_msg(rest, frame.opcode, frame.fin) {
             Ok(count) => {
                 frame.at += count;
+                if let Some(pings) = &mut self.pings
+                    && Instant::now() >= pings.next
+                {
+                    // Who takes the frame that a Ping waits for is there.
+                    pings.asked = None;
+                }
                 if frame.at >= frame.bytes.len() {
                     self.sending = None;
                 }
@@ -328,6 +374,7 @@ impl<'a, A: Alone, W: Write> Session<'a, A, W> {
         if let Some(pings) = self.pings.as_mut().filter(|pings| now >= pings.next) {
             pings.count += 1;
             pings.sent = Some(now);
+            pings.asked.get_or_insert(now);
             // One that was missed is not made up for.
             pings.next = now + pings.every;
             log::debug!("ping {}", pings.count);

@@ -46,7 +46,7 @@ impl<'b> Client<'b> {
         clock: Clock,
         carried: Rc<Cell<Carried>>,
         server: Rc<RefCell<Server<'b>>>,
-        lent: [&'b mut [u8]; SLOTS],
+        lent: [&'b mut [u8; BUFFER]; SLOTS],
     ) -> Self {
         let platform = ClientPlatform {
             clock,
@@ -105,7 +105,7 @@ impl<'b> Client<'b> {
     ) -> Result<(), String> {
         let sent = self
             .table
-            .send_msg(ws, payload, opcode, true, fin, PATIENCE)
+            .send_msg(ws, payload, opcode, fin, PATIENCE)
             .map_err(|error| format!("sending: {error}"))?;
         same("bytes sent", &payload.len(), &sent)?;
         self.count_sent(opcode, sent, fin);
@@ -125,10 +125,7 @@ impl<'b> Client<'b> {
         rest: &[u8],
         opcode: Opcode,
     ) -> Result<usize, String> {
-        match self
-            .table
-            .send_msg(ws, rest, opcode, true, true, Timeout::NoWait)
-        {
+        match self.table.send_msg(ws, rest, opcode, true, Timeout::NoWait) {
             Err(SendError::Timeout) => Ok(0),
             result => result.map_err(|error| format!("sending: {error}")),
         }

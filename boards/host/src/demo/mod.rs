@@ -95,9 +95,9 @@ fn play(out: &mut dyn Write, steps: &[Step]) -> Result<(), Failure> {
         carried,
     } = Network::new()?;
     let (mut server_buffers, mut client_buffers) = ([[0; BUFFER]; SLOTS], [[0; BUFFER]; SLOTS]);
-    let lent = server_buffers.each_mut().map(|buffer| &mut buffer[..]);
+    let lent = server_buffers.each_mut();
     let server = Rc::new(RefCell::new(Server::new(server, Rc::clone(&clock), lent)?));
-    let lent = client_buffers.each_mut().map(|buffer| &mut buffer[..]);
+    let lent = client_buffers.each_mut();
     let mut client = Client::new(client, clock, Rc::clone(&carried), server, lent);
     for step in steps {
         write!(out, "  {:<12}", step.name)?;

@@ -60,7 +60,7 @@ impl<'b> Server<'b> {
     pub(super) fn new(
         mut stack: Stack,
         clock: Clock,
-        lent: [&'b mut [u8]; SLOTS],
+        lent: [&'b mut [u8; BUFFER]; SLOTS],
     ) -> Result<Self, String> {
         let mut listener = stack.socket().map_err(|e| e.to_string())?;
         stack
@@ -132,14 +132,9 @@ impl<'b> Server<'b> {
         let peer = self.peers.get(nth).ok_or("no such client")?;
         let mut payload = [0; 125];
         let payload = write_close(code, reason, &mut payload).map_err(|e| e.to_string())?;
-        let sent = self.table.send_msg(
-            peer.ws,
-            payload,
-            Opcode::Close,
-            false,
-            true,
-            Timeout::NoWait,
-        );
+        let sent = self
+            .table
+            .send_msg(peer.ws, payload, Opcode::Close, true, Timeout::NoWait);
         match sent {
             Ok(count) if count == payload.len() => Ok(()),
             Ok(_) | Err(SendError::Timeout) => Err("the Close did not go out at once".to_owned()),
@@ -164,11 +159,7 @@ impl Peer {
 
     /// One step of the echo; false where nothing is to be done, or not any more.
     fn step(&mut self, table: &mut Table<'_>) -> bool {
-        let wire = &mut OnTable {
-            table,
-            ws: self.ws,
-            mask: false,
-        };
+        let wire = &mut OnTable { table, ws: self.ws };
         let (piece, payload) = match self.echo.step(wire) {
             Ok(Step::Idle) => return false,
             Ok(Step::Sent) => return true,

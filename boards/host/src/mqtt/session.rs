@@ -33,7 +33,7 @@ type Transport<'l> = Paced<MqttStream<'l, Stream, Host>>;
 
 /// What a session is lent.
 pub(super) struct Lent {
-    receive: Vec<u8>,
+    receive: Box<[u8; 16 * 1024]>,
     gather: Vec<u8>,
     packets: AllocBuffer,
 }
@@ -41,7 +41,7 @@ pub(super) struct Lent {
 impl Lent {
     pub(super) fn new() -> Self {
         Self {
-            receive: vec![0; 16 * 1024],
+            receive: Box::new([0; 16 * 1024]),
             gather: vec![0; 4096],
             packets: AllocBuffer,
         }
@@ -128,7 +128,7 @@ impl<'l> Session<'l> {
             "" => request,
             target => request.url(target),
         };
-        let buffers = Buffers::new(&mut lent.receive, &mut lent.gather);
+        let buffers = Buffers::new(&mut *lent.receive, &mut lent.gather);
         let stream = MqttStream::connect(stream, &request, buffers, Host::new(), timeout);
         let stream = match select(ends.came(), stream).await {
             Either::First(()) => return Err(before()),

@@ -22,15 +22,14 @@ impl<S: Blocks, P: Platform<S>, const N: usize> Line for OnTable<'_, '_, S, P, N
         fin: bool,
     ) -> Result<usize, SendError<S::Error>> {
         self.table
-            .send_msg_mut(self.ws, payload, opcode, self.mask, fin, Timeout::NoWait)
+            .send_msg_mut(self.ws, payload, opcode, fin, Timeout::NoWait)
     }
 
     fn flush(&mut self) -> bool {
         // Nothing may be sent behind a Close: it says whether that is out, and sends it.
-        let (pong, mask) = (Opcode::Pong, self.mask);
         let asked = self
             .table
-            .send_msg(self.ws, &[], pong, mask, true, Timeout::NoWait);
+            .send_msg(self.ws, &[], Opcode::Pong, true, Timeout::NoWait);
         !matches!(asked, Err(SendError::Timeout))
     }
 
@@ -75,7 +74,7 @@ impl<const N: usize> Alone for OnTable<'_, '_, OsStack, OsPlatform, N> {
         within: Duration,
     ) -> Result<usize, SendError<StdError>> {
         self.table
-            .send_msg_mut(self.ws, payload, opcode, self.mask, fin, within)
+            .send_msg_mut(self.ws, payload, opcode, fin, within)
     }
 
     fn disconnect_within(&mut self, code: CloseCode, within: Duration) -> bool {

@@ -251,10 +251,10 @@ impl Task {
             let common = self.common.borrow();
             (common.host, common.config)
         };
-        let mut lent = vec![0; LENT];
+        let mut lent = Box::new([0; LENT]);
         let (end, ended) = bounded(1);
         let mut visitor = Visitor::new(&self.common, number, end);
-        let accepted = WebSocket::accept(stream.clone(), &mut visitor, &mut lent, host, config);
+        let accepted = WebSocket::accept(stream.clone(), &mut visitor, &mut *lent, host, config);
         let accepted = match select(accepted, ended.recv()).await {
             Either::First(accepted) => accepted,
             // Another has its place.

@@ -89,13 +89,14 @@ pub(super) const STACK: usize = 8 * size_of::<Table>() + (8 << 20);
 
 fn table(stack: OsStack, options: &ServeOptions) -> Box<Table> {
     // For as long as the program runs. The system gives the memory when it is first used.
-    let lent: &'static mut [u8] = Box::leak(vec![0; SLOTS * LENT].into_boxed_slice());
-    let mut lent = lent.chunks_mut(LENT);
-    let lent = std::array::from_fn(|_| lent.next().unwrap_or_default());
+    let lent: &'static mut [[u8; LENT]] = Box::leak(vec![[0; LENT]; SLOTS].into_boxed_slice());
+    let Ok(lent) = <&mut [[u8; LENT]; SLOTS]>::try_from(lent) else {
+        unreachable!("it has that length");
+    };
     Box::new(
         Table::new(stack, OsPlatform::new())
             .with_config(config(options))
-            .with_buffers(lent),
+            .with_buffers(lent.each_mut()),
     )
 }
 

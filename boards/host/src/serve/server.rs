@@ -210,7 +210,6 @@ impl Server {
             let wire = &mut OnTable {
                 table: &mut self.table,
                 ws: place.ws,
-                mask: false,
             };
             let _about = logger::peer(place.peer);
             // One that never rests is on no clock.

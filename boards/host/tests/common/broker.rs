@@ -49,7 +49,7 @@ impl Broker<'_> {
 
     pub(crate) fn say(&mut self, bytes: &[u8]) {
         let (table, ws) = (&mut self.table, self.ws);
-        let sent = table.send_msg(ws, bytes, Opcode::Binary, false, true, PATIENCE);
+        let sent = table.send_msg(ws, bytes, Opcode::Binary, true, PATIENCE);
         assert_eq!(sent.unwrap(), bytes.len());
     }
 

@@ -44,7 +44,7 @@ pub(crate) fn serve<R: Send + 'static>(
     stack.listen(&mut listener).unwrap();
     let port = listener.local_addr().unwrap().port();
     let thread = std::thread::spawn(move || {
-        let lent: &mut [u8] = Box::leak(Box::new([0; 4096]));
+        let lent = Box::leak(Box::new([0; 4096]));
         let config = Config {
             report_pings: true,
             report_pongs: true,
@@ -77,10 +77,11 @@ pub(crate) fn serve_raw(script: impl FnOnce(TcpStream) + Send + 'static) -> Stri
 }
 
 /// Reads a request's head.
-pub(crate) fn read_head(stream: &mut TcpStream) {
+pub(crate) fn read_head(stream: &mut TcpStream) -> String {
     let (mut head, mut byte) = (Vec::new(), [0]);
     while !head.ends_with(b"\r\n\r\n") {
         stream.read_exact(&mut byte).unwrap();
         head.push(byte[0]);
     }
+    String::from_utf8(head).unwrap()
 }

@@ -19,7 +19,7 @@ use ws_mps2_an386::lan9118::Lan9118;
 use ws_mps2_an386::paint::Meter;
 use ws_mps2_an386::semihosting::{self, Random};
 use ws_mps2_an386::{executor, net, say};
-use ws_socket::asynch::{Embassy, Platform, WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncPlatform, AsyncRequest, Embassy, WebSocket};
 use ws_socket::{
     Config, ConnectError, Keepalive, Opcode, ReceiveError, Received, Timeout, handshake,
 };
@@ -108,15 +108,15 @@ async fn converse(stack: Stack<'static>, mut random: Random, server: SocketAddr,
     semihosting::succeed()
 }
 
-async fn connect<'tcp, 'buf, P: Platform>(
+async fn connect<'tcp, 'buf, P: AsyncPlatform>(
     tcp: &'tcp TcpClient<'_>,
     server: SocketAddr,
     path: &str,
-    lent: &'buf mut [u8],
+    lent: &'buf mut [u8; 256],
     platform: P,
     config: Config,
 ) -> Result<WebSocket<'buf, Tcp<'tcp>, P>, ConnectError<Error>> {
-    let request = WebSocketRequest::new("10.0.2.2", path);
+    let request = AsyncRequest::new("10.0.2.2", path);
     WebSocket::connect_to(tcp, server, &request, lent, platform, config, TIMEOUT).await
 }
 
@@ -124,8 +124,8 @@ async fn connect<'tcp, 'buf, P: Platform>(
 async fn is_refused(
     tcp: &TcpClient<'_>,
     server: SocketAddr,
-    lent: &mut [u8],
-    platform: impl Platform,
+    lent: &mut [u8; 256],
+    platform: impl AsyncPlatform,
 ) {
     let (path, expected) = REFUSED;
     let refused = connect(tcp, server, path, lent, platform, CONFIG).await;
@@ -141,8 +141,8 @@ async fn is_refused(
 async fn is_found_dead(
     tcp: &TcpClient<'_>,
     server: SocketAddr,
-    lent: &mut [u8],
-    platform: impl Platform,
+    lent: &mut [u8; 256],
+    platform: impl AsyncPlatform,
 ) {
     let ws = connect(tcp, server, SILENT, lent, platform, IMPATIENT).await;
     let mut ws = ws.unwrap_or_else(|why| panic!("{why}"));
@@ -151,7 +151,7 @@ async fn is_found_dead(
     say!("a dead server was found out");
 }
 
-async fn take<P: Platform>(ws: &mut WebSocket<'_, Tcp<'_>, P>, step: &Step) {
+async fn take<P: AsyncPlatform>(ws: &mut WebSocket<'_, Tcp<'_>, P>, step: &Step) {
     match *step {
         Step::Send {
             opcode,
@@ -180,7 +180,7 @@ async fn take<P: Platform>(ws: &mut WebSocket<'_, Tcp<'_>, P>, step: &Step) {
 }
 
 /// A frame that is a thousand times longer than any buffer here.
-async fn send_in_parts<P: Platform>(
+async fn send_in_parts<P: AsyncPlatform>(
     ws: &mut WebSocket<'_, Tcp<'_>, P>,
     payload: &Payload,
     opcode: Opcode,
@@ -196,7 +196,10 @@ async fn send_in_parts<P: Platform>(
     }
 }
 
-async fn receive<P: Platform>(ws: &mut WebSocket<'_, Tcp<'_>, P>, buffer: &mut [u8]) -> Received {
+async fn receive<P: AsyncPlatform>(
+    ws: &mut WebSocket<'_, Tcp<'_>, P>,
+    buffer: &mut [u8],
+) -> Received {
     loop {
         let received = ws.recv_msg(buffer, TIMEOUT).await;
         let received = received.unwrap_or_else(|why| panic!("receiving: {why}"));
@@ -207,7 +210,7 @@ async fn receive<P: Platform>(ws: &mut WebSocket<'_, Tcp<'_>, P>, buffer: &mut [
     }
 }
 
-async fn close<P: Platform>(mut ws: WebSocket<'_, Tcp<'_>, P>) {
+async fn close<P: AsyncPlatform>(mut ws: WebSocket<'_, Tcp<'_>, P>) {
     let (code, reason) = CLOSE;
     let end = ws.disconnect_with(code, reason, TIMEOUT).await;
     let end = end.unwrap_or_else(|why| panic!("{why}"));

@@ -108,7 +108,7 @@ impl Client<'_, '_> {
     fn send(&mut self, ws: WebSocketId, payload: &[u8], opcode: Opcode, fin: bool) {
         let table = &mut self.table;
         let sent = self.meter.of(Call::Send, || {
-            table.send_msg(ws, payload, opcode, true, fin, TIMEOUT)
+            table.send_msg(ws, payload, opcode, fin, TIMEOUT)
         });
         let sent = sent.unwrap_or_else(|why| panic!("{opcode:?}: {why}"));
         assert_eq!(sent, payload.len());
@@ -123,7 +123,7 @@ impl Client<'_, '_> {
             let table = &mut self.table;
             let rest = payload.length() - offset;
             let sent = self.meter.of(Call::Send, || {
-                table.send_part(ws, part, rest, opcode, true, fin, TIMEOUT)
+                table.send_part(ws, part, rest, opcode, fin, TIMEOUT)
             });
             offset += sent.unwrap_or_else(|why| panic!("at {offset}: {why}"));
         }

@@ -81,6 +81,8 @@ const PACES: [Pace; 2] = [
 
 static PAYLOAD: ConstStaticCell<[u8; LONG]> = ConstStaticCell::new([0; LONG]);
 
+static LENT: ConstStaticCell<[[u8; 256]; 2]> = ConstStaticCell::new([[0; 256]; 2]);
+
 static TABLE: SharedWebSockets<'static, u32, 2> = SharedWebSockets::new();
 
 type Task = Table<'static, Scripted, Timeless, &'static SharedWebSockets<'static, u32, 2>>;
@@ -91,6 +93,7 @@ fn main() -> ! {
     unsafe { CONTROL.write_volatile(1) };
     counts_instructions();
     let payload = PAYLOAD.take();
+    TABLE.lend(LENT.take().each_mut());
     let (empty, _) = longest(|| critical_section::with(|_| ()));
     say!("critical empty {empty}");
 
@@ -153,7 +156,7 @@ fn open(head: &'static [u8], zeros: usize, pace: &Pace) -> (Task, WebSocketId) {
 
 fn send(payload: &[u8], pace: &Pace) {
     let (mut task, ws) = open(&[], 0, pace);
-    let sent = task.send_msg(ws, payload, Opcode::Binary, true, true, -1);
+    let sent = task.send_msg(ws, payload, Opcode::Binary, true, -1);
     assert_eq!(sent.ok(), Some(payload.len()));
     assert!(task.abort(ws).is_ok());
 }

@@ -106,7 +106,7 @@ static PIECES: ConstStaticCell<[[u8; PIECE]; SLOTS]> = ConstStaticCell::new([[0;
 fn main() -> ! {
     let meter = Meter::new();
     let (stack, board) = network!(SOCKETS, TCP_BUFFER);
-    let buffers = LENT.take().each_mut().map(|it| &mut it[..]);
+    let buffers = LENT.take().each_mut();
     let connections = PIECES.take().each_mut().map(|piece| Connection {
         ws: None,
         echo: Echo::new(&mut piece[..]),
@@ -200,11 +200,7 @@ impl Server {
             } else {
                 Call::Receive
             };
-            let wire = &mut OnTable {
-                table,
-                ws: open,
-                mask: false,
-            };
+            let wire = &mut OnTable { table, ws: open };
             match self.meter.of(call, || echo.step(wire)) {
                 Ok(Step::Idle) => return,
                 Ok(_) => {}

@@ -57,7 +57,7 @@ fn main() -> ! {
     let mut lent = [0; 256];
     let mut client = Table::new(slow(ANSWER), Timeless::default()).with_buffers([&mut lent]);
     let ws = connect(&mut client, &mut meter);
-    talk(&mut client, &mut meter, ws, true);
+    talk(&mut client, &mut meter, ws);
 
     let mut lent = [0; 256];
     let client = Table::new(slow(ANSWER_AND_CLOSE), Timeless::default());
@@ -73,7 +73,7 @@ fn main() -> ! {
     let options = AcceptOptions::default();
     let ws = meter.of(Call::Accept, || server.accept(&mut 0, &options, TIMEOUT));
     let ws = ws.unwrap_or_else(|why| panic!("{why}"));
-    talk(&mut server, &mut meter, ws, false);
+    talk(&mut server, &mut meter, ws);
 
     meter.print();
     say!("stack: ok");
@@ -89,10 +89,10 @@ fn connect(client: &mut Table<'_>, meter: &mut Meter) -> WebSocketId {
 }
 
 /// Sends, receives up to the Close, and closes.
-fn talk(table: &mut Table<'_>, meter: &mut Meter, ws: WebSocketId, mask: bool) {
+fn talk(table: &mut Table<'_>, meter: &mut Meter, ws: WebSocketId) {
     let payload = [b'x'; 300];
     let sent = meter.of(Call::Send, || {
-        table.send_msg(ws, &payload, Opcode::Text, mask, true, TIMEOUT)
+        table.send_msg(ws, &payload, Opcode::Text, true, TIMEOUT)
     });
     assert_eq!(sent.ok(), Some(payload.len()));
     let mut buffer = [0; 64];

@@ -2,7 +2,7 @@
 
 use embedded_io_async::{ErrorKind, ErrorType, Read, Write};
 use ws_probes::{done, flag, pending, word};
-use ws_socket::asynch::{Clock, Platform};
+use ws_socket::asynch::{AsyncPlatform, Clock};
 
 /// A stream of registers.
 pub struct Stream;
@@ -53,7 +53,7 @@ impl Clock for Chip {
     }
 }
 
-impl Platform for Chip {
+impl AsyncPlatform for Chip {
     type Clock = Self;
 
     fn clock(&self) -> Self {

@@ -8,7 +8,7 @@ use ws_core::url::Url;
 use ws_core::{Opcode, parse_close, write_close};
 use ws_socket::handshake::{Asked, Body, Page, Response, Rules};
 use ws_socket::{
-    AcceptOptions, CloseCode, Config, Events, Handler, HeadPart, Host, Keepalive, PollItem,
+    AcceptOptions, Buffer, CloseCode, Config, Events, Handler, HeadPart, Host, Keepalive, PollItem,
     Recipient, Request, Role, SlotStore, SlowPolicy, Table, Timeout, WebSocketId, WebSocketRequest,
     ZeroRead, send, websocket_accept, websocket_connect, websocket_connect_url,
     websocket_disconnect, websocket_poll, websocket_poll_accept, websocket_recv_msg,
@@ -16,7 +16,7 @@ use ws_socket::{
 };
 
 use crate::stack::{Chip, Registers};
-use crate::{bytes, done, flag, keep, text, word};
+use crate::{array, bytes, done, flag, keep, text, word};
 
 /// A table of registers, wherever its slots live.
 pub type Every<L> = Table<'static, Registers, Chip, L>;
@@ -35,6 +35,7 @@ pub fn config() -> Config {
             ZeroRead::WouldBlock
         },
         secure: flag(),
+        answer_pings: flag(),
         report_pings: flag(),
         report_pongs: flag(),
         keepalive: flag().then(|| Keepalive {
@@ -108,8 +109,8 @@ fn transmit<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>, ws: WebSo
         Ok(count) => done(count),
         Err(error) => done(error.errno() as usize),
     }
-    keep(table.send_msg_mut(ws, bytes(), opcode, mask, fin, timeout()));
-    keep(table.send_part(ws, bytes(), rest, opcode, mask, fin, timeout()));
+    keep(table.send_msg_mut(ws, bytes(), opcode, fin, timeout()));
+    keep(table.send_part(ws, bytes(), rest, opcode, fin, timeout()));
     keep(send(table, ws, bytes(), timeout()));
     keep(TcpClientStack::send(table, &mut { ws }, bytes()));
     let mut stream = table.stream(ws).with_timeout(timeout());
@@ -134,7 +135,7 @@ pub fn client<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>) {
         .subprotocols(&protocols)
         .headers(&headers)
         .origin(text())
-        .buffer(bytes())
+        .buffer(array::<512>())
         .on_response(&mut seen);
     let remote = SocketAddr::from((Ipv4Addr::from_bits(word() as u32), word() as u16));
     let connected = match word() {
@@ -143,7 +144,7 @@ pub fn client<L: SlotStore<'static, Socket = u32>>(table: &mut Every<L>) {
         2 => table.connect_to(remote, request, timeout()),
         _ => {
             let role = if flag() { Role::Client } else { Role::Server };
-            let lent = flag().then(bytes);
+            let lent = flag().then(|| Buffer::from(array::<512>()));
             match websocket_register(table, word() as u32, role, lent, word()) {
                 Ok(ws) => Ok(ws),
                 Err((error, _)) => return done(error.errno() as usize),

@@ -99,15 +99,17 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
 }
 
 /// A panic calls what is nowhere. The linker asks for that only if it keeps this function, which it
-/// does only if something that runs from the entry on can panic.
+/// does only if something that runs from the entry on can panic. What the panic says goes on, so that
+/// panics of different kinds stay different functions.
 #[cfg(feature = "no-panic")]
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     unsafe extern "C" {
-        fn a_panic_is_left() -> !;
+        fn a_panic_is_left(info: usize) -> !;
     }
+    let info = core::ptr::from_ref(info) as usize;
     // SAFETY: never linked, so never run.
-    unsafe { a_panic_is_left() }
+    unsafe { a_panic_is_left(info) }
 }
 
 /// The entry of a firmware that does `$work` for ever.

@@ -5,7 +5,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use embedded_nal::{AddrType, Dns, TcpClientStack, TcpError, TcpErrorKind, TcpFullStack, nb};
 use ws_socket::{Opcode, Platform, WebSockets};
 
-use crate::{bytes, done, flag, word};
+use crate::{array, done, flag, word};
 
 /// A stack whose socket is a number.
 pub struct Registers;
@@ -122,7 +122,7 @@ pub type Table<const N: usize> = WebSockets<'static, Registers, Chip, N>;
 
 /// A table of two slots, with buffers.
 pub fn table() -> Table<2> {
-    WebSockets::new(Registers, Chip).with_buffers([bytes(), bytes()])
+    WebSockets::new(Registers, Chip).with_buffers([array::<512>(), array()])
 }
 
 /// The messages that a plain program sends.

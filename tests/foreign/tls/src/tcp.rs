@@ -148,7 +148,7 @@ impl<S> ws_socket::Platform<S> for System {
     fn wait(&mut self, _: &mut S, _: u32) {}
 }
 
-impl ws_socket::asynch::Platform for System {
+impl ws_socket::asynch::AsyncPlatform for System {
     type Clock = Self;
 
     fn clock(&self) -> Self {

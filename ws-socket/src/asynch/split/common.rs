@@ -1,7 +1,8 @@
 //! What both halves of a WebSocket work with.
 
 use core::cell::RefCell;
-use core::future::{poll_fn, ready};
+use core::future::{pending, poll_fn, ready};
+use core::pin::pin;
 use core::task::{Context, Poll};
 
 use embassy_futures::select::{Either, select};
@@ -11,223 +12,239 @@ use embassy_sync::blocking_mutex::raw::RawMutex;
 use embassy_sync::mutex::{Mutex, MutexGuard};
 use embassy_sync::waitqueue::WakerRegistration;
 use embedded_io_async::Write;
-use ws_core::{Endpoint, Lent};
+use ws_core::{Answer, Job};
 
-use crate::Config;
-use crate::asynch::keepalive::Alive;
-use crate::asynch::link::key;
-use crate::asynch::send::written;
-use crate::asynch::{Clock, Platform};
-use crate::error::{ReceiveError, SendError};
-use crate::session::CONTROL_SCRATCH;
+use crate::asynch::AsyncPlatform;
+use crate::asynch::drive::{Access, Drive, Fault, State, Wire};
+use crate::asynch::link::written;
+use crate::{Config, Timeout};
 
 /// What both halves work with.
 pub(super) struct Common<'s, M: RawMutex, W, P> {
-    pub(super) state: Cell<M, RefCell<State<'s, P>>>,
-    /// Who writes holds it for a whole frame.
+    pub(super) shared: Cell<M, RefCell<Shared<'s, P>>>,
+    /// Who writes holds it.
     pub(super) wire: Mutex<M, W>,
     pub(super) config: &'s Config,
-    pub(super) masks: bool,
 }
 
-pub(super) struct State<'s, P> {
-    pub(super) endpoint: &'s mut Endpoint,
-    pub(super) reserve: &'s mut [u8],
-    pub(super) alive: &'s mut Alive,
-    pub(super) platform: &'s mut P,
+pub(super) struct Shared<'s, P> {
+    pub(super) state: State<'s, P>,
     /// The receiver waits for the wire and cannot go on without it.
     pub(super) blocked: bool,
-    pub(super) receiver: WakerRegistration,
-    pub(super) sender: WakerRegistration,
+    /// Whoever writes what is due while the receiver reads.
+    pub(super) answerer: WakerRegistration,
 }
 
-impl<P> State<'_, P> {
+impl<P> Shared<'_, P> {
     /// Can a control frame go out, or may the stream hold one back?
     pub(super) fn is_due(&self) -> bool {
-        self.endpoint.control_ready() || self.alive.unflushed
-    }
-
-    /// Is a control frame partly sent? Where all that is due has been written it is a Pong that
-    /// waits for the rest of its Ping.
-    pub(super) fn control_open(&self) -> bool {
-        self.endpoint.connection().tx.is_open() && !self.endpoint.frame_open()
-    }
-
-    pub(super) fn eof(&mut self) {
-        self.endpoint.eof();
-        self.sender.wake();
+        self.state.endpoint.control_ready() || self.state.endpoint.is_unflushed()
     }
 }
 
-impl<'s, M: RawMutex, W: Write, P: Platform> Common<'s, M, W, P> {
-    /// Works on the state; never across an await.
-    pub(super) fn with<Y>(&self, work: impl FnOnce(&mut State<'s, P>) -> Y) -> Y {
-        self.state.lock(|state| work(&mut state.borrow_mut()))
+impl<'s, M: RawMutex, W, P> Access<'s, P> for &Common<'s, M, W, P> {
+    fn with<Y>(&mut self, work: impl FnOnce(&mut State<'s, P>) -> Y) -> Y {
+        self.look(|shared| work(&mut shared.state))
     }
+}
 
-    pub(super) fn clock(&self) -> P::Clock {
-        self.with(|state| state.platform.clock())
+impl<'s, M: RawMutex, W, P> Common<'s, M, W, P> {
+    /// Works on what is shared; never across an await.
+    pub(super) fn look<Y>(&self, work: impl FnOnce(&mut Shared<'s, P>) -> Y) -> Y {
+        self.shared.lock(|shared| work(&mut shared.borrow_mut()))
     }
+}
 
-    /// Writes the control frames that are due, and has the stream let go of what it holds back.
-    pub(super) async fn flush_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
-        let written = self.write_control(wire).await;
-        // Without a mask key nothing more is written, but what was has to go.
-        if !matches!(written, Ok(()) | Err(SendError::Random(_))) {
-            return written;
-        }
-        self.flush(wire).await.map_err(SendError::Stack)?;
-        written
-    }
-
-    pub(super) async fn write_control(&self, wire: &mut W) -> Result<(), SendError<W::Error>> {
-        loop {
-            let mut scratch = [0; CONTROL_SCRATCH];
-            let count = self.with(|state| {
-                let lent = Lent::from_parts(&mut [], state.reserve);
-                let platform = &mut *state.platform;
-                let begun = state
-                    .endpoint
-                    .control(&lent, || key(platform), &mut scratch);
-                if begun.is_err() && state.endpoint.ping_due() {
-                    // It was not asked, so that it cannot fail to answer: next time.
-                    state.alive.not_pinged(state.platform.clock().now_ms());
-                }
-                begun
-            })?;
-            if count == 0 {
-                return Ok(());
+impl<'s, M: RawMutex, W: Write, P: AsyncPlatform> Common<'s, M, W, P> {
+    /// A call begins. One that does not wait has its turn, with `all` until it is done.
+    pub(super) fn begin(&self, timeout: Timeout, all: bool) -> P::Clock {
+        self.look(|shared| {
+            if timeout == Timeout::NoWait {
+                shared.state.endpoint.begin_turn(all);
             }
-            let sent = wire.write(scratch.get(..count).unwrap_or_default()).await;
-            let count = *sent.as_ref().unwrap_or(&0);
-            let clock = self.clock();
-            self.with(|state| {
-                let pinging = state.endpoint.ping_due();
-                state.endpoint.control_sent(count);
-                state.alive.unflushed |= count > 0;
-                if pinging && !state.endpoint.ping_due() {
-                    state.alive.ping_sent(clock.now_ms());
-                }
-                if !state.control_open() {
-                    state.sender.wake();
-                }
-            });
-            written(sent)?;
-        }
+            shared.state.platform.clock()
+        })
     }
 
-    /// [`flush_control`](Self::flush_control) as far as it goes at once; `None` where it waits.
-    pub(super) async fn answer_now(&self) -> Option<Result<(), SendError<W::Error>>> {
-        let mut wire = self.wire.try_lock().ok()?;
-        match select(self.flush_control(&mut wire), ready(())).await {
-            Either::First(flushed) => Some(flushed),
-            Either::Second(()) => None,
-        }
+    /// Does what a job that only writes asks for, to its end.
+    pub(super) async fn drive(
+        &self,
+        wire: &mut W,
+        job: &mut (dyn Job + Send),
+        scratch: &mut [u8],
+    ) -> Option<Fault<W::Error>> {
+        let mut drive = Drive {
+            state: self,
+            read: scratch,
+            free: true,
+            wire: Writing {
+                wire,
+                flush: self.config.flush,
+            },
+            config: self.config,
+        };
+        drive.run(job).await
     }
 
-    /// [`flush_control`](Self::flush_control) whenever there is something, until the wire fails.
-    pub(super) async fn answer(&self) -> SendError<W::Error> {
+    /// Writes what is due whenever there is something, until the wire fails. Where there is no mask
+    /// key, nothing more is tried: the next read does.
+    pub(super) async fn answer(&self) -> Fault<W::Error> {
         loop {
             let due = |context: &mut Context<'_>| {
-                self.with(|state| {
-                    if state.is_due() {
+                self.look(|shared| {
+                    if shared.is_due() {
                         return Poll::Ready(());
                     }
-                    state.receiver.register(context.waker());
+                    shared.answerer.register(context.waker());
                     Poll::Pending
                 })
             };
             poll_fn(due).await;
             let mut wire = self.wire.lock().await;
-            if let Err(error) = self.flush_control(&mut wire).await {
-                return error;
+            let (answer, fault) = self.answer_on(&mut wire).await;
+            if let Some(fault) = fault {
+                return fault;
+            }
+            drop(wire);
+            if answer.lacks_key() {
+                pending::<()>().await;
             }
         }
     }
 
-    /// Waits for the wire, and then for what is due to be out. Is a frame of the user's open, which
-    /// they have left so?
-    pub(super) async fn unblock(&self) -> Result<bool, SendError<W::Error>> {
-        let blocked = Blocked::new(self);
-        let mut wire = self.wire.lock().await;
-        drop(blocked);
-        self.flush_control(&mut wire).await?;
-        Ok(self.with(|state| state.endpoint.frame_open()))
+    /// Writes what is due.
+    async fn answer_on(&self, wire: &mut W) -> (Answer, Option<Fault<W::Error>>) {
+        let mut scratch = [0; CONTROL_SCRATCH];
+        let mut answer = Answer::default();
+        let fault = self.drive(wire, &mut answer, &mut scratch).await;
+        (answer, fault)
     }
 
-    /// Waits for the wire between two frames. What was due is out then.
-    pub(super) async fn boundary(&self) -> Result<MutexGuard<'_, M, W>, SendError<W::Error>> {
+    /// Waits for the wire between two frames.
+    pub(super) async fn boundary(&self) -> MutexGuard<'_, M, W> {
         // So that a receiver that was woken for the wire comes first, in whatever order tasks run.
         for _ in 0..2 {
-            if self.with(|state| state.blocked) {
+            if self.look(|shared| shared.blocked) {
                 yield_now().await;
             }
         }
-        loop {
-            let mut wire = self.wire.lock().await;
-            self.write_control(&mut wire).await?;
-            if !self.with(|state| state.control_open()) {
-                return Ok(wire);
+        self.wire.lock().await
+    }
+}
+
+/// A Pong with 125 bytes goes out in one write on a host, in a few on a microcontroller.
+pub(super) const CONTROL_SCRATCH: usize = if size_of::<usize>() > 4 { 160 } else { 64 };
+
+/// The wire in the hands of who writes.
+struct Writing<'w, W> {
+    wire: &'w mut W,
+    flush: bool,
+}
+
+impl<W: Write> Wire for Writing<'_, W> {
+    type Error = W::Error;
+
+    async fn read(&mut self, _: &mut [u8]) -> Result<usize, Fault<W::Error>> {
+        pending().await
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault<W::Error>> {
+        written(self.wire.write(bytes).await)
+    }
+
+    async fn flush(&mut self, always: bool) -> Result<(), Fault<W::Error>> {
+        if self.flush || always {
+            self.wire.flush().await.map_err(Fault::Stack)?;
+        }
+        Ok(())
+    }
+
+    async fn others(&mut self) {
+        yield_now().await;
+    }
+}
+
+/// The wire as the receiver has it: it reads, and writes where the other half does not.
+pub(super) struct Reading<'r, 's, M: RawMutex, R, W, P> {
+    pub(super) reader: &'r mut R,
+    pub(super) common: &'r Common<'s, M, W, P>,
+    /// The wire takes nothing any more.
+    pub(super) failed: bool,
+}
+
+impl<M, R, W, P> Wire for Reading<'_, '_, M, R, W, P>
+where
+    M: RawMutex,
+    R: embedded_io_async::Read,
+    W: Write<Error = R::Error>,
+    P: AsyncPlatform,
+{
+    type Error = R::Error;
+
+    /// Reads; and writes what becomes due meanwhile.
+    async fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Fault<R::Error>> {
+        let read = self.reader.read(buffer);
+        if self.failed {
+            return read.await.map_err(Fault::Stack);
+        }
+        match select(self.common.answer(), read).await {
+            Either::First(_) => {
+                self.failed = true;
+                Err(Fault::Writing)
             }
-            drop(wire);
-            let relayed = |context: &mut Context<'_>| {
-                self.with(|state| {
-                    if !state.control_open() {
-                        return Poll::Ready(Ok(()));
-                    }
-                    if state.endpoint.is_eof() {
-                        return Poll::Ready(Err(SendError::NotConnected));
-                    }
-                    state.sender.register(context.waker());
-                    Poll::Pending
-                })
-            };
-            poll_fn(relayed).await?;
+            Either::Second(read) => read.map_err(Fault::Stack),
         }
     }
 
-    /// The peer was not heard for as long as it may be silent.
-    pub(super) fn late<E: core::fmt::Debug>(&self) -> Result<(), ReceiveError<E>> {
-        let now = self.clock().now_ms();
-        // A frame that does not move on is no excuse while somebody tries.
-        let stuck = self.wire.try_lock().is_err();
-        self.with(|state| match state.alive.left(self.config, now) {
-            Some(0) if stuck && state.endpoint.ping_due() => Err(ReceiveError::NoPong),
-            Some(0) => {
-                let late = state.alive.is_late(state.endpoint, now);
-                late.map_err(|_| ReceiveError::NoPong)
-            }
-            // The other half has sent the Ping meanwhile.
-            _ => Ok(()),
-        })
+    /// Writes what goes out at once: the rest while it reads.
+    async fn write(&mut self, bytes: &[u8]) -> Result<usize, Fault<R::Error>> {
+        let Ok(mut wire) = self.common.wire.try_lock() else {
+            return Err(Fault::Busy);
+        };
+        match select(pin!(wire.write(bytes)), ready(())).await {
+            Either::First(sent) => written(sent),
+            Either::Second(()) => Err(Fault::Busy),
+        }
     }
 
-    pub(super) async fn flush(&self, wire: &mut W) -> Result<(), W::Error> {
-        if !self.with(|state| state.alive.unflushed) {
+    async fn flush(&mut self, always: bool) -> Result<(), Fault<R::Error>> {
+        if !self.common.config.flush && !always {
             return Ok(());
         }
-        let flushed = if self.config.flush {
-            wire.flush().await
-        } else {
-            Ok(())
+        let Ok(mut wire) = self.common.wire.try_lock() else {
+            return Err(Fault::Busy);
         };
-        self.with(|state| state.alive.unflushed = false);
-        flushed
+        match select(pin!(wire.flush()), ready(())).await {
+            Either::First(flushed) => flushed.map_err(Fault::Stack),
+            Either::Second(()) => Err(Fault::Busy),
+        }
+    }
+
+    /// Waits for the wire, and then for what is due to be out.
+    async fn others(&mut self) {
+        let blocked = Blocked::new(self.common);
+        let mut wire = self.common.wire.lock().await;
+        drop(blocked);
+        self.failed |= self.common.answer_on(&mut wire).await.1.is_some();
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.common.wire.try_lock().is_err()
     }
 }
 
 /// While it exists the receiver waits for the wire.
-struct Blocked<'h, 's, M: RawMutex, W: Write, P: Platform>(&'h Common<'s, M, W, P>);
+struct Blocked<'h, 's, M: RawMutex, W, P>(&'h Common<'s, M, W, P>);
 
-impl<'h, 's, M: RawMutex, W: Write, P: Platform> Blocked<'h, 's, M, W, P> {
+impl<'h, 's, M: RawMutex, W, P> Blocked<'h, 's, M, W, P> {
     fn new(common: &'h Common<'s, M, W, P>) -> Self {
-        common.with(|state| state.blocked = true);
+        common.look(|shared| shared.blocked = true);
         Self(common)
     }
 }
 
-impl<M: RawMutex, W: Write, P: Platform> Drop for Blocked<'_, '_, M, W, P> {
+impl<M: RawMutex, W, P> Drop for Blocked<'_, '_, M, W, P> {
     fn drop(&mut self) {
-        self.0.with(|state| state.blocked = false);
+        self.0.look(|shared| shared.blocked = false);
     }
 }

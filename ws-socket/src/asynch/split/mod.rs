@@ -15,9 +15,10 @@ use embassy_sync::mutex::Mutex;
 use embassy_sync::waitqueue::WakerRegistration;
 use embedded_io_async::{Read, Write};
 
-use super::{Platform, WebSocket};
+use super::drive::State;
+use super::{AsyncPlatform, WebSocket};
 use crate::session::Open;
-use common::{Common, State};
+use common::{Common, Shared};
 
 /// A WebSocket whose stream is split, so that one task can receive while another sends:
 /// [`WebSocket::halves`].
@@ -34,7 +35,7 @@ pub struct Halves<'s, M: RawMutex, R, W, P> {
     common: Common<'s, M, W, P>,
 }
 
-impl<T: Read + Write, P: Platform> WebSocket<'_, T, P> {
+impl<T: Read + Write, P: AsyncPlatform> WebSocket<'_, T, P> {
     /// Splits the stream by `split` (a TCP socket has a method for it) for two tasks. `None` where
     /// the WebSocket is not open.
     pub fn halves<'s, M: RawMutex, R, W>(
@@ -45,27 +46,26 @@ impl<T: Read + Write, P: Platform> WebSocket<'_, T, P> {
             socket,
             endpoint,
             lent,
+            ..
         } = self.entry.open()?;
         let (lent, reserve) = lent.into_parts();
-        let masks = endpoint.connection().tx.masks();
         let (reader, writer) = split(socket);
-        let state = State {
-            endpoint,
-            reserve,
-            alive: &mut self.alive,
-            platform: &mut self.platform,
+        let shared = Shared {
+            state: State {
+                endpoint,
+                reserve,
+                platform: &mut self.platform,
+            },
             blocked: false,
-            receiver: WakerRegistration::new(),
-            sender: WakerRegistration::new(),
+            answerer: WakerRegistration::new(),
         };
         Some(Halves {
             reader,
             lent,
             common: Common {
-                state: Cell::new(RefCell::new(state)),
+                shared: Cell::new(RefCell::new(shared)),
                 wire: Mutex::new(writer),
                 config: &self.config,
-                masks,
             },
         })
     }

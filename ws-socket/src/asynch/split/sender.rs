@@ -2,30 +2,28 @@
 
 use core::pin::pin;
 
-use embassy_futures::yield_now;
 use embassy_sync::blocking_mutex::raw::RawMutex;
 use embedded_io_async::Write;
-use ws_core::{CloseCode, MAX_CONTROL_PAYLOAD, Opcode, write_close};
+use ws_core::{CloseCode, Opcode, Outgoing, ProtocolError, RandomError, SendClose, SendInPlace};
 
-use super::common::{Common, State};
+use super::common::{CONTROL_SCRATCH, Common, Shared};
 use crate::Timeout;
+use crate::asynch::AsyncPlatform;
 #[cfg(doc)]
 use crate::asynch::WebSocket;
-use crate::asynch::link::key;
-use crate::asynch::send::written;
-use crate::asynch::wait::{MAX_READS, within};
-use crate::asynch::{Clock, Platform};
+use crate::asynch::calls::sent;
+use crate::asynch::wait::within;
 #[cfg(doc)]
 use crate::error::ReceiveError;
 use crate::error::SendError;
-use crate::session::{Outgoing, Payload, SEND_SCRATCH, Sending};
+use crate::session::{SEND_SCRATCH, SendJob};
 
 /// The half that sends.
 pub struct Sender<'h, 's, M: RawMutex, W, P> {
     pub(super) common: &'h Common<'s, M, W, P>,
 }
 
-impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
+impl<M: RawMutex, W: Write, P: AsyncPlatform> Sender<'_, '_, M, W, P> {
     /// Sends one frame: see [`WebSocket::send_msg`], also for what a drop means. Where a Pong is half
     /// out it waits for the rest of the Ping, which the other half has to receive.
     ///
@@ -38,9 +36,9 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<W::Error>> {
-        let frame = Outgoing::whole(opcode, fin, None).on_messages(self.common.masks);
-        let payload = Payload::Keep(payload);
-        self.send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = ws_core::Send::new(frame, payload);
+        self.send_all(&mut job, timeout.into()).await
     }
 
     /// [`send_msg`](Self::send_msg) without a copy: see [`WebSocket::send_msg_mut`].
@@ -54,9 +52,9 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<W::Error>> {
-        let frame = Outgoing::whole(opcode, fin, None).on_messages(self.common.masks);
-        let payload = Payload::Mask(payload);
-        self.send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::whole(opcode, fin);
+        let mut job = SendInPlace::new(frame, payload);
+        self.send_all(&mut job, timeout.into()).await
     }
 
     /// Sends a part of a frame whose payload is not all at hand: see [`WebSocket::send_part`].
@@ -71,9 +69,9 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         fin: bool,
         timeout: impl Into<Timeout>,
     ) -> Result<usize, SendError<W::Error>> {
-        let frame = Outgoing::part(opcode, fin, rest, part)?.on_messages(self.common.masks);
-        let payload = Payload::Keep(part);
-        self.send_frame(frame, payload, timeout.into()).await
+        let frame = Outgoing::part(opcode, fin, rest, part).ok_or(SendError::PartTooLong)?;
+        let mut job = ws_core::Send::new(frame, part);
+        self.send_all(&mut job, timeout.into()).await
     }
 
     /// Begins the closing handshake: sends a Close with `code` and `reason` (the first 123 bytes of
@@ -92,179 +90,106 @@ impl<M: RawMutex, W: Write, P: Platform> Sender<'_, '_, M, W, P> {
         reason: &str,
         timeout: impl Into<Timeout>,
     ) -> Result<(), SendError<W::Error>> {
-        let mut payload = [0; MAX_CONTROL_PAYLOAD];
-        let payload = write_close(code, reason, &mut payload).map_err(SendError::Close)?;
-        let frame = Outgoing::whole(Opcode::Close, true, None);
-        let begun = self.common.with(|state| {
-            let tx = &state.endpoint.connection().tx;
-            let open = state.endpoint.frame_open() && tx.opcode() == Some(Opcode::Close);
-            let unsaid = state.alive.unsaid == Some((Opcode::Close, true));
-            open.then(|| tx.remaining()).or(unsaid.then_some(0))
-        });
-        let taken = payload.len().checked_sub(begun.unwrap_or(payload.len()));
-        let rest = payload.get(taken.unwrap_or(0)..).unwrap_or_default();
-        let sent = self.send_frame(frame, Payload::Keep(rest), timeout.into());
-        if sent.await? < rest.len() {
-            return Err(SendError::Timeout);
+        if code != CloseCode::NO_STATUS && !code.is_valid_on_wire() {
+            let error = ProtocolError::CloseCode(code.0);
+            return Err(SendError::Close(error));
         }
-        Ok(())
+        let timeout = timeout.into();
+        let clock = self.common.begin(timeout, true);
+        let closed = within(&clock, timeout, pin!(self.send_close(code, reason))).await;
+        self.common.begin(timeout, false);
+        closed.unwrap_or(Err(SendError::Timeout))
+    }
+
+    async fn send_close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+    ) -> Result<(), SendError<W::Error>> {
+        let common = self.common;
+        let _leaving = Leaving { common };
+        let mut wire = common.boundary().await;
+        let mut scratch = [0; CONTROL_SCRATCH];
+        let mut job = SendClose::new(code, reason);
+        let fault = common.drive(&mut wire, &mut job, &mut scratch).await;
+        match (job.refusal(), fault) {
+            (Some(refusal), _) => Err(refusal.into()),
+            (None, Some(fault)) => Err(fault.into()),
+            (None, None) if job.lacks_key() => Err(RandomError.into()),
+            (None, None) => Ok(()),
+        }
     }
 
     /// Bytes of the frame that is partly sent and that the next send has to go on with; `None`
     /// where none is.
     pub fn open_frame(&self) -> Option<usize> {
-        self.common.with(|state| {
-            let unsaid = state.alive.unsaid.map(|_| 0);
-            let open = state.endpoint.frame_open();
-            open.then(|| state.endpoint.connection().tx.remaining())
-                .or(unsaid)
-        })
+        let look = |shared: &mut Shared<'_, P>| shared.state.endpoint.open_frame();
+        self.common.look(look)
     }
 
     /// Is a message of ours partly sent as fragments?
     pub fn in_message(&self) -> bool {
-        let look = |state: &mut State<'_, P>| state.endpoint.connection().tx.in_message();
-        self.common.with(look)
+        let look = |shared: &mut Shared<'_, P>| shared.state.endpoint.connection().tx.in_message();
+        self.common.look(look)
     }
 
-    async fn send_frame(
+    async fn send_all(
         &mut self,
-        frame: Outgoing,
-        payload: Payload<'_>,
+        job: &mut (dyn SendJob + Send),
         timeout: Timeout,
     ) -> Result<usize, SendError<W::Error>> {
-        let clock = self.common.clock();
-        let turns = |turns| {
-            if timeout == Timeout::NoWait {
-                self.common.with(|state| state.alive.restart(turns));
-            }
-        };
-        turns(u32::MAX);
-        let mut progress = Progress::default();
-        let sent = within(
-            &clock,
-            timeout,
-            pin!(self.send(frame, payload, &mut progress)),
-        )
-        .await;
-        turns(MAX_READS);
-        match sent {
-            Some(sent) => sent.map(|()| progress.taken),
+        let clock = self.common.begin(timeout, true);
+        let sent = within(&clock, timeout, pin!(self.send(job))).await;
+        self.common.begin(timeout, false);
+        sent.unwrap_or_else(|| {
             // All of an empty frame may be out.
-            None if progress.out => {
-                self.common.with(|state| state.alive.unsaid = None);
-                Ok(progress.taken)
+            let said = self.common.look(|shared| job.say(shared.state.endpoint));
+            match job.taken() {
+                0 if !said => Err(SendError::Timeout),
+                taken => Ok(taken),
             }
-            None if progress.taken == 0 => Err(SendError::Timeout),
-            None => Ok(progress.taken),
-        }
+        })
     }
 
-    async fn send(
-        &mut self,
-        frame: Outgoing,
-        payload: Payload<'_>,
-        progress: &mut Progress,
-    ) -> Result<(), SendError<W::Error>> {
+    async fn send(&mut self, job: &mut (dyn SendJob + Send)) -> Result<usize, SendError<W::Error>> {
         let common = self.common;
-        common.with(|state| frame.check(state.endpoint))?;
-        // Behind the wire's end, whatever that is.
+        // After the wire's end, whatever that is.
         let _leaving = Leaving { common };
-        let mut wire = common.boundary().await?;
-        // What a call before has sent without saying so only has to be flushed.
-        let unsaid = common.with(|state| state.alive.unsaid.take());
-        if !(payload.is_empty() && unsaid == Some((frame.opcode, frame.fin))) {
-            let taken = &mut progress.taken;
-            self.send_bytes(&mut wire, frame, payload, taken).await?;
-        }
-        progress.out = common.with(|state| {
-            let out = !state.endpoint.frame_open();
-            state.alive.unsaid = out.then_some((frame.opcode, frame.fin));
-            out
-        });
-        // And what the other half has had to wait with.
-        let flushed = common.flush_control(&mut wire).await;
-        common.with(|state| state.alive.unsaid = None);
-        match flushed {
-            // The frame is out; what has no mask key stays due.
-            Err(SendError::Random(_)) => Ok(()),
-            flushed => flushed,
-        }
-    }
-
-    async fn send_bytes(
-        &mut self,
-        wire: &mut W,
-        frame: Outgoing,
-        payload: Payload<'_>,
-        taken: &mut usize,
-    ) -> Result<(), SendError<W::Error>> {
-        let common = self.common;
-        let sending = common.with(|state| {
-            let platform = &mut *state.platform;
-            Sending::begin(state.endpoint, frame, payload, || key(platform))
-        })?;
-        let mut attempt = Attempt { common, sending };
+        let mut wire = common.boundary().await;
         let mut scratch = [0; SEND_SCRATCH];
-        loop {
-            let Attempt { sending, .. } = &mut attempt;
-            let bytes = common.with(|state| sending.bytes(state.endpoint, &mut scratch));
-            if bytes.is_empty() {
-                break;
-            }
-            if common.with(|state| state.alive.turn()) {
-                yield_now().await;
-            }
-            let count = written(wire.write(bytes).await)?;
-            let clock = common.clock();
-            common.with(|state| {
-                state.alive.unflushed = true;
-                sending.sent(state.endpoint, count);
-                // Whoever takes a frame while the Ping behind it has to wait is there.
-                if state.endpoint.ping_due() {
-                    state.alive.ping_sent(clock.now_ms());
-                }
-            });
-            *taken = sending.taken();
-        }
-        Ok(())
+        let attempt = Attempt { job, common };
+        let fault = common
+            .drive(&mut wire, &mut *attempt.job, &mut scratch)
+            .await;
+        sent(&*attempt.job, fault)
     }
-}
-
-/// How far a send has come.
-#[derive(Default)]
-struct Progress {
-    /// So much of the payload is out.
-    taken: usize,
-    /// All of the frame is.
-    out: bool,
 }
 
 /// A send that ends, also by a drop: what it leaves due is the receiver's to write.
-struct Leaving<'h, 's, M: RawMutex, W: Write, P: Platform> {
+struct Leaving<'h, 's, M: RawMutex, W, P> {
     common: &'h Common<'s, M, W, P>,
 }
 
-impl<M: RawMutex, W: Write, P: Platform> Drop for Leaving<'_, '_, M, W, P> {
+impl<M: RawMutex, W, P> Drop for Leaving<'_, '_, M, W, P> {
     fn drop(&mut self) {
-        self.common.with(|state| {
-            if state.is_due() {
-                state.receiver.wake();
+        self.common.look(|shared| {
+            if shared.is_due() {
+                shared.answerer.wake();
             }
         });
     }
 }
 
 /// A frame that is being sent; dropped before a byte of it is out, it is taken back.
-struct Attempt<'h, 's, 'p, M: RawMutex, W: Write, P: Platform> {
+struct Attempt<'j, 'h, 's, M: RawMutex, W, P> {
+    job: &'j mut (dyn SendJob + Send),
     common: &'h Common<'s, M, W, P>,
-    sending: Sending<'p>,
 }
 
-impl<M: RawMutex, W: Write, P: Platform> Drop for Attempt<'_, '_, '_, M, W, P> {
+impl<M: RawMutex, W, P> Drop for Attempt<'_, '_, '_, M, W, P> {
     fn drop(&mut self) {
-        let Self { common, sending } = self;
-        let _ = common.with(|state| sending.end(state.endpoint));
+        self.common
+            .look(|shared| self.job.end(shared.state.endpoint));
     }
 }
 

@@ -18,7 +18,7 @@ pub use self::pool::SmoltcpSocket;
 
 use self::dns::Lookup;
 use self::pool::{Listener, Slot};
-use crate::timeout::elapsed;
+use ws_core::elapsed;
 
 /// How many sockets of one stack can listen at the same time. Each takes 12 bytes of the stack and
 /// `backlog` sockets of its pool.

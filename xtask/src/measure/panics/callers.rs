@@ -47,6 +47,15 @@ pub(super) fn of(file: &Path, name: &str) -> Result<String> {
     Ok(lines.join("\n"))
 }
 
+/// Who calls the function whose name ends with `name`, straight.
+pub(super) fn straight(file: &Path, name: &str) -> Result<BTreeSet<String>> {
+    let calls = read(file, calls)?;
+    let callers = calls
+        .into_iter()
+        .filter(|(_, called)| called.ends_with(name));
+    Ok(callers.map(|(caller, _)| caller).collect())
+}
+
 /// Caller and called, of each call once.
 fn calls(elf: &object::File<'_>) -> BTreeSet<(String, String)> {
     let functions: BTreeMap<u64, (u64, String)> = elf

@@ -7,7 +7,7 @@
 
 mod callers;
 
-use crate::measure::size::probes::{PROBES, TARGET, ensure_target};
+use crate::measure::size::probes::{PROBES, STACKS, TARGET, ensure_target};
 use crate::report::{Table, Verdict, skipped};
 use crate::{Result, only_flags, shell};
 use serde_json::Value;
@@ -36,6 +36,13 @@ const EVERY: &[(&str, u64)] = &[
     ("every-deflate", 6_000),
 ];
 const EMPTY: &str = "empty";
+
+/// Those of async calls. The compiler puts a panic into every `async fn`, for who polls it after its end: no
+/// peer's bytes lead there. Of any other panic these have none.
+const EVERY_ASYNC: &[(&str, u64)] = &[("every-async", 20_000), ("every-mqtt", 10_000)];
+const NOT_OF_PEERS: &[&str] = &["core::panicking::panic_const::panic_const_async_fn_resumed"];
+/// What all panics go through, to the handler.
+const WAY: &str = "core::panicking::panic_fmt";
 
 /// What became of a probe.
 enum Probe {
@@ -118,8 +125,17 @@ fn check(features: &str, level: &str) -> Result<String> {
             ));
         }
     }
+    for (name, least) in EVERY_ASYNC {
+        let others = others(name, features, level, empty + least)?;
+        if !others.is_empty() {
+            return Err(format!("`{name}` can panic:\n{}", others.join("\n")));
+        }
+    }
     let names = probes.keys().filter(|name| *name != PANICKING);
-    let names: Vec<&str> = names.map(String::as_str).collect();
+    let names = names.map(String::as_str);
+    let names: Vec<&str> = names
+        .chain(EVERY_ASYNC.iter().map(|(name, _)| *name))
+        .collect();
     Ok(format!(
         "no panic: {}; `{PANICKING}` is reported",
         names.join(", ")
@@ -181,6 +197,27 @@ fn explain(name: &str, features: &str, level: &str) -> Result<String> {
     let (mut command, built) = PROBES.command(&features, level, &[&defined, "--emit-relocs"]);
     shell::capture(command.args(["--bin", name]))?;
     callers::of(&built.join(name), HANDLER)
+}
+
+/// Who can panic in a probe of async calls, by what a peer may do.
+fn others(name: &str, features: &str, level: &str, least: u64) -> Result<Vec<String>> {
+    let defined = format!("--defsym={NOWHERE}=0");
+    let features = format!("{features},no-panic");
+    let (mut command, built) = STACKS.command(&features, level, &[&defined, "--emit-relocs"]);
+    shell::capture(command.args(["--bin", name]))?;
+    let file = built.join(name);
+    if code(&file)? < least {
+        return Err(format!("`{name}` has less code than all its calls"));
+    }
+    let through = callers::straight(&file, WAY)?;
+    if through.is_empty() {
+        return Err(format!(
+            "`{name}` has no panic at all: the check finds nothing"
+        ));
+    }
+    let handled = callers::straight(&file, HANDLER)?;
+    let known = |caller: &String| caller != WAY && !NOT_OF_PEERS.contains(&caller.as_str());
+    Ok(through.into_iter().chain(handled).filter(known).collect())
 }
 
 fn has_handler(file: &Path) -> Result<bool> {

@@ -5,6 +5,7 @@
 //! which come with the compiler and which most firmwares have anyway.
 
 mod budgets;
+mod chips;
 mod peers;
 pub(crate) mod probes;
 mod symbols;
@@ -14,6 +15,7 @@ use crate::measure::baseline::{Baseline, Figures};
 use crate::measure::qemu;
 use crate::report::skipped;
 use crate::{Result, only_flags};
+pub(crate) use budgets::stands;
 use probes::{Sizes, TARGET};
 
 /// For the help text.
@@ -43,6 +45,7 @@ pub(crate) fn run(args: &[String]) -> Result {
     println!("{TARGET}, fat LTO, one codegen unit, panic=abort\n");
     println!("{}", tables::flash(&sizes)?);
     println!("{}", tables::all_flash(&sizes)?);
+    println!("{}", chips::table(&sizes, has("--require"))?);
     println!("{}", tables::peers(&sizes)?);
     println!("{}", tables::types(&sizes)?);
     println!("{}", tables::stack(&sizes)?);

@@ -34,6 +34,7 @@ pub(crate) const PROBES: Package = Package {
             "frames and the accept value, its hash not counted",
         ),
         Probe::new("client", "frames and the client's handshake"),
+        Probe::new("client-headers", "the same with headers of its own"),
         Probe::new("server", "frames and the server's handshake"),
         Probe::new("client-server", "frames and both handshakes"),
         Probe::new("table", "the table as a blocking client"),
@@ -43,7 +44,7 @@ pub(crate) const PROBES: Package = Package {
 };
 
 /// Those over smoltcp and async streams.
-const STACKS: Package = Package {
+pub(crate) const STACKS: Package = Package {
     folder: "tests/chips/probes-stacks",
     prefix: "stacks-",
     builds: BUILDS,
@@ -201,9 +202,19 @@ impl Package {
         level: &str,
         link_args: &[&str],
     ) -> (Command, PathBuf) {
+        self.command_for(TARGET, features, level, link_args)
+    }
+
+    fn command_for(
+        &self,
+        target: &str,
+        features: &str,
+        level: &str,
+        link_args: &[&str],
+    ) -> (Command, PathBuf) {
         let root = shell::root();
         // A folder for each way, so that none is built twice.
-        let target = shell::target_folder()
+        let folder = shell::target_folder()
             .join("probes")
             .join(format!("{}{features}-{level}", self.prefix));
         let script = root.join("tests/chips/probes/link.x");
@@ -211,12 +222,42 @@ impl Package {
         flags.extend(link_args.iter().map(|arg| format!("-Clink-arg={arg}")));
         let mut command = shell::cargo(&["build", "--locked", "--quiet", "--release"]);
         command
-            .args(["--target", TARGET, "--features", features])
+            .args(["--target", target, "--features", features])
             .current_dir(root.join(self.folder))
-            .env("CARGO_TARGET_DIR", &target)
+            .env("CARGO_TARGET_DIR", &folder)
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", level);
         firmware_flags(&mut command, flags);
-        (command, target.join(TARGET).join("release"))
+        (command, folder.join(target).join("release"))
+    }
+
+    /// What a probe does.
+    pub(super) fn what(&self, probe: &str) -> &'static str {
+        let found = self.probes.iter().find(|it| it.name == probe);
+        found.map_or("", |probe| probe.what)
+    }
+
+    /// Builds some probes for another target and takes the bytes that each has of its own.
+    pub(super) fn own_for<const N: usize>(
+        &self,
+        target: &str,
+        build: Build,
+        probes: &[&'static str; N],
+    ) -> Result<[(&'static str, u64); N]> {
+        const NOTHING: &str = "empty";
+        let (mut command, built) = self.command_for(target, build.features, build.level, &[]);
+        let bins = probes.iter().chain([&NOTHING]);
+        command.args(bins.flat_map(|probe| ["--bin", probe]));
+        shell::capture(&mut command)?;
+        let own = |probe: &str| {
+            let flash = elf::flash(&built.join(probe))?;
+            Ok::<u64, String>(flash.total.saturating_sub(flash.runtime))
+        };
+        let nothing = own(NOTHING)?;
+        let mut measured = probes.map(|probe| (probe, 0));
+        for (probe, bytes) in &mut measured {
+            *bytes = own(probe)?.saturating_sub(nothing);
+        }
+        Ok(measured)
     }
 
     /// Builds all probes in one way and takes their sizes.

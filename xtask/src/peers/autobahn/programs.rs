@@ -4,9 +4,9 @@ use super::play::{Program, Testee};
 use crate::{Result, shell};
 use std::path::PathBuf;
 
-/// What is between the library and the system's sockets: a lent buffer of 4 KiB, none, the buffer
-/// again with one byte to each call, and the async calls with the buffer over edge-nal-std.
-const TRANSPORTS: [&str; 4] = ["std", "unbuffered", "dripping", "async"];
+/// What is between the library and the system's sockets: a lent buffer of 4 KiB, the shortest, the long
+/// one again with one byte to each call, and the async calls with the buffer over edge-nal-std.
+const TRANSPORTS: [&str; 4] = ["std", "small", "dripping", "async"];
 
 /// Ours.
 pub(super) struct Ours {

@@ -1,10 +1,10 @@
-//! What a driver loops around: the same frames through `Endpoint`, copied into the user's buffer.
+//! What a driver loops around: the same frames through `Receive`, copied into the user's buffer.
 #![no_std]
 #![no_main]
 
 use core::hint::black_box;
 
-use ws_core::{Endpoint, Face, Lent, Next, Role};
+use ws_core::{Ended, Endpoint, Face, Job, Lent, Receive, Role, Step, Told};
 use ws_insn::cases::{HEADER, LENGTHS, LIMIT, PAYLOAD, masked};
 use ws_insn::{check, count, know, unknown_mut};
 
@@ -20,11 +20,12 @@ ws_insn::firmware!({
         let mut endpoint = black_box(Endpoint::new(Role::Server, &lent, 0..frame, LIMIT));
         let mut got = None;
         count("endpoint", name, || {
-            let user = unknown_mut(&mut user);
-            if endpoint.advance(&mut lent, Face::Messages, user.len(), false) == Next::Ready {
-                match endpoint.take(&mut lent, user) {
-                    Ok(piece) => got = piece,
-                    Err(error) => know(error.close_code().0.into()),
+            let mut job = Receive::new(Face::Messages, unknown_mut(&mut user));
+            if job.step(&mut endpoint, &mut lent, Told::Resumed) == Step::Done {
+                match job.result() {
+                    Some(Ok(piece)) => got = Some(piece),
+                    Some(Err(Ended::Protocol(error))) => know(error.close_code().0.into()),
+                    _ => know(0),
                 }
             }
         });

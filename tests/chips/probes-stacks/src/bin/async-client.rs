@@ -7,7 +7,7 @@ mod calls {
     use ws_probes::run;
     use ws_probes::stack::opcode;
     use ws_probes_stacks::stream::{Chip, Stream};
-    use ws_socket::asynch::{WebSocket, WebSocketRequest};
+    use ws_socket::asynch::{AsyncRequest, WebSocket};
     use ws_socket::{
         Config, ConnectError, DisconnectError, Disconnected, ReceiveError, Received, SendError,
         Timeout,
@@ -21,10 +21,10 @@ mod calls {
             host: &str,
             target: &str,
             subprotocols: &[&str],
-            buffer: &'static mut [u8],
+            buffer: &'static mut [u8; 512],
             timeout: u32,
         ) -> Result<Socket, ConnectError<ErrorKind>> {
-            let request = WebSocketRequest::new(host, target).subprotocols(subprotocols);
+            let request = AsyncRequest::new(host, target).subprotocols(subprotocols);
             let (config, timeout) = (Config::DEFAULT, Timeout::Millis(timeout));
             run(WebSocket::connect(Stream, &request, buffer, Chip, config, timeout))
         }

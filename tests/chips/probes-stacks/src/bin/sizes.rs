@@ -4,9 +4,9 @@
 
 use ws_probes_stacks::net::Registers;
 use ws_probes_stacks::stream::{Chip, Stream};
-use ws_socket::asynch::{WebSocket, WebSocketRequest};
+use ws_socket::asynch::{AsyncRequest, WebSocket};
 use ws_socket::stack::SmoltcpStack;
-use ws_socket::{Config, Opcode, Timeout};
+use ws_socket::{Buffer, Config, Opcode, Timeout};
 use ws_transport_mqtt::{MqttStack, MqttStream};
 
 type Socket = WebSocket<'static, Stream, Chip>;
@@ -19,7 +19,7 @@ const fn future<A, F: Future>(_call: fn(A) -> F) -> usize {
     size_of::<F>()
 }
 
-async fn connect((request, buffer): (&'static WebSocketRequest<'static>, &'static mut [u8])) {
+async fn connect((request, buffer): (&'static AsyncRequest<'static>, Buffer<'static>)) {
     let (config, timeout) = (Config::DEFAULT, Timeout::Forever);
     let _ = Socket::connect(Stream, request, buffer, Chip, config, timeout).await;
 }

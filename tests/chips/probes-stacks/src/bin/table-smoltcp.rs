@@ -60,7 +60,7 @@ mod calls {
             Stack::new(interface, Registers, sockets, pool, seed)
         }
         /// A table whose slots have buffers.
-        fn new(stack: Stack, buffers: [&'static mut [u8]; 2]) -> Table {
+        fn new(stack: Stack, buffers: [&'static mut [u8; 512]; 2]) -> Table {
             WebSockets::new(stack, Chip).with_buffers(buffers)
         }
         /// Connects.

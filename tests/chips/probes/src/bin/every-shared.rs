@@ -4,7 +4,7 @@
 
 use critical_section::RawRestoreState;
 use ws_probes::stack::{Chip, Registers};
-use ws_probes::{bytes, done, every, word};
+use ws_probes::{array, done, every, word};
 use ws_socket::SharedWebSockets;
 
 struct Mask;
@@ -25,7 +25,7 @@ unsafe impl critical_section::Impl for Mask {
 static TABLE: SharedWebSockets<'static, u32, 2> = SharedWebSockets::new();
 
 ws_probes::firmware!({
-    TABLE.lend([bytes(), bytes()]);
+    TABLE.lend([array::<512>(), array()]);
     let mut table = TABLE.attach(Registers, Chip).with_config(every::config());
     every::client(&mut table);
     every::server(&mut table);

@@ -8,7 +8,7 @@ use ws_socket::{
 
 ws_probes::entries! {
     /// A table whose slots have buffers.
-    fn new(buffers: [&'static mut [u8]; 2]) -> Table<2> {
+    fn new(buffers: [&'static mut [u8; 512]; 2]) -> Table<2> {
         WebSockets::new(Registers, Chip).with_buffers(buffers)
     }
     /// Receives.

@@ -14,7 +14,7 @@ fn hello(url: &Url<'_>) -> Result<CloseCode, Errno> {
     let request = Request::new(url.host_header(), url.target);
     let request = WebSocketRequest::from_handshake(request).buffer(&mut buffer);
     let ws = table.connect(Tcp(0), request, 5_000)?;
-    table.send_msg(ws, b"hello", Opcode::Text, true, true, Timeout::Forever)?;
+    table.send_msg(ws, b"hello", Opcode::Text, true, Timeout::Forever)?;
     let mut text = [0; 64];
     let got = table.recv_msg(ws, &mut text, 1_000)?;
     assert_eq!(&text[..got.length], b"hello");

@@ -30,7 +30,7 @@ impl Session for Minimq {
             leak(dial.net()),
             dial.relay,
             &request,
-            Buffers::new(buffer(512), &mut []),
+            Buffers::new(leak([0; 512]), &mut []),
             platform(),
             10_000,
         );

@@ -14,7 +14,7 @@ use ws_socket::Platform;
 use ws_socket::stack::StdStack;
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStack};
 
-use super::{Dial, LONG, Options, PACKET, Result, Session, buffer, text};
+use super::{Dial, LONG, Options, PACKET, Result, Session, buffer, leak, text};
 use crate::Message;
 use crate::smol::Polled;
 
@@ -127,7 +127,7 @@ where
             stack,
             Watch(Instant::now()),
             MqttRequest::new("localhost"),
-            [Buffers::new(buffer(512), buffer(256))],
+            [Buffers::new(leak([0; 512]), buffer(256))],
         );
         let mut config = ConfigBuilder::new(To(dial.relay), buffer(5 * PACKET))
             .rx_buffer(BufferConfig::Exactly(PACKET))

@@ -44,7 +44,7 @@ impl Session for Mqttrust {
             dial.net(),
             platform(),
             MqttRequest::new("localhost"),
-            [Buffers::new(buffer(512), buffer(256))],
+            [Buffers::new(leak([0; 512]), buffer(256))],
         ));
         let will = options
             .will

@@ -41,7 +41,7 @@ impl Session for RustMqtt {
             leak(dial.net()),
             dial.relay,
             &request,
-            Buffers::new(buffer(512), buffer(256)),
+            Buffers::new(leak([0; 512]), buffer(256)),
             platform(),
             10_000,
         );

@@ -15,7 +15,8 @@ use tls::wires::{self, Blocking};
 use ws_socket::asynch::Clock;
 use ws_socket::stack::{BlockingStreams, StreamError};
 use ws_socket::{
-    CloseCode, Opcode, ReceiveError, Received, SendError, WebSocketId, WebSocketRequest, WebSockets,
+    Buffer, CloseCode, Opcode, ReceiveError, Received, SendError, WebSocketId, WebSocketRequest,
+    WebSockets,
 };
 use ws_tls::Memory;
 
@@ -86,7 +87,7 @@ fn open(behind: &[u8], lent: usize, work: impl FnOnce(&mut Open<'_>)) {
     .unwrap();
     let mut buffer = vec![0; lent];
     let mut table = Table::new(BlockingStreams::new(), Hand::new());
-    let request = WebSocketRequest::new(HOST, "/").buffer(&mut buffer);
+    let request = WebSocketRequest::new(HOST, "/").buffer(Buffer::new(&mut buffer).unwrap());
     let ws = table.connect(tls, request, 10).unwrap();
     work(&mut Open {
         script,
@@ -96,7 +97,7 @@ fn open(behind: &[u8], lent: usize, work: impl FnOnce(&mut Open<'_>)) {
     });
 }
 
-const LENT: [usize; 3] = [0, 125, 512];
+const LENT: [usize; 2] = [Buffer::MIN, 512];
 
 #[test]
 fn every_size_both_ways() {
@@ -124,7 +125,7 @@ fn every_size_both_ways() {
         .concat()
     {
         let message: Vec<u8> = (0..size).map(|n| b'a' + (n % 26) as u8).collect();
-        let sent = table.send_msg(ws, &message, opcode, true, true, 20_000);
+        let sent = table.send_msg(ws, &message, opcode, true, 20_000);
         assert_eq!(sent.unwrap(), size);
         let mut back: Vec<u8> = Vec::new();
         let mut piece = [0; 3_000];
@@ -176,19 +177,7 @@ fn frames_and_records_need_not_fit() {
                 frame(true, 0, false, b"ments"),
             ];
             open.say(&[&fragments.concat()]);
-            if lent <= 125 {
-                // With no room for it a Ping is the user's to answer.
-                let mut out = [0; 9];
-                assert_eq!(open.recv(&mut out).unwrap().length, 4);
-                assert_eq!(open.recv(&mut out).unwrap().opcode(), Opcode::Ping);
-                let pong = open
-                    .table
-                    .send_msg(open.ws, b"ping", Opcode::Pong, true, true, 10);
-                assert_eq!(pong.unwrap(), 4);
-                assert_eq!(open.message(), b"ments");
-            } else {
-                assert_eq!(open.message(), b"fragments");
-            }
+            assert_eq!(open.message(), b"fragments");
             let echo = open.echo.borrow();
             assert_eq!(echo.peer.failed, None);
             let pongs: Vec<_> = echo
@@ -319,12 +308,12 @@ fn a_write_that_fails_is_the_last() {
         open.script.line(|line| line.window = 40);
         let sent = open
             .table
-            .send_msg(open.ws, &[0; 100], Opcode::Binary, true, true, 10);
+            .send_msg(open.ws, &[0; 100], Opcode::Binary, true, 10);
         assert!(matches!(sent, Err(SendError::Stack(_))), "{sent:?}");
         open.script.line(|line| line.window = usize::MAX);
         let sent = open
             .table
-            .send_msg(open.ws, &[0; 100], Opcode::Binary, true, true, 10);
+            .send_msg(open.ws, &[0; 100], Opcode::Binary, true, 10);
         assert!(sent.is_err(), "{sent:?}");
         assert!(open.recv(&mut [0; 9]).is_err());
         assert!(!open.table.disconnect(open.ws, 10).unwrap().clean);

@@ -279,7 +279,7 @@ fn records_without_data_hold_no_task() {
                 let stream = MqttStream::connect(tls, &request, buffers, hand, 500).await;
                 stream.map(|_| ()).map_err(|error| format!("{error:?}"))
             } else {
-                let request = asynch::WebSocketRequest::new(HOST, "/");
+                let request = asynch::AsyncRequest::new(HOST, "/");
                 let config = Config::DEFAULT;
                 let ws = WebSocket::connect(tls, &request, &mut buffer, hand, config, 500).await;
                 ws.map(|_| ()).map_err(|error| format!("{error:?}"))

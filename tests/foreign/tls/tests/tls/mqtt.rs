@@ -21,14 +21,14 @@ use tls::peer::Echo;
 use tls::tcp::{AsyncTcp, System};
 use tls::wire::Script;
 use tls::wires::{self, Lazy};
-use ws_socket::asynch::Platform;
+use ws_socket::asynch::AsyncPlatform;
 use ws_transport_mqtt::{Buffers, MqttRequest, MqttStream};
 
 type Mqtt<'m, T, P> =
     Client<'m, 'm, MqttStream<'m, AsyncStream<'m, 'm, T>, P>, AllocBuffer, 1, 1, 1, 1, 0, 0, 0>;
 
 /// Connects a client to a broker, and subscribes to `hello/#`.
-async fn subscribed<'m, T: Read + Write, P: Platform>(
+async fn subscribed<'m, T: Read + Write, P: AsyncPlatform>(
     stream: MqttStream<'m, AsyncStream<'m, 'm, T>, P>,
     storage: &'m mut AllocBuffer,
 ) -> Mqtt<'m, T, P> {
@@ -43,7 +43,7 @@ async fn subscribed<'m, T: Read + Write, P: Platform>(
     client
 }
 
-async fn publish<T: Read + Write, P: Platform>(client: &mut Mqtt<'_, T, P>, payload: &[u8]) {
+async fn publish<T: Read + Write, P: AsyncPlatform>(client: &mut Mqtt<'_, T, P>, payload: &[u8]) {
     let topic = TopicName::new(MqttString::from_str("hello/world").unwrap()).unwrap();
     let options = PublicationOptions::new(TopicReference::Name(topic)).at_least_once();
     client

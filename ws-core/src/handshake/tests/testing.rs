@@ -1,18 +1,18 @@
 //! What the tests of several files share.
 
-use super::{HeadPart, Sha1};
+use crate::handshake::{HeadPart, Sha1};
 use std::string::String;
 use std::vec::Vec;
 
 /// The `sha1` crate, whatever the features.
-pub(super) struct CrateSha1;
+pub(in crate::handshake) struct CrateSha1;
 
 impl Sha1 for CrateSha1 {
     fn sha1(&mut self, key: &[u8; 24]) -> [u8; 20] {
         use ::sha1::Digest;
         ::sha1::Sha1::new()
             .chain_update(key)
-            .chain_update(super::accept::GUID)
+            .chain_update(crate::handshake::GUID)
             .finalize()
             .into()
     }
@@ -20,18 +20,18 @@ impl Sha1 for CrateSha1 {
 
 /// The parts of a head put together again: what the callback saw, whatever the cuts.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) method: Vec<u8>,
-    pub(super) target: Vec<u8>,
-    pub(super) authority: Vec<u8>,
-    pub(super) statuses: Vec<u16>,
-    pub(super) headers: Vec<(String, String)>,
+pub(in crate::handshake) struct Seen {
+    pub(in crate::handshake) method: Vec<u8>,
+    pub(in crate::handshake) target: Vec<u8>,
+    pub(in crate::handshake) authority: Vec<u8>,
+    pub(in crate::handshake) statuses: Vec<u16>,
+    pub(in crate::handshake) headers: Vec<(String, String)>,
     name: Vec<u8>,
     value: Vec<u8>,
 }
 
 impl Seen {
-    pub(super) fn part(&mut self, part: HeadPart<'_>) {
+    pub(in crate::handshake) fn part(&mut self, part: HeadPart<'_>) {
         match part {
             HeadPart::Method(piece) => self.method.extend(piece),
             HeadPart::Target(piece) => self.target.extend(piece),
@@ -57,7 +57,7 @@ impl Seen {
         }
     }
 
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(in crate::handshake) fn header(&self, name: &str) -> Option<&str> {
         let mut all = self.headers.iter();
         all.find(|(n, _)| n.eq_ignore_ascii_case(name))
             .map(|(_, v)| v.as_str())
@@ -65,7 +65,7 @@ impl Seen {
 }
 
 /// Every way to cut `len` bytes in two, then the whole in pieces of 1, 2, 3, 5 and 16 bytes.
-pub(super) fn cuts(len: usize) -> impl Iterator<Item = Vec<usize>> {
+pub(in crate::handshake) fn cuts(len: usize) -> impl Iterator<Item = Vec<usize>> {
     let twos = (0..=len).map(move |at| std::vec![at, len - at]);
     let pieces = [1, 2, 3, 5, 16].into_iter().map(move |size| {
         let mut cut = std::vec![size; len / size];

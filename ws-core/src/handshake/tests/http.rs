@@ -1,8 +1,8 @@
 //! What HTTP has besides an upgrade by HTTP/1.1: other versions, whole URLs, empty lines, Host.
 
-use super::client_tests::{NONCE, request as client_request};
+use super::client::{NONCE, request as client_request};
 use super::testing::{CrateSha1, Seen, cuts};
-use super::*;
+use crate::handshake::*;
 use std::format;
 use std::string::String;
 use std::vec::Vec;

@@ -1,7 +1,7 @@
 //! The client's request: how it is written, what it may hold.
 
-use super::client_tests::{NONCE, request};
-use super::*;
+use super::client::{NONCE, request};
+use crate::handshake::*;
 use core::net::SocketAddr;
 use std::format;
 use std::string::String;
@@ -71,17 +71,17 @@ fn rfc6455_4_1_target_and_host() {
         ("/a?b=c:d", "/a?b=c:d"),
     ] {
         assert_eq!(
-            line(Host::Text("h"), target).0,
+            line(crate::handshake::Host::Text("h"), target).0,
             format!("GET {expected} HTTP/1.1")
         );
     }
     let addr = |text: &str| HostAddr::new(text.parse::<SocketAddr>().unwrap());
     for (host, expected) in [
-        (Host::Text("a.b:1"), "a.b:1"),
-        (Host::Text("[::1]:99"), "[::1]:99"),
-        (Host::Port("a.b", 80), "a.b"),
-        (Host::Port("a.b", 8080), "a.b:8080"),
-        (Host::Port("a.b", 65535), "a.b:65535"),
+        (crate::handshake::Host::Text("a.b:1"), "a.b:1"),
+        (crate::handshake::Host::Text("[::1]:99"), "[::1]:99"),
+        (crate::handshake::Host::Port("a.b", 80), "a.b"),
+        (crate::handshake::Host::Port("a.b", 8080), "a.b:8080"),
+        (crate::handshake::Host::Port("a.b", 65535), "a.b:65535"),
         (Host::Addr(&addr("127.0.0.1:80")), "127.0.0.1"),
         (Host::Addr(&addr("10.200.30.255:1")), "10.200.30.255:1"),
         (
@@ -113,12 +113,12 @@ fn rfc6455_4_1_arguments_are_checked() {
         "\u{7f}",
     ] {
         assert_eq!(
-            Request::new(super::Host::Text(bad), "/").validate(),
+            Request::new(crate::handshake::Host::Text(bad), "/").validate(),
             Err(Host),
             "{bad:?}"
         );
         assert_eq!(
-            Request::new(super::Host::Port(bad, 1), "/").validate(),
+            Request::new(crate::handshake::Host::Port(bad, 1), "/").validate(),
             Err(Host)
         );
     }
@@ -135,7 +135,7 @@ fn rfc6455_4_1_arguments_are_checked() {
         "http://h/",
     ] {
         assert_eq!(
-            Request::new(super::Host::Text("h"), bad).validate(),
+            Request::new(crate::handshake::Host::Text("h"), bad).validate(),
             Err(Target),
             "{bad:?}"
         );

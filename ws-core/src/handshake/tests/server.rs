@@ -1,8 +1,8 @@
 //! The server's opening handshake, rule by rule.
 
-use super::client_tests::MALFORMED;
+use super::client::MALFORMED;
 use super::testing::{CrateSha1, Seen, cuts};
-use super::*;
+use crate::handshake::*;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;

@@ -1,7 +1,7 @@
 //! The client's opening handshake, rule by rule.
 
 use super::testing::{CrateSha1, Seen, cuts};
-use super::*;
+use crate::handshake::*;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;

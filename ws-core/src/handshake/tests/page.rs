@@ -1,7 +1,7 @@
 //! What a server's requests say beside the upgrade, and the pages that answer them.
 
 use super::testing::{CrateSha1, cuts};
-use super::*;
+use crate::handshake::*;
 use proptest::prelude::*;
 use std::format;
 use std::string::String;
