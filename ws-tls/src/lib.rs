@@ -1,6 +1,6 @@
 //! `wss` on microcontrollers: TLS 1.3 below a WebSocket, without heap.
 //!
-//! There is one way to a stream: [`connect`], or [`asynch::connect`]. It opens TLS over any stream that is
+//! There is one way to a stream: [`connect`], or `asynch::connect`. It opens TLS over any stream that is
 //! connected, asks the server for what [`Server`] says it has to show, and gives the stream when all of that
 //! was shown. The rest, why not, is an [`Error`].
 //!
@@ -34,11 +34,9 @@
 //!
 //! | feature | |
 //! | --- | --- |
-//! | `async` | [`asynch`]: over async streams |
+//! | `async` | `asynch`: over async streams |
 //! | `p384` | certificates and keys of P-384 and SHA-384 too |
 //! | `ed25519` | certificates and keys of Ed25519 too |
-#![cfg_attr(not(feature = "async"), doc = "[`asynch`]: #features")]
-#![cfg_attr(not(feature = "async"), doc = "[`asynch::connect`]: #features")]
 #![no_std]
 #![forbid(unsafe_code)]
 
