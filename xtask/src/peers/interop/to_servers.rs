@@ -257,8 +257,8 @@ fn usage() -> Vec<Scenario> {
         Scenario::usage("url-port-too-large", "ws://127.0.0.1:65536/"),
         Scenario::usage("url-with-fragment", "ws://127.0.0.1:9/#part"),
         Scenario::usage("url-with-line-break", "ws://127.0.0.1:9/\r\nX-Evil: yes"),
-        Scenario::new("url-wss", Url("wss://127.0.0.1:9/"), &[2], vec![NotOpened])
-            .check(StderrSays("wss")),
+        Scenario::new("url-wss", Url("wss://127.0.0.1:9/"), &[3], vec![NotOpened])
+            .check(StderrSays("refused")),
         Scenario::usage("option-unknown", here).args(&["--no-such-option"]),
         Scenario::usage("option-timeout-not-a-number", here).args(&["--timeout", "soon"]),
         Scenario::usage("option-ping-without-value", here).args(&["--ping"]),
