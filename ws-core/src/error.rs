@@ -53,6 +53,11 @@ pub enum ProtocolError {
     /// ([`Endpoint::refuse_text`](crate::Endpoint::refuse_text); section 7.4.1, 1003).
     #[error("a text message where only binary ones are wanted")]
     UnwantedText,
+    /// An extension cannot read the payload of a message: it is not what the other side of that
+    /// extension makes (section 7.4.1, 1007).
+    #[cfg(feature = "extensions")]
+    #[error("an extension cannot read the payload")]
+    Extension,
 }
 
 impl ProtocolError {
@@ -62,6 +67,8 @@ impl ProtocolError {
         let above: u8 = match self {
             Self::MessageTooBig => 7,
             Self::InvalidUtf8 => 5,
+            #[cfg(feature = "extensions")]
+            Self::Extension => 5,
             Self::UnwantedText => 1,
             _ => 0,
         };

@@ -47,7 +47,7 @@ const SENT: usize = usize::MAX;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ClientHandshake {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
 }
 
 #[cfg(target_pointer_width = "32")]
@@ -185,7 +185,11 @@ impl ClientHandshake {
             exchange.accept(hash);
         }
         let before = exchange.left;
-        exchange.response(request.subprotocols, bytes, on_part)?;
+        let judged = exchange.response(request.subprotocols, bytes, on_part);
+        #[cfg(feature = "extensions")]
+        let judged = self.with_offer(request, judged);
+        judged?;
+        let exchange = &self.exchange;
         let upgraded = (exchange.state == head::COMPLETE).then_some(Upgraded {
             subprotocol: exchange.subprotocol(),
         });
@@ -226,7 +230,7 @@ impl Exchange {
     }
 
     /// What a complete 101 comes to (RFC 6455 section 4.1, the items under "validate the response").
-    fn upgraded(&self) -> Result<(), ClientError> {
+    pub(super) fn upgraded(&self) -> Result<(), ClientError> {
         Err(match self.verdict(&CHECKS) {
             0 => ClientError::Head(HeadError::Version),
             1 | 2 => ClientError::Upgrade,

@@ -12,6 +12,8 @@ mod accept;
 mod authority;
 mod base64;
 mod client;
+#[cfg(feature = "extensions")]
+mod extensions;
 mod fields;
 mod head;
 mod page;
@@ -29,6 +31,8 @@ mod write;
 pub use accept::SoftSha1;
 pub use accept::{GUID, Sha1, accept_value, encode_key};
 pub use client::{ClientError, ClientHandshake, Upgraded};
+#[cfg(feature = "extensions")]
+pub use extensions::{ExtensionPart, ExtensionReader, Extensions};
 pub use head::{HeadError, HeadPart};
 pub use page::{Body, BodyError, BodyWriter, Page, Transfer};
 pub use request::{HeaderSource, Headers, Host, HostAddr, Request, RequestError};

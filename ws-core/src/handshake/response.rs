@@ -110,7 +110,13 @@ fn upgrade(
     headers: &[(&str, &str)],
     head: &mut Headers<'_>,
 ) {
-    let w = &mut head.0;
+    upgrade_start(accept, subprotocol, &mut head.0);
+    head.finish(headers);
+}
+
+/// What stands before the headers of others.
+#[inline(always)]
+pub(super) fn upgrade_start(accept: &[u8], subprotocol: Option<&str>, w: &mut Writer<'_>) {
     w.text(write::SWITCHING);
     w.text(write::UPGRADE);
     w.text("\r\nSec-WebSocket-Accept: ");
@@ -118,7 +124,6 @@ fn upgrade(
     if let Some(name) = subprotocol {
         w.put(write::PROTOCOL, name.as_bytes());
     }
-    head.finish(headers);
 }
 
 #[inline(never)]

@@ -80,7 +80,7 @@ const SPECIAL: u32 = 1 << UPGRADE
 /// ```
 #[derive(Debug, Clone)]
 pub struct ServerHandshake {
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
 }
 
 #[cfg(target_pointer_width = "32")]

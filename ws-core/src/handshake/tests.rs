@@ -1,6 +1,8 @@
 //! The handshakes as drivers use them.
 
 mod client;
+#[cfg(feature = "extensions")]
+mod extensions;
 mod http;
 mod page;
 mod request;

@@ -67,6 +67,9 @@ pub(super) struct Writer<'o> {
     room: IterMut<'o, u8>,
     /// A [`RequestError`], or more.
     fault: u16,
+    /// Extensions are among what was written.
+    #[cfg(feature = "extensions")]
+    pub(super) offers: bool,
 }
 
 impl<'o> Writer<'o> {
@@ -76,6 +79,8 @@ impl<'o> Writer<'o> {
             skip,
             room: out.iter_mut(),
             fault: ERROR,
+            #[cfg(feature = "extensions")]
+            offers: false,
         }
     }
 
