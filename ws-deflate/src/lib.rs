@@ -9,6 +9,9 @@
 //! `00 00 FF FF` that RFC 7692 cuts from a message never show up: `Deflate` does not write them,
 //! `Inflate` adds them.
 //!
+//! With the feature `ws-core` there are `Inflater` and `Deflater`: the two as extensions of a connection
+//! of the crate `ws-core`.
+//!
 //! ```
 //! use ws_deflate::{Deflate, Inflate};
 //!
@@ -40,11 +43,15 @@
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "ws-core")]
+mod adapters;
 mod deflate;
 mod extension;
 mod inflate;
 mod negotiate;
 
+#[cfg(feature = "ws-core")]
+pub use adapters::{Deflater, Inflater, RSV1};
 pub use deflate::Deflate;
 pub use inflate::{Inflate, InflateError};
 pub use negotiate::{

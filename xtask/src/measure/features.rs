@@ -13,6 +13,7 @@ const MATRIX: &[(&str, &str)] = &[
     ("ws-core", "extensions"),
     ("ws-core", "compact,extensions"),
     ("ws-deflate", ""),
+    ("ws-deflate", "ws-core"),
     ("ws-socket", ""),
     ("ws-socket", "crates-hash"),
     ("ws-socket", "compact"),
