@@ -16,6 +16,8 @@ pub(super) struct Encoding {
     in_message: bool,
     /// The encoder has more to give.
     more: bool,
+    /// The last frame of a message has begun, and no call has said so yet.
+    unsaid: bool,
 }
 
 /// A send of a message, or of a part of one, through an extension: it goes out as fragments of what the
@@ -116,6 +118,7 @@ impl<'p> SendEncoded<'p> {
         if moved.given == 0 && !self.ended {
             return Ok(());
         }
+        encoding.unsaid = self.ended;
         let first = !encoding.in_message;
         let opcode = if first {
             self.opcode
@@ -134,6 +137,10 @@ impl<'p> SendEncoded<'p> {
     }
 
     fn go_on(&mut self, endpoint: &mut Endpoint, lent: &mut Lent<'_>) -> Result<Step, FrameError> {
+        // A call before, which was dropped, has ended the message: its rest is on the way.
+        if endpoint.encoding.unsaid && self.fin && self.payload.is_empty() {
+            self.ended = true;
+        }
         loop {
             let control = endpoint
                 .connection
@@ -147,10 +154,11 @@ impl<'p> SendEncoded<'p> {
             self.range = (0, 0);
             let more = !self.rest_of_payload().is_empty() || endpoint.encoding.more;
             if self.ended || !more && !self.fin {
-                return Ok(match endpoint.is_unflushed() {
-                    true => Step::Flush,
-                    false => Step::Done,
-                });
+                if endpoint.is_unflushed() {
+                    return Ok(Step::Flush);
+                }
+                endpoint.encoding.unsaid = false;
+                return Ok(Step::Done);
             }
             self.judge(endpoint)?;
             if endpoint.control_ready() {
