@@ -43,6 +43,7 @@ pub trait Encode {
 
     /// Goes on with the message that is sent: takes of `message`, and puts into `frames`. `last` says
     /// that the message has no more than `message`. It may keep what it has taken until it has more, but
-    /// not after the last. What it has taken cannot be taken back.
+    /// not after the last. What it has taken cannot be taken back. With an empty `frames` nothing is given.
+    /// Where there is room it takes something or gives something, unless it has nothing more to give.
     fn encode(&mut self, message: &[u8], last: bool, frames: &mut [u8]) -> Moved;
 }

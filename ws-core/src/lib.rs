@@ -156,12 +156,12 @@ pub use close::{
     CloseCode, MAX_CLOSE_REASON, MAX_CONTROL_PAYLOAD, check_close, parse_close, write_close,
 };
 pub use connection::Connection;
-#[cfg(feature = "extensions")]
-pub use endpoint::SendEncoded;
 pub use endpoint::{
     Answer, Buffer, BufferTooShort, Close, Ended, Endpoint, Face, Job, Keepalive, Lent, Outgoing,
     Piece, Reason, Receive, Refusal, SCRATCH, Send, SendClose, SendInPlace, Step, Told, elapsed,
 };
+#[cfg(feature = "extensions")]
+pub use endpoint::{EncodedRefusal, SendEncoded};
 pub use error::{FrameError, ProtocolError, RandomError};
 pub use opcode::{Opcode, Role};
 pub use receiver::{Decoded, Frame, Receiver};

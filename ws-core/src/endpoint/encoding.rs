@@ -1,6 +1,5 @@
 //! The job of a send through an extension.
 
-use super::send::Refusal;
 use super::step::{Job, Step, Told};
 use super::{Endpoint, Lent};
 use crate::error::FrameError;
@@ -20,6 +19,16 @@ pub(super) struct Encoding {
     unsaid: bool,
 }
 
+/// Why a [`SendEncoded`] does not go on: something about the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EncodedRefusal {
+    /// It does not fit what is open.
+    Frame(FrameError),
+    /// The memory is too short: the encoder has more to give, and gave nothing. The message stays open.
+    /// The next send, with more memory, goes on with it.
+    Memory,
+}
+
 /// A send of a message, or of a part of one, through an extension: it goes out as fragments of what the
 /// memory for encoded payload holds.
 ///
@@ -34,7 +43,7 @@ pub struct SendEncoded<'p> {
     /// What of the memory is on its way.
     range: (usize, usize),
     taken: usize,
-    refusal: Option<Refusal>,
+    refusal: Option<EncodedRefusal>,
     /// The last frame of the message has begun.
     ended: bool,
 }
@@ -79,8 +88,8 @@ impl<'p> SendEncoded<'p> {
         self.taken == self.payload.len() && self.range.0 == self.range.1
     }
 
-    /// Why nothing is sent, after [`Step::Done`].
-    pub const fn refusal(&self) -> Option<Refusal> {
+    /// Why it does not go on, after [`Step::Done`].
+    pub const fn refusal(&self) -> Option<EncodedRefusal> {
         self.refusal
     }
 
@@ -107,7 +116,7 @@ impl<'p> SendEncoded<'p> {
     }
 
     /// Has the encoder make the next frame, and begins it, if there is one.
-    fn begin(&mut self, endpoint: &mut Endpoint) -> Result<(), FrameError> {
+    fn begin(&mut self, endpoint: &mut Endpoint) -> Result<(), EncodedRefusal> {
         let rest = self.payload.get(self.taken..).unwrap_or_default();
         let moved = self.encoder.encode(rest, self.fin, self.memory);
         self.taken += moved.taken;
@@ -116,7 +125,11 @@ impl<'p> SendEncoded<'p> {
         encoding.more = moved.more;
         self.ended = self.fin && moved.taken == rest.len() && !moved.more;
         if moved.given == 0 && !self.ended {
-            return Ok(());
+            // Asked again, an encoder that has moved nothing moves nothing.
+            return match moved.taken {
+                0 => Err(EncodedRefusal::Memory),
+                _ => Ok(()),
+            };
         }
         encoding.unsaid = self.ended;
         let first = !encoding.in_message;
@@ -128,7 +141,8 @@ impl<'p> SendEncoded<'p> {
         encoding.in_message = !self.ended;
         let tx = &mut endpoint.connection.tx;
         let key = tx.next_key();
-        tx.begin(opcode, self.ended, moved.given, key)?;
+        tx.begin(opcode, self.ended, moved.given, key)
+            .map_err(EncodedRefusal::Frame)?;
         if first {
             tx.reserve(self.encoder.bit());
         }
@@ -136,7 +150,11 @@ impl<'p> SendEncoded<'p> {
         Ok(())
     }
 
-    fn go_on(&mut self, endpoint: &mut Endpoint, lent: &mut Lent<'_>) -> Result<Step, FrameError> {
+    fn go_on(
+        &mut self,
+        endpoint: &mut Endpoint,
+        lent: &mut Lent<'_>,
+    ) -> Result<Step, EncodedRefusal> {
         // A call before, which was dropped, has ended the message: its rest is on the way.
         if endpoint.encoding.unsaid && self.fin && self.payload.is_empty() {
             self.ended = true;
@@ -160,7 +178,7 @@ impl<'p> SendEncoded<'p> {
                 endpoint.encoding.unsaid = false;
                 return Ok(Step::Done);
             }
-            self.judge(endpoint)?;
+            self.judge(endpoint).map_err(EncodedRefusal::Frame)?;
             if endpoint.control_ready() {
                 return Ok(endpoint.control_step(lent.reserve));
             }
@@ -181,8 +199,8 @@ impl Job for SendEncoded<'_> {
         if self.refusal.is_some() || matches!(told, Told::WriteFailed | Told::NoKey | Told::Busy) {
             return Step::Done;
         }
-        self.go_on(endpoint, lent).unwrap_or_else(|error| {
-            self.refusal = Some(Refusal::Frame(error));
+        self.go_on(endpoint, lent).unwrap_or_else(|refusal| {
+            self.refusal = Some(refusal);
             Step::Done
         })
     }

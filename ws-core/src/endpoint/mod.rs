@@ -22,7 +22,7 @@ mod tests;
 pub use answer::Answer;
 pub use close::{Close, Reason};
 #[cfg(feature = "extensions")]
-pub use encoding::SendEncoded;
+pub use encoding::{EncodedRefusal, SendEncoded};
 pub use keepalive::{Keepalive, elapsed};
 pub use lent::{Buffer, BufferTooShort, Lent};
 pub use receiving::{Ended, Receive};

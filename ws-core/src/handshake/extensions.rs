@@ -120,8 +120,8 @@ impl ServerHandshake {
 
 /// Finds the headers Sec-WebSocket-Extensions among the parts of a head.
 ///
-/// Its caller gives it each part that `on_part` of [`ClientHandshake::receive`] or
-/// [`ServerHandshake::receive`] sees. As for all parts, nothing is certain before the outcome.
+/// Give it each part that `on_part` of [`ClientHandshake::receive`] or
+/// [`ServerHandshake::receive`] gets. Use the values only once the head was accepted.
 ///
 /// ```
 /// # use ws_core::handshake::{ExtensionPart, ExtensionReader, HeadPart};
@@ -153,7 +153,7 @@ pub struct ExtensionReader {
 /// What an [`ExtensionReader`] finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExtensionPart<'a> {
-    /// A response begins. What an interim one (1xx) before it had counts no more.
+    /// A response begins. Forget the values of an interim one (1xx) before it.
     Start,
     /// A piece of the value, perhaps empty.
     Value(&'a [u8]),
@@ -204,7 +204,7 @@ impl ExtensionReader {
         }
     }
 
-    /// Behind the end of a name there is another end, any number of times.
+    /// The name is complete. This may be said again: it changes nothing.
     fn name_ends(&mut self) {
         self.node = walk(self.node, 0);
         self.is_value = mark(self.node) == EXTENSIONS;

@@ -338,3 +338,27 @@ proptest! {
         prop_assert!(frames.len() >= messages.len());
     }
 }
+
+/// Without memory nothing can be encoded. The send says so, and does not try for ever.
+#[test]
+fn a_send_without_memory_is_refused() {
+    let mut lent = [0; 256];
+    let lent = &mut Lent::new(&mut lent);
+    let mut endpoint = Endpoint::new(Role::Server, lent, 0..0, 1000);
+    let mut wire = Wire::cycling(&[], &[1], &[100]);
+    let mut encoder = Repeating::default();
+    for payload in [&b"aab"[..], b""] {
+        let mut job = SendEncoded::new(Opcode::Text, true, payload, &mut encoder, &mut []);
+        assert!(drive(&mut job, &mut endpoint, lent, &mut wire));
+        assert_eq!(job.refusal(), Some(EncodedRefusal::Memory));
+    }
+    assert!(wire.written.is_empty());
+
+    // With memory the next send goes on with what the encoder has.
+    let mut memory = [0; 8];
+    let mut job = SendEncoded::new(Opcode::Text, true, b"", &mut encoder, &mut memory);
+    assert!(drive(&mut job, &mut endpoint, lent, &mut wire));
+    assert_eq!(job.refusal(), None);
+    assert_eq!(frames_of(&wire.written).len(), 1);
+    assert_eq!(&wire.written[2..], b"\x02a\x01b");
+}
